@@ -1,0 +1,34 @@
+//! What can go wrong, in the words of those who serve clients.
+
+use std::time::Duration;
+
+/// A failure of the gateway. `dav::error` turns it into HTTP, nobody else does.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The upstream refused the credentials.
+    #[error("sign-in was refused: check the user name and password")]
+    SignIn,
+    /// Signed in, but without the right.
+    #[error("Exchange does not allow this: {0}")]
+    Denied(String),
+    /// There is no such collection or member.
+    #[error("there is no such resource")]
+    NotFound,
+    /// The sync-token is of another mirror or too old. RFC 6578 3.2
+    #[error("this sync-token is no longer known: synchronise anew without a token")]
+    ForgottenToken,
+    /// The report's filter cannot be evaluated. RFC 4791 7.8 `valid-filter`
+    #[error("the filter is not valid: {0}")]
+    InvalidFilter(String),
+    /// The upstream is away or throttles; try again later.
+    #[error("Exchange cannot be reached at the moment: {reason}")]
+    Unavailable {
+        /// When to try again.
+        retry_after: Duration,
+        /// What happened, without secrets.
+        reason: String,
+    },
+    /// A fault of ours or an answer that nobody can make sense of. The source is for the log.
+    #[error("exdav failed: {0}")]
+    Internal(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+}

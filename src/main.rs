@@ -1,0 +1,2 @@
+//! exdav
+fn main() {}

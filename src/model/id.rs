@@ -1,0 +1,138 @@
+//! Names and tags that cross rooms, each parsed once at the border.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The last path segment of an object resource, decoded: what the client called it, or what we named it.
+///
+/// Not empty, at most 255 octets, no `/`, no control characters, not `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResourceName(String);
+
+/// A name that no resource may have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` cannot name a resource: use 1 to 255 octets without `/` and control characters")]
+pub struct InvalidName(pub String);
+
+impl FromStr for ResourceName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let bad = text.is_empty()
+            || text.len() > 255
+            || text == "."
+            || text == ".."
+            || text.chars().any(|c| c == '/' || c.is_control());
+        if bad { Err(InvalidName(text.to_owned())) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+impl ResourceName {
+    /// The name as text, not percent-encoded.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A strong entity tag without its quotes; `Display` adds them. RFC 9110 8.8.3
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ETag(pub String);
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0)
+    }
+}
+
+/// Changes only when the scheduling-relevant part of an object does. RFC 6638 3.2.10
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ScheduleTag(pub String);
+
+impl fmt::Display for ScheduleTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0)
+    }
+}
+
+/// A point in the life of one collection's change log. RFC 6578 4
+///
+/// `epoch` is drawn at random when a mirror is created, so that a token of a lost mirror is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SyncToken {
+    /// Which mirror gave it.
+    pub epoch: u64,
+    /// Position in the collection's change log.
+    pub revision: u64,
+}
+
+impl fmt::Display for SyncToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "urn:exdav:sync:{:016x}:{}", self.epoch, self.revision)
+    }
+}
+
+/// Text that is no sync-token of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this sync-token was not given out here")]
+pub struct ForeignToken;
+
+impl FromStr for SyncToken {
+    type Err = ForeignToken;
+
+    fn from_str(text: &str) -> Result<Self, ForeignToken> {
+        let rest = text.strip_prefix("urn:exdav:sync:").ok_or(ForeignToken)?;
+        let (epoch, revision) = rest.split_once(':').ok_or(ForeignToken)?;
+        if epoch.len() != 16 {
+            return Err(ForeignToken);
+        }
+        Ok(Self {
+            epoch: u64::from_str_radix(epoch, 16).map_err(|_| ForeignToken)?,
+            revision: revision.parse().map_err(|_| ForeignToken)?,
+        })
+    }
+}
+
+/// The path segment of a collection: `calendar`, `contacts`, `tasks` for the distinguished folders, a
+/// stable hash of the folder's identity for all others. `[A-Za-z0-9._-]` only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CollectionId(String);
+
+impl CollectionId {
+    /// The segment as it stands in URLs.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CollectionId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let good = !text.is_empty()
+            && text.len() <= 100
+            && text != "."
+            && text != ".."
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if good { Ok(Self(text.to_owned())) } else { Err(InvalidName(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for CollectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The upstream's own identity of an item or folder: opaque and case-sensitive.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UpstreamId(pub String);
+
+/// The upstream's version of an item: opaque, new after every write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamVersion(pub String);

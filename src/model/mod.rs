@@ -1,0 +1,9 @@
+//! What calendars, contacts and tasks mean, with their arithmetic.
+//!
+//! **Invariant:** no text syntax, no XML, no I/O, no clock; nothing here is shaped by one upstream alone.
+
+pub mod collection;
+pub mod id;
+pub mod object;
+pub mod recurrence;
+pub mod zone;

@@ -1,0 +1,1 @@
+//! One time zone type: UTC, IANA, or custom rules.
