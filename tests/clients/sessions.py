@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Runs client sessions against `exdav demo` and prints what each cost Exchange.
+
+    sessions.py --exdav PROGRAM --tools DIR [NAME …]
+
+A session is a program that prints `ok …` or `FAIL …` lines and ends in `N passed, M failed`. Every session has a
+demo of its own, so that none sees another's traces. All messages between exdav and the simulated Exchange are
+recorded and validated against Exchange's schema at the end.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SHARED = Path(os.environ.get("EXDAV_SHARED", HERE.parents[2] / "shared"))
+USER, PASSWORD = "demo@example.com", "demo"
+
+
+class Demo:
+    """One `exdav demo` on free ports."""
+
+    def __init__(self, program, record, *options):
+        self.store = tempfile.mkdtemp(prefix="exdav-session-")
+        self.process = subprocess.Popen(
+            [program, "demo", "--listen", "127.0.0.1:0", "--exchange-listen", "127.0.0.1:0",
+             "--control-listen", "127.0.0.1:0", "--store", self.store, "--record", record, *options],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.log = []
+        self.urls = {}
+        for line in self.process.stdout:
+            self.log.append(line)
+            for name, url in re.findall(r"^\s*(gateway|exchange|control)\s+(http\S+)", line):
+                self.urls[name] = url.rstrip("/")
+            if line.startswith("ready"):
+                break
+        else:
+            raise RuntimeError("exdav demo did not become ready:\n" + "".join(self.log) + self.process.stderr.read())
+        for pipe in (self.process.stdout, self.process.stderr):
+            threading.Thread(target=lambda p=pipe: self.log.extend(p), daemon=True).start()
+
+    def control(self, method, path):
+        request = urllib.request.Request(self.urls["control"] + path, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def stop(self):
+        self.process.terminate()
+        code = self.process.wait(30)
+        shutil.rmtree(self.store, ignore_errors=True)
+        return code
+
+
+class Tools:
+    """Python environments with pinned clients, made once."""
+
+    PINS = {
+        "exchangelib": ["exchangelib==5.6.0"],
+        "caldav": ["caldav==3.6.0", "icalendar"],
+        "vdirsyncer": ["vdirsyncer==0.21.0"],
+    }
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+
+    def python(self, name):
+        if name is None:
+            return sys.executable
+        home = self.folder / name
+        done = home / "installed"
+        want = "\n".join(self.PINS[name])
+        if not done.exists() or done.read_text() != want:
+            shutil.rmtree(home, ignore_errors=True)
+            subprocess.check_call([sys.executable, "-m", "venv", str(home)])
+            subprocess.check_call([str(home / "bin" / "pip"), "--quiet", "--disable-pip-version-check", "install",
+                                   *self.PINS[name]])
+            done.write_text(want)
+        return str(home / "bin" / "python")
+
+
+# name: (script, environment, arguments). G = gateway, E = EWS URL, C = control interface.
+SESSIONS = {
+    "curl": ("curl_session.py", None, ["G", "C", USER, PASSWORD]),
+    "python-caldav": ("caldav_session.py", "caldav", ["G", "E", USER, PASSWORD]),
+    "vdirsyncer": ("vdirsyncer_session.py", "vdirsyncer", ["G", USER, PASSWORD]),
+    "evolution": ("evolution_session.py", "system", ["G", USER, PASSWORD]),
+    "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
+    "davmail": ("davmail_session.py", None, ["E", USER, PASSWORD]),
+    "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
+    "replay": ("replay.py", None, ["G", USER, PASSWORD]),
+}
+
+
+def run_session(name, program, tools, record):
+    script, environment, arguments = SESSIONS[name]
+    python = "/usr/bin/python3" if environment == "system" else tools.python(environment)
+    demo = Demo(program, record)
+    try:
+        known = {"G": demo.urls["gateway"], "E": demo.urls["exchange"], "C": demo.urls["control"]}
+        env = dict(os.environ, EXDAV_TOOLS=str(tools.folder), EXDAV_SHARED=str(SHARED),
+                   EXDAV_DEMO_OUTPUT="".join(demo.log), EXDAV_CALDAV_PYTHON=tools.python("caldav"), EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"))
+        demo.control("POST", "/stats/reset")
+        done = subprocess.run([python, str(HERE / script), *[known.get(a, a) for a in arguments]], env=env,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+        print(done.stdout, end="")
+        calls = demo.control("GET", "/stats")
+        counts = re.findall(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
+        passed, failed = (int(counts[-1][0]), int(counts[-1][1])) if counts else (0, 1)
+        if done.returncode != 0 and failed == 0:
+            failed = 1
+    finally:
+        code = demo.stop()
+    if code != 0:
+        print(f"FAIL exdav ended with {code}")
+        failed += 1
+    if failed:
+        print("".join(demo.log[-60:]))
+    return passed, failed, calls
+
+
+def validate(record):
+    """All recorded messages against Exchange's schema; returns (valid, invalid), or None without the schema."""
+    schema = Path(os.environ.get("EXDAV_EWS_SCHEMA", SHARED / "ews" / "schema")) / "soap-envelope.xsd"
+    files = sorted(str(f) for f in Path(record).rglob("*.xml"))
+    if not schema.exists():
+        return None
+    valid, invalid = 0, 0
+    for start in range(0, len(files), 500):
+        done = subprocess.run(["xmllint", "--noout", "--nonet", "--huge", "--schema", str(schema),
+                               *files[start:start + 500]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in done.stderr.splitlines():
+            valid += line.endswith(" validates")
+            if line.endswith(" fails to validate") or "parser error" in line:
+                invalid += 1
+            if "Schemas validity error" in line and invalid < 20:
+                print("  ", line[:300])
+    return valid, invalid
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--exdav", required=True)
+    parser.add_argument("--tools", required=True)
+    parser.add_argument("--keep-record", help="folder for the recorded messages; default: a temporary one")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SESSIONS))
+    arguments = parser.parse_args()
+    tools = Tools(arguments.tools)
+    record = arguments.keep_record or tempfile.mkdtemp(prefix="exdav-record-")
+    rows, total = [], [0, 0]
+    for name in arguments.names or SESSIONS:
+        print(f"\n== client session: {name}", flush=True)
+        folder = os.path.join(record, name)
+        os.makedirs(folder, exist_ok=True)
+        passed, failed, calls = run_session(name, arguments.exdav, tools, folder)
+        operations = calls.get("operations", calls)
+        rows.append((name, passed, failed, operations))
+        total[0] += passed
+        total[1] += failed
+    print("\n== messages against Exchange's schema")
+    outcome = validate(record)
+    if outcome is None:
+        print("the schema is not here: messages were not validated (set EXDAV_EWS_SCHEMA)")
+    else:
+        valid, invalid = outcome
+        print(f"{valid} valid, {invalid} not valid")
+        total[0] += valid > 0 and invalid == 0
+        total[1] += invalid > 0 or valid == 0
+    if not arguments.keep_record:
+        shutil.rmtree(record, ignore_errors=True)
+    print("\n== client sessions")
+    for name, passed, failed, operations in rows:
+        listed = ", ".join(f"{k} {v}" for k, v in sorted(operations.items()) if isinstance(v, int) and v)
+        print(f"{name:14} {passed:4} passed {failed:3} failed   EWS calls: {listed or 'none'}")
+    print(f"\n{total[0]} passed, {total[1]} failed")
+    return 1 if total[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
