@@ -1,1 +1,150 @@
-//! Room `cli`.
+//! The command line: what people type, and where the rooms are put together.
+//!
+//! **Invariant:** only here does the program print to standard output.
+
+mod demo;
+mod health;
+mod serve;
+mod simulate;
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
+
+/// Calendars, contacts and tasks of Microsoft Exchange for every CalDAV and CardDAV client.
+#[derive(Debug, Parser)]
+#[command(name = "exdav", version, about, max_term_width = 100, after_help = START)]
+struct Command {
+    /// What goes to the log: a level, or targets with levels such as `exdav=debug,warn`
+    #[arg(long, global = true, env = "EXDAV_LOG", value_name = "FILTER")]
+    log: Option<String>,
+
+    /// One JSON object per line instead of text
+    #[arg(long, global = true)]
+    log_json: bool,
+
+    #[command(subcommand)]
+    action: Action,
+}
+
+const START: &str = "\
+Start here:
+  exdav demo                       a simulated Exchange and the gateway before it; prints what to try
+  exdav serve --config exdav.toml  the gateway before your own Exchange
+
+Point a client at http://HOST:8008/ with the user name and password of the mailbox. The log filter can
+also be given as RUST_LOG.";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run the gateway before an Exchange server
+    Serve(serve::Options),
+    /// Run a simulated Exchange with a lively mailbox, and the gateway before it
+    Demo(demo::Options),
+    /// Run only the simulated Exchange, for tests, benchmarks and other EWS clients
+    Simulate(simulate::Options),
+    /// Ask a running exdav whether it is well; for container health checks
+    Health(health::Options),
+}
+
+/// Where the simulated Exchange listens and what is in it.
+#[derive(Debug, Args)]
+struct ExchangeOptions {
+    /// Where the simulated Exchange answers EWS, at /EWS/Exchange.asmx
+    #[arg(long, default_value = "127.0.0.1:8009", value_name = "ADDRESS")]
+    exchange_listen: SocketAddr,
+
+    /// Where its control interface answers
+    #[arg(long, default_value = "127.0.0.1:8010", value_name = "ADDRESS")]
+    control_listen: SocketAddr,
+
+    /// Events in each mailbox's calendar, beside the hand-made ones
+    #[arg(long, value_name = "N")]
+    events: Option<usize>,
+
+    /// Contacts in each mailbox
+    #[arg(long, value_name = "N")]
+    contacts: Option<usize>,
+
+    /// Tasks in each mailbox
+    #[arg(long, value_name = "N")]
+    tasks: Option<usize>,
+
+    /// Mailboxes: demo@example.com, demo2@example.com, … all with the password `demo`
+    #[arg(long, default_value_t = 2, value_name = "M")]
+    mailboxes: usize,
+
+    /// Another seed makes other contents; the same seed on the same day the same
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    seed: u64,
+
+    /// Write every request and answer into this folder, one file each
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+}
+
+/// Runs the program; the exit code tells whether it went well.
+pub fn run() -> std::process::ExitCode {
+    let command = Command::parse();
+    start_log(command.log.as_deref(), command.log_json);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                match command.action {
+                    Action::Serve(options) => serve::run(options).await,
+                    Action::Demo(options) => demo::run(options).await,
+                    Action::Simulate(options) => simulate::run(options).await,
+                    Action::Health(options) => health::run(options).await,
+                }
+            })
+        });
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                text = format!("{text}: {inner}");
+                cause = inner.source();
+            }
+            eprintln!("exdav: {text}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a command fails with: printed with its causes, never matched.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn start_log(filter: Option<&str>, json: bool) {
+    let filter = match filter {
+        Some(text) => EnvFilter::new(text),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}
+
+/// Completes on SIGINT or SIGTERM.
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}

@@ -8,52 +8,32 @@ demo of its own, so that none sees another's traces. All messages between exdav 
 recorded and validated against Exchange's schema at the end.
 """
 import argparse
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import urllib.request
 from pathlib import Path
+
+from programs import Control, Program
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("EXDAV_SHARED", HERE.parents[2] / "shared"))
 USER, PASSWORD = "demo@example.com", "demo"
 
 
-class Demo:
-    """One `exdav demo` on free ports."""
+class Demo(Program):
+    """One `exdav demo` on free ports with a store of its own."""
 
     def __init__(self, program, record, *options):
         self.store = tempfile.mkdtemp(prefix="exdav-session-")
-        self.process = subprocess.Popen(
-            [program, "demo", "--listen", "127.0.0.1:0", "--exchange-listen", "127.0.0.1:0",
-             "--control-listen", "127.0.0.1:0", "--store", self.store, "--record", record, *options],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.log = []
-        self.urls = {}
-        for line in self.process.stdout:
-            self.log.append(line)
-            for name, url in re.findall(r"^\s*(gateway|exchange|control)\s+(http\S+)", line):
-                self.urls[name] = url.rstrip("/")
-            if line.startswith("ready"):
-                break
-        else:
-            raise RuntimeError("exdav demo did not become ready:\n" + "".join(self.log) + self.process.stderr.read())
-        for pipe in (self.process.stdout, self.process.stderr):
-            threading.Thread(target=lambda p=pipe: self.log.extend(p), daemon=True).start()
-
-    def control(self, method, path):
-        request = urllib.request.Request(self.urls["control"] + path, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
+        super().__init__(program, "demo", "--listen", "127.0.0.1:0", "--exchange-listen", "127.0.0.1:0",
+                         "--control-listen", "127.0.0.1:0", "--store", self.store, "--record", record, *options)
+        self.control = Control(self.urls["control"])
 
     def stop(self):
-        self.process.terminate()
-        code = self.process.wait(30)
+        code = super().stop()
         shutil.rmtree(self.store, ignore_errors=True)
         return code
 
@@ -94,6 +74,7 @@ SESSIONS = {
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "davmail": ("davmail_session.py", None, ["E", USER, PASSWORD]),
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
+    "cost": ("cost_session.py", None, [USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),
 }
 
@@ -104,13 +85,14 @@ def run_session(name, program, tools, record):
     demo = Demo(program, record)
     try:
         known = {"G": demo.urls["gateway"], "E": demo.urls["exchange"], "C": demo.urls["control"]}
-        env = dict(os.environ, EXDAV_TOOLS=str(tools.folder), EXDAV_SHARED=str(SHARED),
-                   EXDAV_DEMO_OUTPUT="".join(demo.log), EXDAV_CALDAV_PYTHON=tools.python("caldav"), EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"))
-        demo.control("POST", "/stats/reset")
+        env = dict(os.environ, EXDAV_SHARED=str(SHARED), EXDAV_DEMO_OUTPUT="".join(demo.log),
+                   EXDAV_PROGRAM=os.path.abspath(program), EXDAV_CALDAV_PYTHON=tools.python("caldav"),
+                   EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"))
+        demo.control.reset()
         done = subprocess.run([python, str(HERE / script), *[known.get(a, a) for a in arguments]], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
         print(done.stdout, end="")
-        calls = demo.control("GET", "/stats")
+        calls = demo.control.calls()
         counts = re.findall(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
         passed, failed = (int(counts[-1][0]), int(counts[-1][1])) if counts else (0, 1)
         if done.returncode != 0 and failed == 0:
@@ -159,8 +141,7 @@ def main():
         folder = os.path.join(record, name)
         os.makedirs(folder, exist_ok=True)
         passed, failed, calls = run_session(name, arguments.exdav, tools, folder)
-        operations = calls.get("operations", calls)
-        rows.append((name, passed, failed, operations))
+        rows.append((name, passed, failed, calls))
         total[0] += passed
         total[1] += failed
     print("\n== messages against Exchange's schema")
@@ -176,7 +157,7 @@ def main():
         shutil.rmtree(record, ignore_errors=True)
     print("\n== client sessions")
     for name, passed, failed, operations in rows:
-        listed = ", ".join(f"{k} {v}" for k, v in sorted(operations.items()) if isinstance(v, int) and v)
+        listed = ", ".join(f"{k} {v}" for k, v in sorted(operations.items()))
         print(f"{name:14} {passed:4} passed {failed:3} failed   EWS calls: {listed or 'none'}")
     print(f"\n{total[0]} passed, {total[1]} failed")
     return 1 if total[1] else 0

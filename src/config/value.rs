@@ -1,0 +1,77 @@
+//! How values are spelled in the file and in the environment.
+
+use std::time::Duration;
+
+/// `250ms`, `15s`, `5m`, `2h`, `1d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| expected("a duration such as `15s`", text))?;
+    let millis = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(expected("a duration with a unit: ms, s, m, h or d, such as `15s`", text)),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| expected("a shorter duration", text))
+}
+
+/// Octets: `20 MB`, `512 KB`, `1048576`. Powers of 1024.
+pub fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| expected("a size such as `20 MB`", text))?;
+    let factor = match unit.trim().to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        _ => return Err(expected("a size with a unit: B, KB, MB or GB, such as `20 MB`", text)),
+    };
+    number.checked_mul(factor).ok_or_else(|| expected("a smaller size", text))
+}
+
+/// One of a list of words.
+pub fn choice<T: Copy>(choices: &[(&str, T)], text: &str) -> Result<T, String> {
+    choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        expected(&format!("one of {}", words.join(", ")), text)
+    })
+}
+
+/// The sentence for a value that does not fit.
+pub fn expected(what: &str, text: &str) -> String {
+    format!("expected {what}, found `{text}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(duration("250 ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("15").is_err());
+        assert!(duration("-1s").is_err());
+        assert!(duration("99999999999999999d").is_err());
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(size("20 MB"), Ok(20 << 20));
+        assert_eq!(size("7"), Ok(7));
+        assert!(size("1 parsec").is_err());
+    }
+
+    #[test]
+    fn a_wrong_word_names_the_right_ones() {
+        assert_eq!(choice(&[("text", 1), ("json", 2)], "json"), Ok(2));
+        assert_eq!(
+            choice(&[("text", 1), ("json", 2)], "xml"),
+            Err("expected one of `text`, `json`, found `xml`".to_owned())
+        );
+    }
+}
