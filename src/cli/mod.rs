@@ -7,7 +7,9 @@ mod health;
 mod serve;
 mod simulate;
 
+use crate::simulator;
 use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
@@ -84,6 +86,30 @@ struct ExchangeOptions {
     record: Option<PathBuf>,
 }
 
+impl ExchangeOptions {
+    fn settings(&self) -> simulator::Settings {
+        simulator::Settings {
+            exchange_listen: self.exchange_listen,
+            control_listen: self.control_listen,
+            mailboxes: self.mailboxes,
+            events: self.events,
+            contacts: self.contacts,
+            tasks: self.tasks,
+            seed: self.seed,
+            record: self.record.clone(),
+        }
+    }
+
+    /// The mailboxes' names, for people.
+    fn accounts(&self) -> String {
+        match self.mailboxes {
+            0 | 1 => "demo@example.com".to_owned(),
+            2 => "demo@example.com, demo2@example.com".to_owned(),
+            many => format!("demo@example.com, demo2@example.com … demo{many}@example.com"),
+        }
+    }
+}
+
 /// Runs the program; the exit code tells whether it went well.
 pub fn run() -> std::process::ExitCode {
     let command = Command::parse();
@@ -131,6 +157,13 @@ fn start_log(filter: Option<&str>, json: bool) {
     } else {
         builder.init();
     }
+}
+
+/// Tells people and scripts that all is up: the text, and a line that begins with `ready`.
+fn print_ready(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}\nready: stop with Ctrl-C")?;
+    out.flush()
 }
 
 /// Completes on SIGINT or SIGTERM.

@@ -168,3 +168,60 @@ pub fn example() -> String {
     }
     text
 }
+
+/// The README's table of settings.
+pub fn reference() -> String {
+    let mut text = String::from("| key | default | meaning |\n| --- | --- | --- |\n");
+    for key in KEYS {
+        let default = key.default.map_or_else(|| "must be set".to_owned(), |value| format!("`{value}`"));
+        let _ = writeln!(text, "| `{}.{}` | {default} | {} ({}) |", key.table, key.name, key.doc, key.form);
+    }
+    text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Error> {
+        let mut config = Config::default();
+        read_file(&mut config, "exdav.toml", text)?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_example_is_read_and_changes_nothing() {
+        let config = read(&example()).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_with_its_line_and_the_right_ones() {
+        let text = read("[server]\nlisten = \"127.0.0.1:1\"\nlitsen = 1\n").unwrap_err().to_string();
+        assert!(text.starts_with("exdav.toml:3: `litsen` is no key of [server]"), "{text}");
+        assert!(text.contains("`listen`"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_its_line_and_what_would_be_right() {
+        let text = read("[sync]\n\nfreshness = \"soon\"\n").unwrap_err().to_string();
+        assert!(text.starts_with("exdav.toml:3: `freshness`: expected a duration"), "{text}");
+    }
+
+    #[test]
+    fn the_environment_wins_and_is_checked() {
+        let mut config = read("[sync]\nfreshness = \"1s\"\n").unwrap();
+        let set = |name: &str, value: &str| std::iter::once((name.to_owned(), value.to_owned()));
+        read_environment(&mut config, set("EXDAV_SYNC_FRESHNESS", "2s")).unwrap();
+        assert_eq!(config.sync.freshness, std::time::Duration::from_secs(2));
+        let text = read_environment(&mut config, set("EXDAV_SYNC_FRESH", "2s")).unwrap_err().to_string();
+        assert!(text.contains("`EXDAV_SYNC_FRESHNESS`"), "{text}");
+    }
+
+    #[test]
+    fn without_an_upstream_it_says_which_key_is_missing() {
+        let text = read("").unwrap().check().unwrap_err().to_string();
+        assert!(text.contains("`exchange.url`") && text.contains("EXDAV_EXCHANGE_URL"), "{text}");
+    }
+}

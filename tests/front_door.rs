@@ -1,0 +1,27 @@
+//! The README and the example configuration say what the program does today.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::Path;
+
+fn project_file(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+#[test]
+fn the_example_configuration_is_the_table_of_keys() {
+    assert_eq!(project_file("fixtures/exdav.example.toml"), exdav::config::example());
+}
+
+#[test]
+fn the_readme_lists_every_setting() {
+    let table = exdav::config::reference();
+    assert!(project_file("README.md").contains(&table), "README.md should contain:\n\n{table}");
+}
+
+#[test]
+fn the_readme_describes_the_control_interface() {
+    let help = exdav::simulator::CONTROL_HELP.trim();
+    assert!(project_file("README.md").contains(help), "README.md should contain:\n\n{help}");
+}
