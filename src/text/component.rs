@@ -1,0 +1,238 @@
+//! The tree of components.
+
+use super::line::Line;
+
+/// Components within components that are read.
+const MOST_DEPTH: usize = 16;
+/// Content lines of one text.
+const MOST_LINES: usize = 200_000;
+
+/// `BEGIN:NAME` … `END:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Component {
+    /// Upper case.
+    pub name: String,
+    /// Its content lines, in their order.
+    pub lines: Vec<Line>,
+    /// Components within, in their order.
+    pub children: Vec<Component>,
+}
+
+/// Why a text is no component. Lines are counted from 1, folded ones by their first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not UTF-8 after unfolding.
+    #[error("the text is not UTF-8")]
+    Encoding,
+    /// There is no `BEGIN` at all.
+    #[error("the text has no BEGIN line")]
+    Empty,
+    /// A line that is no content line.
+    #[error("line {0} is not NAME:value")]
+    Line(usize),
+    /// A line outside of all components.
+    #[error("line {0} stands outside of any component")]
+    Outside(usize),
+    /// `END` without its `BEGIN`.
+    #[error("line {line} ends {found}, but {open} is open")]
+    Mismatch {
+        /// Where.
+        line: usize,
+        /// What should end.
+        open: String,
+        /// What the line says.
+        found: String,
+    },
+    /// `BEGIN` without its `END`.
+    #[error("{0} has no END")]
+    Unended(String),
+    /// More than one component where one was expected.
+    #[error("there is more than one {0}")]
+    Several(String),
+    /// Too deep or too long.
+    #[error("the text has more than {MOST_DEPTH} levels or {MOST_LINES} lines")]
+    TooBig,
+}
+
+impl Component {
+    /// An empty component.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_ascii_uppercase(), lines: Vec::new(), children: Vec::new() }
+    }
+
+    /// The one component that a text consists of.
+    pub fn parse(octets: &[u8]) -> Result<Self, Error> {
+        let mut all = parse_all(octets)?.into_iter();
+        match (all.next(), all.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(Error::Empty),
+            (Some(one), Some(_)) => Err(Error::Several(one.name)),
+        }
+    }
+
+    /// The text: CRLF line ends, folded at 75 octets.
+    pub fn write(&self) -> String {
+        let mut out = String::new();
+        self.write_to(&mut out);
+        out
+    }
+
+    /// Appends the text.
+    pub fn write_to(&self, out: &mut String) {
+        out.push_str("BEGIN:");
+        out.push_str(&self.name);
+        out.push_str("\r\n");
+        for line in &self.lines {
+            line.write(out);
+        }
+        for child in &self.children {
+            child.write_to(out);
+        }
+        out.push_str("END:");
+        out.push_str(&self.name);
+        out.push_str("\r\n");
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    /// The first line of a name, upper case.
+    pub fn line(&self, name: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.name == name)
+    }
+
+    /// All lines of a name, upper case.
+    pub fn lines_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Line> + 'a {
+        self.lines.iter().filter(move |line| line.name == name)
+    }
+
+    /// The raw value of the first line of a name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.line(name).map(|line| line.value.as_str())
+    }
+
+    /// The children of a name, upper case.
+    pub fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Component> + 'a {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+}
+
+/// All components that a text consists of, one after the other.
+pub fn parse_all(octets: &[u8]) -> Result<Vec<Component>, Error> {
+    let mut done = Vec::new();
+    let mut open: Vec<Component> = Vec::new();
+    for (count, (number, octets)) in unfold(octets).into_iter().enumerate() {
+        if count >= MOST_LINES {
+            return Err(Error::TooBig);
+        }
+        let text = String::from_utf8(octets).map_err(|_| Error::Encoding)?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let line = Line::parse(&text).ok_or(Error::Line(number))?;
+        match line.name.as_str() {
+            "BEGIN" => {
+                if open.len() >= MOST_DEPTH {
+                    return Err(Error::TooBig);
+                }
+                open.push(Component::new(line.value.trim()));
+            }
+            "END" => {
+                let found = line.value.trim().to_ascii_uppercase();
+                let ended = open.pop().ok_or(Error::Outside(number))?;
+                if ended.name != found {
+                    return Err(Error::Mismatch { line: number, open: ended.name, found });
+                }
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(ended),
+                    None => done.push(ended),
+                }
+            }
+            _ => open.last_mut().ok_or(Error::Outside(number))?.lines.push(line),
+        }
+    }
+    match open.pop() {
+        Some(unended) => Err(Error::Unended(unended.name)),
+        None => Ok(done),
+    }
+}
+
+/// Logical lines with the number of their first physical one. Octets, since a fold may part a character.
+fn unfold(octets: &[u8]) -> Vec<(usize, Vec<u8>)> {
+    let octets = octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets);
+    let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
+    for (index, raw) in octets.split(|octet| *octet == b'\n').enumerate() {
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        match (raw.split_first(), lines.last_mut()) {
+            (Some((b' ' | b'\t', rest)), Some((_, last))) => last.extend_from_slice(rest),
+            _ => lines.push((index + 1, raw.to_vec())),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_written_and_read_back_the_same() {
+        let mut event = Component::new("VEVENT");
+        event.push(Line::text("SUMMARY", &"long ü, and; more\nlines ".repeat(20)));
+        event.push(
+            Line::raw("ATTENDEE", "mailto:a@example.com").with("CN", "Doe, \"J\"\n^x").with("ROLE", "CHAIR"),
+        );
+        event.push(Line::text("X-ABLABEL", "work").in_group("item1"));
+        let mut calendar = Component::new("VCALENDAR");
+        calendar.push(Line::raw("VERSION", "2.0"));
+        calendar.children.push(event);
+        let text = calendar.write();
+        assert!(text.lines().all(|line| line.len() <= 75));
+        assert_eq!(Component::parse(text.as_bytes()).unwrap(), calendar);
+    }
+
+    #[test]
+    fn bare_line_feeds_marks_and_parted_characters_are_read() {
+        let text = b"\xEF\xBB\xBFbegin:vcard\nN:M\xC3\n \xBCller\n\nEND:VCARD\n";
+        assert_eq!(Component::parse(text).unwrap().value("N"), Some("Müller"));
+    }
+
+    #[test]
+    fn no_value_brings_a_line_of_its_own() {
+        let mut card = Component::new("VCARD");
+        card.push(Line { value: "x\r\nATTENDEE:evil".into(), ..Line::raw("NOTE", "") });
+        card.push(Line::raw("X", "1").with("P", "a\r\nB:c"));
+        assert_eq!(Component::parse(card.write().as_bytes()).unwrap().lines.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let parse = |text: &str| Component::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(parse(""), Error::Empty);
+        assert_eq!(parse("BEGIN:A\nrubbish\nEND:A\n"), Error::Line(2));
+        assert_eq!(parse("X:1\n"), Error::Outside(1));
+        assert_eq!(
+            parse("BEGIN:A\nEND:B\n"),
+            Error::Mismatch { line: 2, open: "A".into(), found: "B".into() }
+        );
+        assert_eq!(parse("BEGIN:A\n"), Error::Unended("A".into()));
+        assert_eq!(parse(&"BEGIN:A\n".repeat(2000)), Error::TooBig);
+    }
+
+    #[test]
+    fn any_octets_are_read_or_refused_without_panic() {
+        let seed = b"BEGIN:VCALENDAR\r\nA;B=\"c\";D=e,f:g\\,h\r\n i\r\nEND:VCALENDAR\r\n".to_vec();
+        for at in 0..seed.len() {
+            for octet in [0, b'\n', b'"', b':', b';', 0xC3, 0xFF] {
+                let mut mutant = seed.clone();
+                mutant[at] = octet;
+                if let Ok(tree) = Component::parse(&mutant) {
+                    assert_eq!(Component::parse(tree.write().as_bytes()).unwrap(), tree);
+                }
+            }
+        }
+    }
+}
