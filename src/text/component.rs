@@ -127,7 +127,9 @@ pub fn parse_all(octets: &[u8]) -> Result<Vec<Component>, Error> {
         if count >= MOST_LINES {
             return Err(Error::TooBig);
         }
-        let text = String::from_utf8(octets).map_err(|_| Error::Encoding)?;
+        let mut text = String::from_utf8(octets).map_err(|_| Error::Encoding)?;
+        // RFC 5545 3.1: control characters but the tab are no part of a content line.
+        text.retain(|c| c == '\t' || !c.is_control());
         if text.trim().is_empty() {
             continue;
         }

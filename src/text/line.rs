@@ -78,7 +78,10 @@ impl Line {
             None => (None, full),
         };
         let legal = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if name.trim().is_empty() || !legal(name.trim()) {
+        if name.trim().is_empty()
+            || !legal(name.trim())
+            || group.as_deref().is_some_and(|g| g.is_empty() || !legal(g))
+        {
             return None;
         }
         let mut params = Vec::new();
