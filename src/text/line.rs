@@ -126,7 +126,7 @@ fn parameter(text: &str) -> Option<(Parameter, &str)> {
     let (name, rest) = text.split_at_checked(end)?;
     let Some(mut rest) = rest.strip_prefix('=') else {
         // vCard 2.1: `TEL;WORK;VOICE:…`
-        return Some((Parameter { name: String::new(), values: vec![name.to_owned()] }, rest));
+        return Some((Parameter { name: String::new(), values: vec![name.replace('"', "")] }, rest));
     };
     let mut values = Vec::new();
     loop {
