@@ -121,13 +121,22 @@ impl Line {
     }
 }
 
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 fn parameter(text: &str) -> Option<(Parameter, &str)> {
     let end = text.find(['=', ';', ':'])?;
     let (name, rest) = text.split_at_checked(end)?;
     let Some(mut rest) = rest.strip_prefix('=') else {
         // vCard 2.1: `TEL;WORK;VOICE:…`
-        return Some((Parameter { name: String::new(), values: vec![name.replace('"', "")] }, rest));
+        let values = name.split(',').map(|value| value.replace(['"', '^'], "")).collect();
+        return Some((Parameter { name: String::new(), values }, rest));
     };
+    let name = name.trim().to_ascii_uppercase();
+    if !is_name(&name) {
+        return None;
+    }
     let mut values = Vec::new();
     loop {
         let (value, remaining) = match rest.strip_prefix('"') {
@@ -146,7 +155,6 @@ fn parameter(text: &str) -> Option<(Parameter, &str)> {
         match remaining.strip_prefix(',') {
             Some(more) => rest = more,
             None => {
-                let name = name.trim().to_ascii_uppercase();
                 return Some((Parameter { name, values }, remaining));
             }
         }
