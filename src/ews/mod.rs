@@ -1,1 +1,20 @@
-//! Room `ews`.
+//! Exchange Web Services: typed operations over SOAP. Wire words, no calendar sense.
+//!
+//! [`Exchange`] is one upstream, [`Session`] one user there. Every request carries a RequestServerVersion; answers
+//! are read leniently, by local names, since servers mix up namespaces and send characters that XML forbids.
+//!
+//! **Invariant:** a request that may have changed something is never repeated blindly.
+//! **Invariant:** a password is never part of an error, a log line or a `Debug` text.
+
+mod client;
+mod credentials;
+mod error;
+pub mod field;
+mod operations;
+mod soap;
+pub mod types;
+
+pub use client::{Exchange, Session, Settings};
+pub use credentials::Credentials;
+pub use error::{Error, ResponseCode};
+pub use operations::{Fetched, FolderChange, FolderSelector, ItemChange, Page};

@@ -1,0 +1,192 @@
+//! The transport: one upstream, many users.
+
+use super::credentials::Credentials;
+use super::error::Error;
+use super::soap;
+use crate::xml::{Element, Writer};
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// How to talk to the upstream.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The EWS endpoint, `https://host/EWS/Exchange.asmx`.
+    pub url: String,
+    /// `RequestServerVersion`. FACTS 1: Exchange2013_SP1 is a sound floor.
+    pub version: String,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+    /// How long reads are tried again while the server is busy.
+    pub patience: Duration,
+    /// Requests of one user that may be under way at once.
+    pub concurrency: usize,
+    /// `User-Agent`: some organisations allow EWS only to those that they know.
+    pub user_agent: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            version: "Exchange2013_SP1".to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            patience: Duration::from_secs(30),
+            concurrency: 4,
+            user_agent: concat!("exdav/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// One upstream. Cheap to clone; all users share its connections, none their credentials.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    http: reqwest::Client,
+    settings: Arc<Settings>,
+}
+
+/// One user at the upstream. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Session {
+    exchange: Exchange,
+    credentials: Credentials,
+    slots: Arc<Semaphore>,
+}
+
+/// Whether a request may be sent again after its answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It changes nothing.
+    Freely,
+    /// It may have been carried out.
+    #[allow(dead_code, reason = "the writing operations are its users")]
+    Never,
+}
+
+impl Exchange {
+    /// Prepares for an upstream; connects to nothing.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(settings.user_agent.clone())
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|e| Error::Unreachable(e.to_string()))?;
+        Ok(Self { http, settings: Arc::new(settings) })
+    }
+
+    /// A user's session; nothing is asked yet.
+    pub fn session(&self, credentials: Credentials) -> Session {
+        let slots = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
+        Session { exchange: self.clone(), credentials, slots }
+    }
+
+    /// The endpoint.
+    pub fn url(&self) -> &str {
+        &self.settings.url
+    }
+}
+
+impl Session {
+    /// The sign-in name.
+    pub fn login(&self) -> &str {
+        self.credentials.login()
+    }
+
+    /// Requests that may be under way at once.
+    pub fn concurrency(&self) -> usize {
+        self.exchange.settings.concurrency.max(1)
+    }
+
+    /// Sends a request and gives the operation's answer.
+    pub(super) async fn call(
+        &self,
+        operation: &'static str,
+        repeat: Repeat,
+        body: impl FnOnce(&mut Writer),
+    ) -> Result<Element, Error> {
+        let request = bytes::Bytes::from(soap::envelope(&self.exchange.settings.version, body));
+        let give_up = Instant::now() + self.exchange.settings.patience;
+        let mut pause = Duration::from_millis(200);
+        loop {
+            let error = match self.send(request.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let wait = match &error {
+                Error::Busy { back_off } => back_off.unwrap_or(pause),
+                // Nothing was sent, or it may be sent twice.
+                Error::Unreachable(_) => pause,
+                error if repeat == Repeat::Freely && error.is_transient() => pause,
+                _ => return Err(error),
+            };
+            if Instant::now() + wait > give_up {
+                return Err(error);
+            }
+            tracing::debug!(operation, wait_ms = wait.as_millis(), %error, "trying again");
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(Duration::from_secs(8));
+        }
+    }
+
+    async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
+        let _slot = self.slots.acquire().await.map_err(|e| Error::Unreachable(e.to_string()))?;
+        let mut authorization =
+            HeaderValue::from_str(&self.credentials.authorization()).map_err(|_| Error::SignIn)?;
+        authorization.set_sensitive(true);
+        let answer = self
+            .exchange
+            .http
+            .post(&self.exchange.settings.url)
+            .header(CONTENT_TYPE, "text/xml; charset=utf-8")
+            .header(AUTHORIZATION, authorization)
+            .body(request)
+            .send()
+            .await
+            .map_err(lost)?;
+        let status = answer.status();
+        let retry_after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        match status {
+            StatusCode::UNAUTHORIZED => return Err(Error::SignIn),
+            StatusCode::FORBIDDEN => return Err(Error::Forbidden),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(Error::Busy { back_off: retry_after });
+            }
+            _ => {}
+        }
+        let octets = answer.bytes().await.map_err(lost)?;
+        if status.is_success() {
+            return soap::open_envelope(&octets);
+        }
+        // Faults come with HTTP 500 and say more than the status.
+        match soap::open_envelope(&octets) {
+            Err(error @ (Error::Response { .. } | Error::Busy { .. })) => Err(error),
+            _ => {
+                let text = String::from_utf8_lossy(&octets).chars().take(200).collect();
+                Err(Error::Http { status: status.as_u16(), text })
+            }
+        }
+    }
+}
+
+fn lost(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    if error.is_connect() { Error::Unreachable(text) } else { Error::Lost(text) }
+}

@@ -1,0 +1,108 @@
+//! What can go wrong on the way to Exchange, told apart by what can be done about it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A failed call.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// HTTP 401.
+    #[error("Exchange refused the user name or password")]
+    SignIn,
+    /// HTTP 403: EWS is switched off for the user, or a proxy forbids it.
+    #[error("Exchange forbids EWS to this user (HTTP 403)")]
+    Forbidden,
+    /// The server asks for patience. FACTS: three disguises
+    #[error("Exchange is busy")]
+    Busy {
+        /// How long it asks to be left alone.
+        back_off: Option<Duration>,
+    },
+    /// No connection: nothing was sent.
+    #[error("Exchange cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection broke or the answer did not come in time: the work may have been done.
+    #[error("Exchange did not answer: {0}")]
+    Lost(String),
+    /// Any other HTTP status.
+    #[error("Exchange answered HTTP {status}: {text}")]
+    Http {
+        /// Status code.
+        status: u16,
+        /// The beginning of the body.
+        text: String,
+    },
+    /// The server understood and says no.
+    #[error("{code}: {text}")]
+    Response {
+        /// Its code.
+        code: ResponseCode,
+        /// Its words; localised on some servers.
+        text: String,
+    },
+    /// An answer that nobody can make sense of.
+    #[error("Exchange's answer is not understood: {0}")]
+    Answer(String),
+}
+
+impl Error {
+    /// Whether the server answered with this code.
+    pub fn is(&self, wanted: &str) -> bool {
+        matches!(self, Self::Response { code, .. } if code.as_str() == wanted)
+    }
+
+    /// Whether trying again later may help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Busy { .. } | Self::Unreachable(_) | Self::Lost(_) => true,
+            Self::Http { status, .. } => *status >= 500,
+            Self::Response { code, .. } => code.is_transient(),
+            Self::SignIn | Self::Forbidden | Self::Answer(_) => false,
+        }
+    }
+}
+
+/// `ResponseCode` of an answer. MS-OXWSCDATA 2.2.5.24
+#[derive(Clone, PartialEq, Eq)]
+pub struct ResponseCode(String);
+
+/// Codes after which the same request may succeed later. FACTS 2
+const TRANSIENT: [&str; 8] = [
+    "ErrorServerBusy",
+    "ErrorMailboxMoveInProgress",
+    "ErrorMailboxStoreUnavailable",
+    "ErrorMailboxFailover",
+    "ErrorConnectionFailed",
+    "ErrorInternalServerTransientError",
+    "ErrorTimeoutExpired",
+    "ErrorExceededConnectionCount",
+];
+
+impl ResponseCode {
+    /// Reads the code; blanks around it are left out.
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether trying again later may help.
+    pub fn is_transient(&self) -> bool {
+        TRANSIENT.contains(&self.as_str())
+    }
+}
+
+impl fmt::Display for ResponseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ResponseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,268 @@
+//! What is asked of each class of items: THE table of extended properties and the shapes of GetItem.
+
+/// An extended property. MS-OXWSXPROP 2.1.5
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendedProperty {
+    /// Where it is defined.
+    pub set: Set,
+    /// Its name or number there.
+    pub key: Key,
+    /// `PropertyType`.
+    pub kind: &'static str,
+}
+
+/// Where an extended property is defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// A MAPI property tag.
+    Tag,
+    /// `DistinguishedPropertySetId`.
+    Distinguished(&'static str),
+    /// `PropertySetId`, lower case.
+    Guid(&'static str),
+}
+
+/// What names an extended property within its set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// `PropertyTag` or `PropertyId`.
+    Number(u32),
+    /// `PropertyName`.
+    Name(&'static str),
+}
+
+/// exdav's own property set: what Exchange has no field for.
+const OWN: Set = Set::Guid("87bdb2a2-c3a7-4bef-8e4a-784b93ac106a");
+
+const fn own(name: &'static str) -> ExtendedProperty {
+    ExtendedProperty { set: OWN, key: Key::Name(name), kind: "String" }
+}
+
+const fn tag(number: u32, kind: &'static str) -> ExtendedProperty {
+    ExtendedProperty { set: Set::Tag, key: Key::Number(number), kind }
+}
+
+const fn named(set: &'static str, number: u32, kind: &'static str) -> ExtendedProperty {
+    ExtendedProperty { set: Set::Distinguished(set), key: Key::Number(number), kind }
+}
+
+const fn public(name: &'static str, kind: &'static str) -> ExtendedProperty {
+    ExtendedProperty { set: Set::Distinguished("PublicStrings"), key: Key::Name(name), kind }
+}
+
+/// The client's UID, exactly.
+pub const DAV_UID: ExtendedProperty = own("dav-uid");
+/// The client's resource name.
+pub const DAV_NAME: ExtendedProperty = own("dav-name");
+/// The client's text, with fingerprints.
+pub const DAV_BODY: ExtendedProperty = own("dav-body");
+/// When anything in a folder was last committed.
+pub const LOCAL_COMMIT_TIME_MAX: ExtendedProperty = tag(0x670A, "SystemTime");
+/// How many items were deleted from a folder.
+pub const DELETED_COUNT_TOTAL: ExtendedProperty = tag(0x670B, "Integer");
+/// PidLidIntendedBusyStatus.
+pub const INTENDED_BUSY_STATUS: ExtendedProperty = named("Appointment", 0x8224, "Integer");
+/// The meeting link that Teams leaves.
+pub const TEAMS_URL: ExtendedProperty = public("SkypeTeamsMeetingUrl", "String");
+/// The meeting link that other add-ins leave.
+pub const ONLINE_MEETING_EXTERNAL_LINK: ExtendedProperty = public("OnlineMeetingExternalLink", "String");
+/// The resource name that DavMail gave.
+pub const URL_COMP_NAME: ExtendedProperty = tag(0x10F3, "String");
+/// The UID that DavMail gave to a task.
+pub const DAVMAIL_UID: ExtendedProperty = public("urn:schemas:calendar:uid", "String");
+/// Honorific prefix.
+pub const TITLE: ExtendedProperty = tag(0x3A45, "String");
+/// 0 unspecified, 1 female, 2 male.
+pub const GENDER: ExtendedProperty = tag(0x3A4D, "Short");
+/// Personal home page.
+pub const PERSONAL_HOME_PAGE: ExtendedProperty = tag(0x3A50, "String");
+/// Hobbies.
+pub const HOBBIES: ExtendedProperty = tag(0x3A43, "String");
+/// Post-office box of the home address.
+pub const HOME_PO_BOX: ExtendedProperty = tag(0x3A5E, "String");
+/// Post-office box of the other address.
+pub const OTHER_PO_BOX: ExtendedProperty = tag(0x3A64, "String");
+/// Post-office box of the work address.
+pub const WORK_PO_BOX: ExtendedProperty = named("Address", 0x804A, "String");
+/// Where free/busy data is.
+pub const FREE_BUSY_URL: ExtendedProperty = named("Address", 0x80D8, "String");
+/// Phonetic given name.
+pub const YOMI_GIVEN: ExtendedProperty = named("Address", 0x802C, "String");
+/// Phonetic surname.
+pub const YOMI_SURNAME: ExtendedProperty = named("Address", 0x802D, "String");
+/// Phonetic company.
+pub const YOMI_COMPANY: ExtendedProperty = named("Address", 0x802E, "String");
+
+/// What GetItem is asked for beside `IdOnly`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// FieldURIs.
+    pub fields: &'static [&'static str],
+    /// Extended properties.
+    pub extended: &'static [ExtendedProperty],
+}
+
+/// Calendar items.
+pub const CALENDAR_ITEM: Shape = Shape {
+    fields: &[
+        "item:Subject",
+        "item:Sensitivity",
+        "item:Body",
+        "item:TextBody",
+        "item:Attachments",
+        "item:Categories",
+        "item:Importance",
+        "item:DateTimeCreated",
+        "item:ReminderIsSet",
+        "item:ReminderMinutesBeforeStart",
+        "item:HasAttachments",
+        "item:LastModifiedTime",
+        "item:ItemClass",
+        "calendar:UID",
+        "calendar:Start",
+        "calendar:End",
+        "calendar:OriginalStart",
+        "calendar:IsAllDayEvent",
+        "calendar:LegacyFreeBusyStatus",
+        "calendar:Location",
+        "calendar:IsMeeting",
+        "calendar:IsCancelled",
+        "calendar:IsResponseRequested",
+        "calendar:CalendarItemType",
+        "calendar:MyResponseType",
+        "calendar:Organizer",
+        "calendar:RequiredAttendees",
+        "calendar:OptionalAttendees",
+        "calendar:Resources",
+        "calendar:AppointmentSequenceNumber",
+        "calendar:AppointmentState",
+        "calendar:Recurrence",
+        "calendar:ModifiedOccurrences",
+        "calendar:DeletedOccurrences",
+        "calendar:StartTimeZone",
+        "calendar:EndTimeZone",
+        "calendar:AllowNewTimeProposal",
+        "calendar:EnhancedLocation",
+        "calendar:JoinOnlineMeetingUrl",
+    ],
+    extended: &[
+        DAV_UID,
+        DAV_NAME,
+        DAV_BODY,
+        INTENDED_BUSY_STATUS,
+        TEAMS_URL,
+        ONLINE_MEETING_EXTERNAL_LINK,
+        URL_COMP_NAME,
+    ],
+};
+
+/// Contacts.
+pub const CONTACT: Shape = Shape {
+    fields: &[
+        "item:Subject",
+        "item:Sensitivity",
+        "item:Body",
+        "item:TextBody",
+        "item:Attachments",
+        "item:Categories",
+        "item:DateTimeCreated",
+        "item:HasAttachments",
+        "item:LastModifiedTime",
+        "contacts:FileAs",
+        "contacts:FileAsMapping",
+        "contacts:DisplayName",
+        "contacts:GivenName",
+        "contacts:Initials",
+        "contacts:MiddleName",
+        "contacts:Nickname",
+        "contacts:CompleteName",
+        "contacts:CompanyName",
+        "contacts:EmailAddresses",
+        "contacts:PhysicalAddresses",
+        "contacts:PhoneNumbers",
+        "contacts:AssistantName",
+        "contacts:Birthday",
+        "contacts:BusinessHomePage",
+        "contacts:Children",
+        "contacts:Department",
+        "contacts:Generation",
+        "contacts:ImAddresses",
+        "contacts:JobTitle",
+        "contacts:Manager",
+        "contacts:OfficeLocation",
+        "contacts:PostalAddressIndex",
+        "contacts:Profession",
+        "contacts:SpouseName",
+        "contacts:Surname",
+        "contacts:WeddingAnniversary",
+        "contacts:HasPicture",
+    ],
+    extended: &[
+        DAV_UID,
+        DAV_NAME,
+        DAV_BODY,
+        URL_COMP_NAME,
+        TITLE,
+        GENDER,
+        PERSONAL_HOME_PAGE,
+        HOBBIES,
+        HOME_PO_BOX,
+        OTHER_PO_BOX,
+        WORK_PO_BOX,
+        FREE_BUSY_URL,
+        YOMI_GIVEN,
+        YOMI_SURNAME,
+        YOMI_COMPANY,
+    ],
+};
+
+/// Distribution lists.
+pub const DISTRIBUTION_LIST: Shape = Shape {
+    fields: &[
+        "item:Subject",
+        "item:Body",
+        "item:TextBody",
+        "item:Categories",
+        "item:DateTimeCreated",
+        "item:LastModifiedTime",
+        "contacts:DisplayName",
+        "contacts:FileAs",
+        "distributionlist:Members",
+    ],
+    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME],
+};
+
+/// Tasks.
+pub const TASK: Shape = Shape {
+    fields: &[
+        "item:Subject",
+        "item:Sensitivity",
+        "item:Body",
+        "item:TextBody",
+        "item:Attachments",
+        "item:Categories",
+        "item:Importance",
+        "item:DateTimeCreated",
+        "item:ReminderDueBy",
+        "item:ReminderIsSet",
+        "item:HasAttachments",
+        "item:LastModifiedTime",
+        "task:ActualWork",
+        "task:BillingInformation",
+        "task:Companies",
+        "task:CompleteDate",
+        "task:Contacts",
+        "task:DelegationState",
+        "task:Delegator",
+        "task:DueDate",
+        "task:IsComplete",
+        "task:Mileage",
+        "task:Owner",
+        "task:PercentComplete",
+        "task:Recurrence",
+        "task:StartDate",
+        "task:Status",
+        "task:TotalWork",
+    ],
+    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID],
+};
