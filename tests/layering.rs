@@ -17,7 +17,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("mirror", vec!["model"]),
         ("ews", vec!["xml"]),
         ("query", vec!["model", "text"]),
-        ("convert", vec!["model", "text", "ews::types"]),
+        ("convert", vec!["model", "text", "ews::types", "ews::field"]),
         ("sync", vec!["model", "text", "ews", "mirror", "convert"]),
         ("gateway", to_gateway.to_vec()),
         ("dav", vec!["model", "xml", "query", "gateway"]),

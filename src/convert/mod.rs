@@ -1,1 +1,164 @@
-//! Room `convert`.
+//! Translation between Exchange's items and what clients read and write. Pure.
+//!
+//! [`render`] turns an item (a series with its exceptions) into the octets that clients get. Where a client's own
+//! text is kept on the item and still says what the item says, these octets are the client's.
+//!
+//! **Invariant:** nothing here waits, logs or reads the clock: the same item gives the same octets everywhere.
+//! **Invariant:** what a rendering shows depends on the item, its exceptions and [`Context`] alone, and two
+//! gateways with the same settings give the same ETag.
+
+mod identity;
+
+use crate::ews::types::{Item, ItemClass};
+use crate::model::id::{ETag, ResourceName, ScheduleTag};
+use crate::model::object::Span;
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Part of every ETag: raised whenever the same item would be rendered differently.
+pub const RENDERING_VERSION: u32 = 1;
+
+/// How items are rendered. Part of every ETag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// How a body with mark-up is handed out beside its text.
+    pub html: HtmlForm,
+}
+
+/// The property that carries HTML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum HtmlForm {
+    /// `X-ALT-DESC;FMTTYPE=text/html`: Outlook, Evolution and most others.
+    #[default]
+    XAltDesc,
+    /// `ALTREP="data:text/html,…"` on DESCRIPTION: Thunderbird.
+    Altrep,
+    /// `STYLED-DESCRIPTION`. RFC 9073 6.5
+    StyledDescription,
+    /// Text only.
+    None,
+}
+
+/// Makes the URL of an attachment from the resource's name and the attachment's MANAGED-ID.
+pub type AttachmentUrl = Arc<dyn Fn(&ResourceName, &str) -> String + Send + Sync>;
+
+/// Whose item it is, and what its mailbox knows. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// All SMTP addresses of the mailbox owner, the primary one first.
+    pub addresses: Arc<[String]>,
+    /// IANA name of the mailbox owner's zone.
+    pub zone: Arc<str>,
+    /// Where attachments are served; `None`: they are left out.
+    pub attachment_url: Option<AttachmentUrl>,
+    /// SMTP addresses by X.500 name or display name, as the directory resolved them. See [`names_to_resolve`].
+    pub directory: Arc<HashMap<String, String>>,
+    /// How to render.
+    pub settings: Settings,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The context of a mailbox owner in UTC, who knows nobody.
+    pub fn of(address: &str) -> Self {
+        Self {
+            addresses: Arc::from([address.to_owned()]),
+            zone: Arc::from("UTC"),
+            attachment_url: None,
+            directory: Arc::default(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Whether this is one of the owner's addresses.
+    pub fn is_owner(&self, address: &str) -> bool {
+        self.addresses.iter().any(|own| own.eq_ignore_ascii_case(address))
+    }
+}
+
+/// What an item has become.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// `text/calendar`, or `text/vcard` in version 3.0.
+    pub body: Bytes,
+    /// The same contact in vCard 4.0; `None` for calendar objects.
+    pub vcard4: Option<Bytes>,
+    /// UID of the object.
+    pub uid: String,
+    /// The name that it should have in its collection; another item may have taken it.
+    pub name: ResourceName,
+    /// A name that only this item can have.
+    pub fallback_name: ResourceName,
+    /// Strong tag of the body; the same wherever the same item is rendered.
+    pub etag: ETag,
+    /// For meetings: changes only when what concerns the others does. RFC 6638 3.2.10
+    pub schedule_tag: Option<ScheduleTag>,
+    /// When it takes place; open on both sides for contacts.
+    pub span: Span,
+    /// When it was last changed; the epoch when Exchange does not tell.
+    pub last_modified: Timestamp,
+    /// What can be fetched by its MANAGED-ID.
+    pub attachments: Vec<Attachment>,
+}
+
+/// An attachment that a rendering links to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// MANAGED-ID: stable, URL-safe, short. RFC 8607 4.2
+    pub managed_id: String,
+    /// Exchange's own id of it.
+    pub upstream: String,
+    /// File name for people.
+    pub name: String,
+    /// Media type.
+    pub media_type: String,
+    /// Octets, about.
+    pub size: u64,
+}
+
+/// Why an item cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It lacks what every object must have.
+    #[error("the item has no {0}")]
+    Missing(&'static str),
+}
+
+/// Renders an item; `exceptions` are the modified occurrences of a series, in any order.
+///
+/// Fails only when the item lacks what no object can be without: such an item is no member of its collection.
+pub fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
+    match item.class {
+        ItemClass::CalendarItem | ItemClass::Task | ItemClass::Contact | ItemClass::DistributionList => {
+            let _ = (context, exceptions);
+            Err(Error::Missing("rendering"))
+        }
+    }
+}
+
+/// Names on an item that only the directory can turn into SMTP addresses: X.500 names of participants and
+/// members, names of those who assigned a task.
+pub fn names_to_resolve(item: &Item) -> Vec<String> {
+    let lists = ["RequiredAttendees", "OptionalAttendees", "Resources"];
+    let people = lists.iter().flat_map(|list| item.attendees(list)).map(|attendee| attendee.mailbox);
+    let mut names: Vec<String> = people
+        .chain(item.organizer())
+        .chain(item.members())
+        .filter(|mailbox| mailbox.routing == "EX" || mailbox.address.starts_with('/'))
+        .map(|mailbox| mailbox.address)
+        .collect();
+    if matches!(item.filled("DelegationState").as_deref(), Some("Owned" | "Accepted")) {
+        names.extend(["Delegator", "Owner"].iter().filter_map(|name| item.filled(name)));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}

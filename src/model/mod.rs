@@ -6,4 +6,5 @@ pub mod collection;
 pub mod id;
 pub mod object;
 pub mod recurrence;
+pub mod windows_zones;
 pub mod zone;

@@ -1,0 +1,77 @@
+//! Names and tags of objects: UID, resource name, ETag.
+
+#![allow(dead_code)] // the room is being furnished
+
+use super::{Context, HtmlForm, RENDERING_VERSION};
+use crate::ews::types::Item;
+use crate::model::id::{ETag, ResourceName};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// The longest name that is made of a UID; longer ones become a hash. URLs have limits.
+const MOST_NAME: usize = 120;
+
+/// The first `digits` hex digits of the SHA-256 of a text.
+pub(super) fn hash(text: impl AsRef<[u8]>, digits: usize) -> String {
+    let mut hex = String::with_capacity(64);
+    for octet in Sha256::digest(text.as_ref()) {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{octet:02x}");
+    }
+    hex.truncate(digits);
+    hex
+}
+
+/// A UID for an item that has none: the same for the same item, wherever it is read.
+pub(super) fn derived_uid(item: &Item) -> String {
+    format!("ews-{}", hash(&item.id.id, 32))
+}
+
+/// The name of an object: the client's where it is known, else made of the UID.
+pub(super) fn resource_name(kept: Option<&str>, uid: &str, extension: &str, item: &Item) -> ResourceName {
+    kept.and_then(|name| name.parse().ok())
+        .or_else(|| {
+            let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+            let mut name = String::with_capacity(uid.len() + 4);
+            for octet in uid.bytes() {
+                if safe(octet) {
+                    name.push(char::from(octet));
+                } else {
+                    let _ = write!(name, "%{octet:02X}");
+                }
+            }
+            name.push_str(extension);
+            (name.len() <= MOST_NAME && !name.starts_with('.')).then(|| name.parse().ok()).flatten()
+        })
+        .unwrap_or_else(|| fallback_name(item, extension))
+}
+
+/// A name that no other item can have.
+pub(super) fn fallback_name(item: &Item, extension: &str) -> ResourceName {
+    let name = format!("ews-{}{extension}", hash(&item.id.id, 32));
+    // Hex digits and an extension of ours are always a name.
+    name.parse().unwrap_or_else(|_| unreachable!("{name}"))
+}
+
+/// The tag of a rendering: what Exchange holds, and how it is rendered.
+///
+/// A series shares its ChangeKey with its exceptions, but they are fetched by themselves and may be newer.
+pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag {
+    let html = match context.settings.html {
+        HtmlForm::XAltDesc => "x",
+        HtmlForm::Altrep => "a",
+        HtmlForm::StyledDescription => "s",
+        HtmlForm::None => "n",
+    };
+    let mut parts = vec![
+        RENDERING_VERSION.to_string(),
+        html.to_owned(),
+        context.zone.to_string(),
+        item.id.change_key.clone(),
+    ];
+    let mut others: Vec<&str> = exceptions.iter().map(|e| e.id.change_key.as_str()).collect();
+    others.sort_unstable();
+    parts.extend(others.into_iter().map(str::to_owned));
+    parts.extend(item.attachments().into_iter().map(|attachment| attachment.id));
+    ETag(hash(parts.join("\u{1f}"), 32))
+}
