@@ -2,14 +2,30 @@
 //!
 //! It serves the demo, the tests and the benchmarks, and is an independent reading of Microsoft's documents: it has its
 //! own XML, its own store and its own rules, so that a misunderstanding in the gateway is not repeated here.
-//! A request goes `http` → `soap` (envelope, schema) → `operations` → `mailbox`; a second address has the `control`
+//! A request goes `server` → `soap` (envelope, schema) → `operations` → `mailbox`; a second address has the `control`
 //! interface that counts requests and injects faults.
 //!
 //! **Invariant:** names no other room of the crate.
 //! **Invariant:** every write gives the item a ChangeKey it never had; an ItemId is never used twice.
 //! **Invariant:** stored times are UTC; zones are applied when an answer is written.
 
+mod calendar;
+mod control;
+mod demo;
+mod edit;
 pub mod element;
+mod faults;
 pub mod field;
+mod ids;
 pub mod item;
-pub mod mailbox;
+mod mailbox;
+mod operations;
+mod schema;
+mod server;
+mod shape;
+mod soap;
+mod view;
+mod world;
+
+pub use control::CONTROL_HELP;
+pub use server::{Running, Settings, start};

@@ -1,0 +1,6 @@
+//! What Exchange knows of calendars: patterns, occurrences, zones, and the rules for writing calendar items.
+
+pub mod pattern;
+pub mod series;
+pub mod write;
+pub mod zone;

@@ -1,0 +1,111 @@
+//! The control interface: counting, slowing down, breaking, looking in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::faults::Fault;
+use super::server::Server;
+use super::view::{Style, View};
+use super::world::Target;
+
+/// What the control interface understands.
+pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
+  GET  /healthz           ok
+  GET  /stats             {"total": N, "operations": {"GetItem": N, …}} since the last reset
+  POST /stats/reset       counts from zero
+  POST /latency           {"ms": 25}: each EWS request takes that much longer
+  POST /faults            [{"kind": "busy", "operation": "GetItem", "times": 2, "after": 0, "wait": 1.5}, …]
+                          replaces all faults; [] ends them. All but "kind" may be left out. Kinds:
+                          unauthorized (401), forbidden (403), too-many-requests (429), server-error (500),
+                          unavailable (503), busy (ErrorServerBusy), drop-before and drop-after (the
+                          connection is cut before or after the work is done), invalid-sync-state
+  GET  /dump/MAILBOX      everything in a mailbox, as JSON, with the mails that were sent
+"#;
+
+/// The routes.
+pub fn router(server: Arc<Server>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/stats", get(stats))
+        .route("/stats/reset", post(reset))
+        .route("/latency", post(latency))
+        .route("/faults", post(faults))
+        .route("/dump/{mailbox}", get(dump))
+        .with_state(server)
+}
+
+async fn stats(State(server): State<Arc<Server>>) -> Json<Value> {
+    let counts = server.counts();
+    let total: u64 = counts.values().sum();
+    Json(json!({"total": total, "operations": counts}))
+}
+
+async fn reset(State(server): State<Arc<Server>>) -> Json<Value> {
+    server.reset_counts();
+    Json(json!({}))
+}
+
+#[derive(Deserialize)]
+struct Latency {
+    ms: u64,
+}
+
+async fn latency(State(server): State<Arc<Server>>, Json(latency): Json<Latency>) -> Json<Value> {
+    server.set_latency(Duration::from_millis(latency.ms));
+    Json(json!({}))
+}
+
+async fn faults(State(server): State<Arc<Server>>, Json(faults): Json<Vec<Fault>>) -> Json<Value> {
+    server.set_faults(faults);
+    Json(json!({}))
+}
+
+async fn dump(
+    State(server): State<Arc<Server>>,
+    Path(address): Path<String>,
+) -> Result<Json<Value>, StatusCode> {
+    let world = server.world();
+    let mailbox = world.mailbox(&address).ok_or(StatusCode::NOT_FOUND)?;
+    let style = Style { zone: None, body: "Best" };
+    let folders: Vec<Value> = mailbox
+        .folders
+        .values()
+        .map(|folder| {
+            let items: Vec<Value> = mailbox
+                .items_in(folder.key)
+                .filter_map(|item| View::of(mailbox, Target { key: item.key, occurrence: None }))
+                .map(|view| {
+                    let fields = view.item.properties.iter().map(|(field, _)| field);
+                    let shown = fields.filter_map(|f| Some((f.row().uri, view.property(f, &style)?)));
+                    let properties: serde_json::Map<String, Value> = shown
+                        .map(|(uri, e)| {
+                            let value =
+                                if e.children.is_empty() { json!(e.text) } else { json!(format!("{e:?}")) };
+                            (uri.to_owned(), value)
+                        })
+                        .collect();
+                    let extended: serde_json::Map<String, Value> =
+                        view.item.extended.iter().map(|(n, v)| (format!("{n:?}"), json!(v.texts))).collect();
+                    json!({
+                        "id": view.id().attribute("Id"),
+                        "kind": view.item.kind.element(),
+                        "properties": properties,
+                        "extended": extended,
+                        "attachments": view.item.attachments.iter().map(|a| &a.name).collect::<Vec<_>>(),
+                        "modified": view.item.exceptions.modified.len(),
+                        "deleted": view.item.exceptions.deleted.len(),
+                    })
+                })
+                .collect();
+            json!({"name": folder.display_name, "class": folder.class, "items": items})
+        })
+        .collect();
+    Ok(Json(json!({"mailbox": mailbox.address, "folders": folders, "sent": mailbox.sends})))
+}

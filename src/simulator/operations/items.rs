@@ -1,0 +1,439 @@
+//! Items: reading, making, changing, deleting, moving.
+
+use super::{Call, Messages, listed};
+use crate::simulator::calendar::{series, write};
+use crate::simulator::edit::{self, Draft};
+use crate::simulator::element::Element;
+use crate::simulator::field;
+use crate::simulator::item::{Exception, ItemKind};
+use crate::simulator::mailbox::{FolderKind, Mailbox, NewItem};
+use crate::simulator::shape::Shape;
+use crate::simulator::soap::Fault;
+use crate::simulator::view::View;
+use crate::simulator::world::{self, Refusal, Target};
+use jiff::Timestamp;
+use serde_json::json;
+
+fn in_list(item: Element) -> Vec<Element> {
+    vec![Element::message("Items").push(item)]
+}
+
+/// MS-OXWSCORE 3.1.4.4
+pub fn get(call: &mut Call<'_>) -> Result<Messages, Fault> {
+    let Some(mailbox) = call.world.mailboxes.get(call.caller) else { return Ok(Vec::new()) };
+    let zone = call.zone.as_ref().map(|(_, zone)| zone);
+    let shape = call.request.child("ItemShape");
+    let one = |id: &Element| {
+        let shape = Shape::read(shape.ok_or_else(Refusal::not_found)?)?;
+        let target = world::target(mailbox, id)?;
+        let view = View::of(mailbox, target).ok_or_else(Refusal::not_found)?;
+        Ok(in_list(shape.write(&view, zone, false)?))
+    };
+    Ok(listed(call.request, "ItemIds").iter().map(one).collect())
+}
+
+fn id_only(mailbox: &Mailbox, target: Target) -> Result<Element, Refusal> {
+    let view = View::of(mailbox, target).ok_or_else(Refusal::not_found)?;
+    Ok(Element::new(view.item.kind.element()).push(view.id()))
+}
+
+/// MS-OXWSCORE 3.1.4.2
+pub fn create(call: &mut Call<'_>) -> Result<Messages, Fault> {
+    let items = listed(call.request, "Items");
+    let send = call.request.attribute("SendMeetingInvitations");
+    if send.is_none() && items.iter().any(|i| i.name == "CalendarItem") {
+        let refusal = Refusal::new(
+            "ErrorSendMeetingInvitationsRequired",
+            "SendMeetingInvitations attribute is required for creating a calendar item.",
+        );
+        return Ok(items.iter().map(|_| Err(refusal.clone())).collect());
+    }
+    let (now, context) = (call.now, call.zone.clone());
+    let saved = call.request.child("SavedItemFolderId").and_then(|f| f.children.first());
+    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+    let mut messages = Messages::new();
+    for new in items {
+        messages.push(create_one(mailbox, saved, new, context.as_ref(), now, send.unwrap_or("SendToNone")));
+    }
+    Ok(messages)
+}
+
+fn create_one(
+    mailbox: &mut Mailbox,
+    saved: Option<&Element>,
+    new: &Element,
+    context: Option<&(String, jiff::tz::TimeZone)>,
+    now: Timestamp,
+    send: &str,
+) -> Result<Vec<Element>, Refusal> {
+    let kind = ItemKind::of_element(new.name)
+        .ok_or_else(|| Refusal::new("ErrorInvalidRequest", "This kind of item cannot be created here."))?;
+    let own = match kind {
+        ItemKind::CalendarItem => "calendar",
+        ItemKind::Contact | ItemKind::DistributionList => "contacts",
+        ItemKind::Task => "tasks",
+        ItemKind::Message => "drafts",
+    };
+    let folder = match saved {
+        Some(id) => world::folder(mailbox, id)?,
+        None => mailbox.distinguished(own).ok_or_else(Refusal::no_folder)?,
+    };
+    fits(mailbox, folder, kind)?;
+    world::writable(mailbox, folder)?;
+    let mut item = NewItem::new(kind);
+    edit::take(kind, new, &mut item.properties, &mut item.extended)?;
+    if let Some(mime) = new.child("MimeContent") {
+        if kind != ItemKind::CalendarItem && kind != ItemKind::Message {
+            return Err(Refusal::new(
+                "ErrorUnsupportedMimeConversion",
+                "The MIME content cannot be converted to an item of this type.",
+            ));
+        }
+        item.properties.set(field::MIME_CONTENT, mime.clone());
+    }
+    if kind == ItemKind::CalendarItem {
+        let number = mailbox.next_number();
+        write::created(&mut item.properties, context.map(|(id, _)| id.as_str()), now, number)?;
+    } else {
+        write::settle_times(&mut item.properties, context.map(|(_, zone)| zone))?;
+    }
+    if kind == ItemKind::Task {
+        settle_task(&mut item.properties, &[], now);
+    }
+    let mut wanted = Vec::new();
+    for attachment in listed(new, "Attachments") {
+        wanted.push(super::attachments::read(attachment, now)?);
+    }
+    item.attachments = wanted;
+    let key = mailbox.add_item(folder, item, now);
+    note_mail(mailbox, key, send, "request");
+    Ok(in_list(id_only(mailbox, Target { key, occurrence: None })?))
+}
+
+/// Notes the mail that Exchange would have sent.
+fn note_mail(mailbox: &mut Mailbox, key: crate::simulator::item::ItemKey, send: &str, what: &str) {
+    let Some(view) = View::of(mailbox, Target { key, occurrence: None }) else { return };
+    if send == "SendToNone" || !view.is_meeting() {
+        return;
+    }
+    let people: Vec<String> = [field::REQUIRED_ATTENDEES, field::OPTIONAL_ATTENDEES, field::RESOURCES]
+        .into_iter()
+        .filter_map(|list| view.stored(list))
+        .flat_map(|list| &list.children)
+        .filter_map(|a| Some(a.at(&["Mailbox", "EmailAddress"])?.text.clone()))
+        .collect();
+    let note = json!({"what": what, "to": people, "uid": view.text(field::UID), "mode": send});
+    mailbox.sends.push(note);
+}
+
+fn fits(mailbox: &Mailbox, folder: crate::simulator::item::FolderKey, kind: ItemKind) -> Result<(), Refusal> {
+    let there = mailbox.folders.get(&folder).ok_or_else(Refusal::no_folder)?.kind;
+    let calendar = there == FolderKind::Calendar;
+    match kind {
+        ItemKind::CalendarItem if !calendar => Err(Refusal::new(
+            "ErrorCannotCreateCalendarItemInNonCalendarFolder",
+            "Cannot create a calendar item in a folder that is not a calendar folder.",
+        )),
+        ItemKind::Contact | ItemKind::DistributionList if there != FolderKind::Contacts => Err(Refusal::new(
+            "ErrorCannotCreateContactInNonContactFolder",
+            "Cannot create a contact in a folder that is not a contacts folder.",
+        )),
+        ItemKind::Task if there != FolderKind::Tasks => Err(Refusal::new(
+            "ErrorCannotCreateTaskInNonTaskFolder",
+            "Cannot create a task in a folder that is not a tasks folder.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Status, PercentComplete and CompleteDate drive one another; the last one wins. MS-OXWSTASK 2.2.4.6
+fn settle_task(
+    properties: &mut crate::simulator::item::Properties,
+    touched: &[field::Field],
+    now: Timestamp,
+) {
+    let order: Vec<field::Field> = if touched.is_empty() {
+        [field::COMPLETE_DATE, field::PERCENT_COMPLETE, field::STATUS]
+            .into_iter()
+            .filter(|f| properties.get(*f).is_some())
+            .collect()
+    } else {
+        touched.to_vec()
+    };
+    for field in order {
+        let percent = properties.number(field::PERCENT_COMPLETE).unwrap_or(0);
+        match field {
+            field::STATUS => match properties.text(field::STATUS) {
+                Some("Completed") => complete(properties, now),
+                Some("NotStarted") => {
+                    properties.set_text(field::PERCENT_COMPLETE, "0");
+                    properties.remove(field::COMPLETE_DATE);
+                }
+                _ => {
+                    if percent == 100 {
+                        properties.set_text(field::PERCENT_COMPLETE, "0");
+                    }
+                    properties.remove(field::COMPLETE_DATE);
+                }
+            },
+            field::PERCENT_COMPLETE if percent == 100 => complete(properties, now),
+            field::PERCENT_COMPLETE => {
+                properties.remove(field::COMPLETE_DATE);
+                let status = if percent == 0 { "NotStarted" } else { "InProgress" };
+                let kept =
+                    properties.text(field::STATUS).is_some_and(|s| s != "Completed" && s != "NotStarted");
+                if !kept {
+                    properties.set_text(field::STATUS, status);
+                }
+            }
+            field::COMPLETE_DATE if properties.get(field::COMPLETE_DATE).is_some() => {
+                complete(properties, now)
+            }
+            _ => {}
+        }
+    }
+}
+
+fn complete(properties: &mut crate::simulator::item::Properties, now: Timestamp) {
+    properties.set_text(field::STATUS, "Completed");
+    properties.set_text(field::PERCENT_COMPLETE, "100");
+    if properties.get(field::COMPLETE_DATE).is_none() {
+        let midnight = Timestamp::from_second(now.as_second() / 86_400 * 86_400).unwrap_or(now);
+        properties.set_time(field::COMPLETE_DATE, midnight);
+    }
+}
+
+/// MS-OXWSCORE 3.1.4.9
+pub fn update(call: &mut Call<'_>) -> Result<Messages, Fault> {
+    let changes = listed(call.request, "ItemChanges");
+    let send = call.request.attribute("SendMeetingInvitationsOrCancellations");
+    let resolution = call.request.attribute("ConflictResolution").unwrap_or("AutoResolve");
+    let (now, zone) = (call.now, call.zone.as_ref().map(|(_, zone)| zone.clone()));
+    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+    let mut messages = Messages::new();
+    for change in changes {
+        messages.push(update_one(mailbox, change, resolution, send, zone.as_ref(), now));
+    }
+    Ok(messages)
+}
+
+fn update_one(
+    mailbox: &mut Mailbox,
+    change: &Element,
+    resolution: &str,
+    send: Option<&str>,
+    zone: Option<&jiff::tz::TimeZone>,
+    now: Timestamp,
+) -> Result<Vec<Element>, Refusal> {
+    let id = change.children.first().ok_or_else(Refusal::not_found)?;
+    let target = world::target(mailbox, id)?;
+    let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
+    world::writable(mailbox, item.folder)?;
+    if item.kind == ItemKind::CalendarItem && send.is_none() {
+        return Err(Refusal::new(
+            "ErrorSendMeetingInvitationsOrCancellationsRequired",
+            "SendMeetingInvitationsOrCancellations attribute is required for updating a calendar item.",
+        ));
+    }
+    if id.name == "ItemId" && (resolution != "AlwaysOverwrite" || id.attribute("ChangeKey").is_none()) {
+        match world::current(item, id) {
+            Err(refusal) if resolution == "AutoResolve" && refusal.code == "ErrorIrresolvableConflict" => {}
+            outcome => outcome?,
+        }
+    }
+    let updates = change.child("Updates").ok_or_else(Refusal::not_found)?;
+    // Everything is tried on a copy: a refused update leaves nothing behind.
+    let mut copy = item.clone();
+    match target.occurrence {
+        Some(start) => update_occurrence(&mut copy, start, updates, zone)?,
+        None => {
+            let mut draft = Draft {
+                kind: copy.kind,
+                properties: &mut copy.properties,
+                extended: &mut copy.extended,
+                removed: None,
+            };
+            let touched = edit::update(&mut draft, updates)?;
+            write::settle_times(&mut copy.properties, zone)?;
+            if copy.kind == ItemKind::CalendarItem {
+                write::updated(&mut copy, &touched)?;
+            }
+            if copy.kind == ItemKind::Task {
+                settle_task(&mut copy.properties, &touched, now);
+            }
+        }
+    }
+    mailbox.update_item(target.key, now, |item| {
+        item.properties = copy.properties;
+        item.extended = copy.extended;
+        item.exceptions = copy.exceptions;
+    });
+    note_mail(mailbox, target.key, send.unwrap_or("SendToNone"), "update");
+    let mut answer = in_list(id_only(mailbox, target)?);
+    answer.push(Element::message("ConflictResults").push(Element::value("Count", 0)));
+    Ok(answer)
+}
+
+fn update_occurrence(
+    item: &mut crate::simulator::item::Item,
+    start: Timestamp,
+    updates: &Element,
+    zone: Option<&jiff::tz::TimeZone>,
+) -> Result<(), Refusal> {
+    let found = series::at(item, start).ok_or_else(Refusal::not_found)?;
+    let (was, ends) = (found.start, found.end);
+    let mut exception = found.exception.cloned().unwrap_or_else(|| {
+        let mut new = Exception::default();
+        new.properties.set_time(field::START, was);
+        new.properties.set_time(field::END, ends);
+        new
+    });
+    let mut draft = Draft {
+        kind: item.kind,
+        properties: &mut exception.properties,
+        extended: &mut exception.extended,
+        removed: Some(&mut exception.removed),
+    };
+    let touched = edit::update(&mut draft, updates)?;
+    if touched.contains(&field::RECURRENCE) || touched.contains(&field::UID) {
+        return Err(Refusal::property("ErrorInvalidPropertySet", field::RECURRENCE));
+    }
+    let own = series::zone_of(item);
+    for time in [field::START, field::END] {
+        if let Some(text) = exception.properties.text(time) {
+            let at = write::instant(text, zone.unwrap_or(&own))
+                .ok_or_else(|| Refusal::property("ErrorInvalidValueForProperty", time))?;
+            exception.properties.set_time(time, at);
+        }
+    }
+    let (Some(new_start), Some(new_end)) =
+        (exception.properties.time(field::START), exception.properties.time(field::END))
+    else {
+        return Err(Refusal::not_found());
+    };
+    if new_end < new_start {
+        return Err(Refusal::new(
+            "ErrorCalendarEndDateIsEarlierThanStartDate",
+            "EndDate is earlier than StartDate",
+        ));
+    }
+    if touched.contains(&field::START) {
+        let day = |at: Timestamp| own.to_datetime(at).date();
+        let all = series::occurrences(item);
+        let at = all.iter().position(|o| o.original == start).unwrap_or_default();
+        let before = all.get(..at).unwrap_or_default().iter().rfind(|o| !o.deleted);
+        let after = all.get(at + 1..).unwrap_or_default().iter().find(|o| !o.deleted);
+        let crosses = before.is_some_and(|b| day(new_start) <= day(b.start))
+            || after.is_some_and(|a| day(new_start) >= day(a.start));
+        if crosses {
+            return Err(Refusal::new(
+                "ErrorOccurrenceCrossingBoundary",
+                "Modified occurrence is crossing or overlapping adjacent occurrence.",
+            ));
+        }
+    }
+    item.exceptions.modified.insert(start, exception);
+    Ok(())
+}
+
+/// MS-OXWSCORE 3.1.4.3
+pub fn delete(call: &mut Call<'_>) -> Result<Messages, Fault> {
+    let request = call.request;
+    let kind = request.attribute("DeleteType").unwrap_or("HardDelete");
+    let now = call.now;
+    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+    let mut messages = Messages::new();
+    for id in listed(request, "ItemIds") {
+        messages.push(delete_one(mailbox, request, id, kind, now));
+    }
+    Ok(messages)
+}
+
+fn delete_one(
+    mailbox: &mut Mailbox,
+    request: &Element,
+    id: &Element,
+    kind: &str,
+    now: Timestamp,
+) -> Result<Vec<Element>, Refusal> {
+    let target = world::target(mailbox, id)?;
+    let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
+    world::writable(mailbox, item.folder)?;
+    let send = request.attribute("SendMeetingCancellations");
+    if item.kind == ItemKind::CalendarItem && send.is_none() {
+        return Err(Refusal::new(
+            "ErrorSendMeetingCancellationsRequired",
+            "SendMeetingCancellations attribute is required for deleting a calendar item.",
+        ));
+    }
+    if item.kind == ItemKind::Task && request.attribute("AffectedTaskOccurrences").is_none() {
+        return Err(Refusal::new(
+            "ErrorAffectedTaskOccurrencesRequired",
+            "AffectedTaskOccurrences attribute must be specified for Task items.",
+        ));
+    }
+    note_mail(mailbox, target.key, send.unwrap_or("SendToNone"), "cancellation");
+    if let Some(start) = target.occurrence {
+        // Nothing goes to Deleted Items: it is an update of the series. FACTS 4
+        mailbox.update_item(target.key, now, |item| {
+            item.exceptions.modified.remove(&start);
+            item.exceptions.deleted.insert(start);
+        });
+        return Ok(Vec::new());
+    }
+    let bin = mailbox.distinguished("deleteditems").ok_or_else(Refusal::no_folder)?;
+    match kind {
+        "MoveToDeletedItems" => {
+            mailbox.move_item(target.key, bin, now);
+        }
+        "SoftDelete" => {
+            let dumpster =
+                mailbox.distinguished("recoverableitemsdeletions").ok_or_else(Refusal::no_folder)?;
+            mailbox.move_item(target.key, dumpster, now);
+        }
+        _ => {
+            mailbox.remove_item(target.key, now);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// MoveItem and CopyItem. MS-OXWSCORE 3.1.4.1, 3.1.4.7
+pub fn relocate(call: &mut Call<'_>) -> Result<Messages, Fault> {
+    let request = call.request;
+    let now = call.now;
+    let moves = request.name == "MoveItem";
+    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+    let to = request.child("ToFolderId").and_then(|f| f.children.first());
+    let mut messages = Messages::new();
+    for id in listed(request, "ItemIds") {
+        messages.push(relocate_one(mailbox, to, id, moves, now));
+    }
+    Ok(messages)
+}
+
+fn relocate_one(
+    mailbox: &mut Mailbox,
+    to: Option<&Element>,
+    id: &Element,
+    moves: bool,
+    now: Timestamp,
+) -> Result<Vec<Element>, Refusal> {
+    let folder = world::folder(mailbox, to.ok_or_else(Refusal::no_folder)?)?;
+    let target = world::target(mailbox, id)?;
+    if target.occurrence.is_some() {
+        return Err(Refusal::new(
+            "ErrorCalendarCannotMoveOrCopyOccurrence",
+            "Occurrences cannot be moved or copied.",
+        ));
+    }
+    world::writable(mailbox, folder)?;
+    let key = if moves {
+        let from = mailbox.item(target.key).ok_or_else(Refusal::not_found)?.folder;
+        world::writable(mailbox, from)?;
+        mailbox.move_item(target.key, folder, now)
+    } else {
+        mailbox.copy_item(target.key, folder, now)
+    };
+    Ok(in_list(id_only(mailbox, Target { key: key.ok_or_else(Refusal::not_found)?, occurrence: None })?))
+}

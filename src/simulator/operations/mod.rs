@@ -1,0 +1,183 @@
+//! THE table of operations: what each does to the mailbox of its caller.
+
+mod attachments;
+mod find;
+mod folders;
+mod items;
+mod lookup;
+mod sync;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::calendar::zone;
+use super::element::Element;
+use super::soap::{Envelope, Fault};
+use super::world::{Refusal, World};
+
+/// A request on its way.
+pub struct Call<'a> {
+    /// All mailboxes.
+    pub world: &'a mut World,
+    /// Position of the caller's mailbox.
+    pub caller: usize,
+    /// The operation's element.
+    pub request: &'a Element,
+    /// `TimeZoneContext`: Windows id and zone.
+    pub zone: Option<(String, TimeZone)>,
+    /// When it came.
+    pub now: Timestamp,
+    /// Every SyncState is refused.
+    pub refuses_sync_states: bool,
+}
+
+/// What an operation answers: one message for each thing that was asked for.
+pub type Messages = Vec<Result<Vec<Element>, Refusal>>;
+
+type Operation = fn(&mut Call<'_>) -> Result<Messages, Fault>;
+
+const TABLE: &[(&str, Operation)] = &[
+    ("GetFolder", folders::get),
+    ("FindFolder", folders::find),
+    ("CreateFolder", folders::create),
+    ("UpdateFolder", folders::update),
+    ("DeleteFolder", folders::delete),
+    ("SyncFolderHierarchy", sync::hierarchy),
+    ("SyncFolderItems", sync::items),
+    ("GetItem", items::get),
+    ("CreateItem", items::create),
+    ("UpdateItem", items::update),
+    ("DeleteItem", items::delete),
+    ("MoveItem", items::relocate),
+    ("CopyItem", items::relocate),
+    ("FindItem", find::items),
+    ("CreateAttachment", attachments::create),
+    ("GetAttachment", attachments::get),
+    ("DeleteAttachment", attachments::delete),
+    ("GetServerTimeZones", lookup::time_zones),
+    ("ResolveNames", lookup::resolve),
+    ("ConvertId", lookup::convert_id),
+    ("GetUserConfiguration", lookup::user_configuration),
+];
+
+/// Names of all operations.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
+/// Carries a request out and gives the operation's answer.
+pub fn carry_out(
+    world: &mut World,
+    caller: usize,
+    envelope: &Envelope,
+    now: Timestamp,
+    refuses_sync_states: bool,
+) -> Result<Element, Fault> {
+    let name = envelope.body.name;
+    let Some((_, operation)) = TABLE.iter().find(|(known, _)| *known == name) else {
+        return Err(Fault::new("ErrorInvalidRequest", "This operation is not supported."));
+    };
+    let context = envelope.header("TimeZoneContext").and_then(|h| h.child("TimeZoneDefinition"));
+    let zone = match context {
+        Some(definition) => {
+            let zone = zone::of_element(definition)
+                .ok_or_else(|| Fault::new("ErrorTimeZone", "The specified time zone isn't valid."))?;
+            Some((definition.attribute("Id").unwrap_or("UTC").to_owned(), zone))
+        }
+        None => None,
+    };
+    let mut call = Call { world, caller, request: &envelope.body, zone, now, refuses_sync_states };
+    let messages = operation(&mut call)?;
+    Ok(answer(name, messages))
+}
+
+fn answer(name: &'static str, messages: Messages) -> Element {
+    let (response, message) = response_names(name);
+    let written = messages.into_iter().map(|outcome| match outcome {
+        Ok(content) => {
+            // ResolveNames says so when there are several candidates.
+            let several = name == "ResolveNames"
+                && content
+                    .first()
+                    .and_then(|set| set.attribute("TotalItemsInView"))
+                    .is_some_and(|n| n != "1");
+            let code = if several { "ErrorNameResolutionMultipleResults" } else { "NoError" };
+            let mut element =
+                Element::message(message).with("ResponseClass", if several { "Warning" } else { "Success" });
+            if several {
+                element = element
+                    .push(text("MessageText", "Multiple results were found."))
+                    .push(text("ResponseCode", code))
+                    .push(text("DescriptiveLinkKey", "0"));
+            } else {
+                element = element.push(text("ResponseCode", code));
+            }
+            element.push_all(content)
+        }
+        Err(refusal) => {
+            let about = refusal.field.map(|uri| {
+                let path = Element::new("FieldURI").with("FieldURI", uri);
+                Element { space: super::element::Space::Messages, ..Element::new("MessageXml") }.push(path)
+            });
+            let element = Element::message(message)
+                .with("ResponseClass", "Error")
+                .push(text("MessageText", &refusal.text))
+                .push(text("ResponseCode", refusal.code))
+                .push(text("DescriptiveLinkKey", "0"))
+                .push_some(about);
+            match name {
+                // The schema wants these also beside an error.
+                "GetItem" | "CreateItem" | "UpdateItem" | "MoveItem" | "CopyItem" => {
+                    element.push(Element::message("Items"))
+                }
+                "GetFolder" | "CreateFolder" | "UpdateFolder" => element.push(Element::message("Folders")),
+                "CreateAttachment" | "GetAttachment" => element.push(Element::message("Attachments")),
+                "SyncFolderItems" => {
+                    element.push(Element::message("SyncState")).push(text("IncludesLastItemInRange", "true"))
+                }
+                "SyncFolderHierarchy" => element
+                    .push(Element::message("SyncState"))
+                    .push(text("IncludesLastFolderInRange", "true")),
+                _ => element,
+            }
+        }
+    });
+    Element::message(response).push(Element::message("ResponseMessages").push_all(written))
+}
+
+/// A text element of the messages namespace.
+fn text(name: &'static str, text: &str) -> Element {
+    Element { text: text.to_owned(), ..Element::message(name) }
+}
+
+/// `…Response` and `…ResponseMessage` of each operation.
+fn response_names(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "GetFolder" => ("GetFolderResponse", "GetFolderResponseMessage"),
+        "FindFolder" => ("FindFolderResponse", "FindFolderResponseMessage"),
+        "CreateFolder" => ("CreateFolderResponse", "CreateFolderResponseMessage"),
+        "UpdateFolder" => ("UpdateFolderResponse", "UpdateFolderResponseMessage"),
+        "DeleteFolder" => ("DeleteFolderResponse", "DeleteFolderResponseMessage"),
+        "SyncFolderHierarchy" => ("SyncFolderHierarchyResponse", "SyncFolderHierarchyResponseMessage"),
+        "SyncFolderItems" => ("SyncFolderItemsResponse", "SyncFolderItemsResponseMessage"),
+        "GetItem" => ("GetItemResponse", "GetItemResponseMessage"),
+        "CreateItem" => ("CreateItemResponse", "CreateItemResponseMessage"),
+        "UpdateItem" => ("UpdateItemResponse", "UpdateItemResponseMessage"),
+        "DeleteItem" => ("DeleteItemResponse", "DeleteItemResponseMessage"),
+        "MoveItem" => ("MoveItemResponse", "MoveItemResponseMessage"),
+        "CopyItem" => ("CopyItemResponse", "CopyItemResponseMessage"),
+        "FindItem" => ("FindItemResponse", "FindItemResponseMessage"),
+        "CreateAttachment" => ("CreateAttachmentResponse", "CreateAttachmentResponseMessage"),
+        "GetAttachment" => ("GetAttachmentResponse", "GetAttachmentResponseMessage"),
+        "DeleteAttachment" => ("DeleteAttachmentResponse", "DeleteAttachmentResponseMessage"),
+        "GetServerTimeZones" => ("GetServerTimeZonesResponse", "GetServerTimeZonesResponseMessage"),
+        "ResolveNames" => ("ResolveNamesResponse", "ResolveNamesResponseMessage"),
+        "ConvertId" => ("ConvertIdResponse", "ConvertIdResponseMessage"),
+        _ => ("GetUserConfigurationResponse", "GetUserConfigurationResponseMessage"),
+    }
+}
+
+/// The children of a list in the request.
+fn listed<'a>(request: &'a Element, name: &str) -> &'a [Element] {
+    request.child(name).map(|list| list.children.as_slice()).unwrap_or_default()
+}

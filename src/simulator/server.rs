@@ -1,0 +1,301 @@
+//! The HTTP side: sign-in, faults, counting, recording.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_http::compression::CompressionLayer;
+
+use super::demo;
+use super::faults::{Fault, Faults, Kind};
+use super::soap::{self, Envelope};
+use super::world::World;
+use super::{control, operations};
+
+/// The password of every mailbox.
+const PASSWORD: &str = "demo";
+/// Largest request. Exchange's own default is 35 MB.
+const MOST_OCTETS: usize = 40 << 20;
+
+/// Where the simulated Exchange listens and what is in it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// EWS, at `/EWS/Exchange.asmx`.
+    pub exchange_listen: SocketAddr,
+    /// The control interface.
+    pub control_listen: SocketAddr,
+    /// How many mailboxes.
+    pub mailboxes: usize,
+    /// Events in each calendar; `None`: a lively year.
+    pub events: Option<usize>,
+    /// Contacts in each mailbox.
+    pub contacts: Option<usize>,
+    /// Tasks in each mailbox.
+    pub tasks: Option<usize>,
+    /// Another seed makes other contents.
+    pub seed: u64,
+    /// Where requests and answers are written, one file each.
+    pub record: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            exchange_listen: any,
+            control_listen: any,
+            mailboxes: 2,
+            events: None,
+            contacts: None,
+            tasks: None,
+            seed: 1,
+            record: None,
+        }
+    }
+}
+
+/// A running simulated Exchange.
+#[derive(Debug)]
+pub struct Running {
+    /// Where EWS answers.
+    pub exchange: SocketAddr,
+    /// Where the control interface answers.
+    pub control: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Ends it and waits until it has ended.
+    pub async fn shutdown(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+/// What all requests share.
+pub struct Server {
+    world: Mutex<World>,
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+    faults: Mutex<Faults>,
+    latency_ms: AtomicU64,
+    record: Option<PathBuf>,
+    recorded: AtomicU64,
+}
+
+/// A panic in one request must not take the others along.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// All mailboxes.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    /// Requests per operation since the last reset.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.counts).clone()
+    }
+
+    /// Counts from zero.
+    pub fn reset_counts(&self) {
+        lock(&self.counts).clear();
+    }
+
+    /// Each request takes that much longer.
+    pub fn set_latency(&self, latency: Duration) {
+        self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Replaces all faults.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        lock(&self.faults).set(faults);
+    }
+
+    fn record(&self, operation: &str, request: &[u8], answer: &[u8]) {
+        let Some(folder) = &self.record else { return };
+        let number = self.recorded.fetch_add(1, Ordering::Relaxed);
+        for (what, octets) in [("request", request), ("response", answer)] {
+            let path = folder.join(format!("{number:06}-{operation}-{what}.xml"));
+            if let Err(error) = std::fs::write(&path, octets) {
+                tracing::warn!(path = %path.display(), %error, "a message could not be recorded");
+            }
+        }
+    }
+}
+
+/// Starts it; it serves until it is shut down.
+pub async fn start(settings: Settings) -> std::io::Result<Running> {
+    if let Some(folder) = &settings.record {
+        std::fs::create_dir_all(folder)?;
+    }
+    let server = Arc::new(Server {
+        world: Mutex::new(demo::world(&settings, Timestamp::now())),
+        counts: Mutex::default(),
+        faults: Mutex::default(),
+        latency_ms: AtomicU64::new(0),
+        record: settings.record.clone(),
+        recorded: AtomicU64::new(0),
+    });
+    let exchange = TcpListener::bind(settings.exchange_listen).await?;
+    let control = TcpListener::bind(settings.control_listen).await?;
+    let (exchange_address, control_address) = (exchange.local_addr()?, control.local_addr()?);
+    let ews = Router::new()
+        .fallback(ews)
+        .layer(DefaultBodyLimit::max(MOST_OCTETS))
+        .layer(CompressionLayer::new())
+        .with_state(Arc::clone(&server));
+    let (stop, _) = watch::channel(false);
+    let mut tasks = Vec::new();
+    for (listener, router) in [(exchange, ews), (control, control::router(server))] {
+        let mut stopped = stop.subscribe();
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        tasks.push(tokio::spawn(async move {
+            let ended = axum::serve(listener, router).with_graceful_shutdown(async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            });
+            if let Err(error) = ended.await {
+                tracing::error!(%error, "the simulated Exchange ended");
+            }
+        }));
+    }
+    Ok(Running { exchange: exchange_address, control: control_address, stop, tasks })
+}
+
+fn caller(server: &Server, headers: &HeaderMap) -> Option<usize> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (login, password) = decoded.split_once(':')?;
+    // DOMAIN\user and user@domain name the same mailbox.
+    let login = login.rsplit('\\').next().unwrap_or(login);
+    let world = server.world();
+    let found = world.mailboxes.iter().position(|m| {
+        m.address.eq_ignore_ascii_case(login)
+            || m.address.split('@').next().is_some_and(|local| local.eq_ignore_ascii_case(login))
+    });
+    found.filter(|_| password == PASSWORD)
+}
+
+async fn ews(
+    State(server): State<Arc<Server>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !uri.path().eq_ignore_ascii_case("/ews/exchange.asmx") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let latency = Duration::from_millis(server.latency_ms.load(Ordering::Relaxed));
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let Some(caller) = caller(&server, &headers) else { return unauthorized() };
+    if method != Method::POST {
+        return (StatusCode::OK, "Service\n").into_response();
+    }
+    if let Some(kind) = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok())
+        && !kind.to_ascii_lowercase().starts_with("text/xml")
+    {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let envelope = soap::read(&body);
+    let operation = envelope.as_ref().map_or("Invalid", |e| e.body.name);
+    *lock(&server.counts).entry(operation).or_default() += 1;
+    let has_state = envelope.as_ref().is_ok_and(|e| e.body.child("SyncState").is_some());
+    let struck = lock(&server.faults).strike(operation, has_state);
+    if let Some((kind, wait)) = struck {
+        let seconds = wait.as_secs().to_string();
+        let retry = |status: StatusCode| (status, [(header::RETRY_AFTER, seconds.clone())]).into_response();
+        match kind {
+            Kind::Unauthorized => return unauthorized(),
+            Kind::Forbidden => return StatusCode::FORBIDDEN.into_response(),
+            Kind::TooManyRequests => return retry(StatusCode::TOO_MANY_REQUESTS),
+            Kind::ServerError => {
+                return (StatusCode::INTERNAL_SERVER_ERROR, "Server Error in '/EWS' Application.")
+                    .into_response();
+            }
+            Kind::Unavailable => return retry(StatusCode::SERVICE_UNAVAILABLE),
+            Kind::Busy => {
+                let busy = soap::Fault {
+                    code: "ErrorServerBusy",
+                    text: "The server cannot service this request right now. Try again later.".to_owned(),
+                    values: vec![("BackOffMilliseconds", wait.as_millis().to_string())],
+                };
+                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&busy));
+            }
+            Kind::DropBefore => return dropped(),
+            Kind::DropAfter => {
+                let _ = respond(&server, caller, envelope, operation, &body, false);
+                return dropped();
+            }
+            Kind::InvalidSyncState => return respond(&server, caller, envelope, operation, &body, true),
+        }
+    }
+    respond(&server, caller, envelope, operation, &body, false)
+}
+
+fn respond(
+    server: &Server,
+    caller: usize,
+    envelope: Result<Envelope, soap::Fault>,
+    operation: &str,
+    request: &[u8],
+    refuses_sync_states: bool,
+) -> Response {
+    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    let outcome = envelope.and_then(|envelope| {
+        operations::carry_out(&mut server.world(), caller, &envelope, now, refuses_sync_states)
+    });
+    match outcome {
+        Ok(answer) => {
+            let octets = soap::answer(&answer);
+            server.record(operation, request, &octets);
+            document(StatusCode::OK, octets)
+        }
+        Err(fault) => {
+            tracing::debug!(operation, code = fault.code, text = %fault.text, "refused as a whole");
+            document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault))
+        }
+    }
+}
+
+fn document(status: StatusCode, octets: Vec<u8>) -> Response {
+    // DavMail takes no other spelling. DAVMAIL 4
+    (status, [(header::CONTENT_TYPE, "text/xml; charset=utf-8")], octets).into_response()
+}
+
+fn unauthorized() -> Response {
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"exchange\"")]).into_response()
+}
+
+/// A body that breaks off before it begins: the connection is closed.
+fn dropped() -> Response {
+    let broken =
+        futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("dropped by request")) });
+    Response::new(Body::from_stream(broken))
+}

@@ -1,0 +1,195 @@
+//! All mailboxes of the server, and how a caller's ids lead to what is in them.
+
+use jiff::Timestamp;
+
+use super::element::Element;
+use super::field::Field;
+use super::ids::{self, Named};
+use super::item::{FolderKey, Item, ItemKey};
+use super::mailbox::{Access, Mailbox};
+
+/// Why one part of a request is refused; the others go on.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// ResponseCode.
+    pub code: &'static str,
+    /// MessageText.
+    pub text: String,
+    /// The property that it is about.
+    pub field: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal in Exchange's words.
+    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), field: None }
+    }
+
+    /// A refusal that names a property.
+    pub fn property(code: &'static str, field: Field) -> Self {
+        let text = match code {
+            "ErrorInvalidPropertySet" => "Set action is invalid for property.",
+            "ErrorInvalidPropertyDelete" => "Delete action is not supported for this property.",
+            "ErrorInvalidValueForProperty" => "The specified value is invalid for property.",
+            _ => "The request is not valid for this property.",
+        };
+        Self { code, text: text.to_owned(), field: Some(field.row().uri) }
+    }
+
+    /// The item is not there, or nobody may know.
+    pub fn not_found() -> Self {
+        Self::new("ErrorItemNotFound", "The specified object was not found in the store.")
+    }
+
+    /// The folder is not there.
+    pub fn no_folder() -> Self {
+        Self::new("ErrorFolderNotFound", "The specified folder could not be found in the store.")
+    }
+
+    /// The caller may see it, but not do this.
+    pub fn denied() -> Self {
+        Self::new("ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+    }
+
+    fn malformed() -> Self {
+        Self::new("ErrorInvalidIdMalformed", "Id is malformed.")
+    }
+}
+
+/// The server's mailboxes.
+#[derive(Debug, Default)]
+pub struct World {
+    /// In the order in which they were made.
+    pub mailboxes: Vec<Mailbox>,
+}
+
+/// An item or one occurrence of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The item, or the series.
+    pub key: ItemKey,
+    /// Original start of the occurrence.
+    pub occurrence: Option<Timestamp>,
+}
+
+impl World {
+    /// The mailbox of an address.
+    pub fn mailbox(&self, address: &str) -> Option<&Mailbox> {
+        self.mailboxes.iter().find(|m| m.address.eq_ignore_ascii_case(address.trim()))
+    }
+
+    /// The mailbox of an address, to be changed.
+    pub fn mailbox_mut(&mut self, address: &str) -> Option<&mut Mailbox> {
+        self.mailboxes.iter_mut().find(|m| m.address.eq_ignore_ascii_case(address.trim()))
+    }
+}
+
+/// The folder that a `FolderId` or `DistinguishedFolderId` means to its owner. Other people's folders are not shared.
+pub fn folder(mailbox: &Mailbox, id: &Element) -> Result<FolderKey, Refusal> {
+    if id.name == "DistinguishedFolderId" {
+        if let Some(other) = id.at(&["Mailbox", "EmailAddress"])
+            && !other.text.trim().eq_ignore_ascii_case(&mailbox.address)
+        {
+            return Err(Refusal::no_folder());
+        }
+        return mailbox.distinguished(id.attribute("Id").unwrap_or_default()).ok_or_else(Refusal::no_folder);
+    }
+    match ids::decode(id.attribute("Id").unwrap_or_default()) {
+        Some((guid, Named::Folder(key))) if guid == mailbox.guid && mailbox.folders.contains_key(&key) => {
+            Ok(key)
+        }
+        Some((_, Named::Folder(_))) => Err(Refusal::no_folder()),
+        _ => Err(Refusal::malformed()),
+    }
+}
+
+/// What an `ItemId`, `OccurrenceItemId` or `RecurringMasterItemId` means to its owner.
+pub fn target(mailbox: &Mailbox, id: &Element) -> Result<Target, Refusal> {
+    let attribute = match id.name {
+        "OccurrenceItemId" => "RecurringMasterId",
+        "RecurringMasterItemId" => "OccurrenceId",
+        _ => "Id",
+    };
+    let (guid, named) =
+        ids::decode(id.attribute(attribute).unwrap_or_default()).ok_or_else(Refusal::malformed)?;
+    if guid != mailbox.guid {
+        return Err(Refusal::not_found());
+    }
+    let (key, occurrence) = match named {
+        Named::Item(key) => (key, None),
+        Named::Occurrence(key, start) => (key, Some(start)),
+        Named::Folder(_) | Named::Attachment(..) => return Err(Refusal::malformed()),
+    };
+    let item = mailbox.item(key).ok_or_else(Refusal::not_found)?;
+    match id.name {
+        "RecurringMasterItemId" => Ok(Target { key, occurrence: None }),
+        "OccurrenceItemId" => Ok(Target { key, occurrence: Some(indexed(item, id)?) }),
+        _ => {
+            if let Some(start) = occurrence {
+                existing(item, start)?;
+            }
+            Ok(Target { key, occurrence })
+        }
+    }
+}
+
+fn indexed(item: &Item, id: &Element) -> Result<Timestamp, Refusal> {
+    let index: usize = id.attribute("InstanceIndex").and_then(|t| t.parse().ok()).unwrap_or_default();
+    let all = super::calendar::series::occurrences(item);
+    if all.is_empty() {
+        return Err(Refusal::new(
+            "ErrorCalendarCannotUseIdForOccurrenceId",
+            "The Id is not that of a recurring master.",
+        ));
+    }
+    let found = index.checked_sub(1).and_then(|at| all.get(at)).ok_or_else(|| {
+        Refusal::new(
+            "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
+            "Occurrence with this index was not found in the recurrence.",
+        )
+    })?;
+    if found.deleted { Err(deleted()) } else { Ok(found.original) }
+}
+
+fn existing(item: &Item, start: Timestamp) -> Result<(), Refusal> {
+    match super::calendar::series::at(item, start) {
+        Some(occurrence) if occurrence.deleted => Err(deleted()),
+        Some(_) => Ok(()),
+        None => Err(Refusal::not_found()),
+    }
+}
+
+fn deleted() -> Refusal {
+    Refusal::new(
+        "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
+        "The occurrence was deleted from the recurrence.",
+    )
+}
+
+/// Refuses writers of folders that may only be read.
+pub fn writable(mailbox: &Mailbox, folder: FolderKey) -> Result<(), Refusal> {
+    match mailbox.folders.get(&folder) {
+        Some(folder) if folder.access == Access::Full => Ok(()),
+        Some(_) => Err(Refusal::denied()),
+        None => Err(Refusal::no_folder()),
+    }
+}
+
+/// Refuses a ChangeKey that is not the item's last. MS-OXWSCORE 3.1.4.9.4.1
+pub fn current(item: &Item, id: &Element) -> Result<(), Refusal> {
+    let key = id.attribute("ChangeKey").filter(|key| !key.is_empty()).ok_or_else(|| {
+        Refusal::new(
+            "ErrorChangeKeyRequiredForWriteOperations",
+            "The change key is required for this operation.",
+        )
+    })?;
+    match ids::read_change_key(key) {
+        Some(change) if change == item.change => Ok(()),
+        Some(_) => Err(Refusal::new(
+            "ErrorIrresolvableConflict",
+            "The send or update operation could not be performed because the change key passed in the request does \
+             not match the current change key for the item.",
+        )),
+        None => Err(Refusal::new("ErrorInvalidChangeKey", "The change key is invalid.")),
+    }
+}
