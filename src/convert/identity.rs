@@ -1,9 +1,8 @@
 //! Names and tags of objects: UID, resource name, ETag.
 
-#![allow(dead_code)] // the room is being furnished
-
 use super::{Context, HtmlForm, RENDERING_VERSION};
-use crate::ews::types::Item;
+use crate::ews::field;
+use crate::ews::types::{Item, ItemClass};
 use crate::model::id::{ETag, ResourceName};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -72,6 +71,24 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag 
     let mut others: Vec<&str> = exceptions.iter().map(|e| e.id.change_key.as_str()).collect();
     others.sort_unstable();
     parts.extend(others.into_iter().map(str::to_owned));
-    parts.extend(item.attachments().into_iter().map(|attachment| attachment.id));
+    let attached = std::iter::once(item).chain(exceptions).flat_map(Item::attachments);
+    parts.extend(attached.map(|attachment| attachment.id));
     ETag(hash(parts.join("\u{1f}"), 32))
+}
+
+/// The UID that Exchange is given: the client's, where Exchange can hold it.
+pub(super) fn exchange_uid(uid: &str) -> String {
+    let fits = uid.chars().count() <= 255 && !uid.chars().any(char::is_control);
+    if fits { uid.to_owned() } else { format!("dav-{}", hash(uid, 64)) }
+}
+
+/// The name that DavMail gave: users who come from there keep their resources.
+pub(super) fn davmail_name(item: &Item) -> Option<String> {
+    let name = item.extended(&field::URL_COMP_NAME)?;
+    let stem = name.strip_suffix(".EML").or_else(|| name.strip_suffix(".eml"))?;
+    let extension = match item.class {
+        ItemClass::CalendarItem | ItemClass::Task => ".ics",
+        ItemClass::Contact | ItemClass::DistributionList => ".vcf",
+    };
+    Some(format!("{stem}{extension}"))
 }

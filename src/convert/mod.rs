@@ -7,7 +7,15 @@
 //! **Invariant:** what a rendering shows depends on the item, its exceptions and [`Context`] alone, and two
 //! gateways with the same settings give the same ETag.
 
+mod attachment;
+mod body;
+mod event;
 mod identity;
+mod kept;
+mod recurrence;
+mod task;
+mod vtimezone;
+mod zone;
 
 use crate::ews::types::{Item, ItemClass};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
@@ -20,6 +28,9 @@ use std::sync::Arc;
 
 /// Part of every ETag: raised whenever the same item would be rendered differently.
 pub const RENDERING_VERSION: u32 = 1;
+
+/// Who made the text.
+const PRODID: &str = concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN");
 
 /// How items are rendered. Part of every ETag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -137,10 +148,9 @@ pub enum Error {
 /// Fails only when the item lacks what no object can be without: such an item is no member of its collection.
 pub fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
     match item.class {
-        ItemClass::CalendarItem | ItemClass::Task | ItemClass::Contact | ItemClass::DistributionList => {
-            let _ = (context, exceptions);
-            Err(Error::Missing("rendering"))
-        }
+        ItemClass::CalendarItem => event::render(context, item, exceptions),
+        ItemClass::Task => task::render(context, item),
+        ItemClass::Contact | ItemClass::DistributionList => Err(Error::Missing("rendering")),
     }
 }
 

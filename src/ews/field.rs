@@ -70,6 +70,10 @@ pub const ONLINE_MEETING_EXTERNAL_LINK: ExtendedProperty = public("OnlineMeeting
 pub const URL_COMP_NAME: ExtendedProperty = tag(0x10F3, "String");
 /// The UID that DavMail gave to a task.
 pub const DAVMAIL_UID: ExtendedProperty = public("urn:schemas:calendar:uid", "String");
+/// PidLidTaskStartDate: a bare day at 00:00Z.
+pub const TASK_START: ExtendedProperty = named("Task", 0x8104, "SystemTime");
+/// PidLidTaskDueDate: a bare day at 00:00Z.
+pub const TASK_DUE: ExtendedProperty = named("Task", 0x8105, "SystemTime");
 /// Honorific prefix.
 pub const TITLE: ExtendedProperty = tag(0x3A45, "String");
 /// 0 unspecified, 1 female, 2 male.
@@ -136,6 +140,7 @@ pub const CALENDAR_ITEM: Shape = Shape {
         "calendar:Resources",
         "calendar:AppointmentSequenceNumber",
         "calendar:AppointmentState",
+        "calendar:RecurrenceId",
         "calendar:Recurrence",
         "calendar:ModifiedOccurrences",
         "calendar:DeletedOccurrences",
@@ -264,5 +269,5 @@ pub const TASK: Shape = Shape {
         "task:Status",
         "task:TotalWork",
     ],
-    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID],
+    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID, TASK_START, TASK_DUE],
 };

@@ -1,0 +1,76 @@
+//! Attachments as links. RFC 8607
+
+use super::{Attachment, Context, identity};
+use crate::ews::types::{AttachmentKind, Item};
+use crate::model::id::ResourceName;
+use crate::text::{Component, Line};
+
+/// ATTACH lines, and what can be fetched through them. Parts of the body are none.
+pub(super) fn lines(context: &Context, item: &Item, name: &ResourceName) -> (Vec<Line>, Vec<Attachment>) {
+    let mut lines = Vec::new();
+    let mut served = Vec::new();
+    for found in item.attachments().into_iter().filter(|found| !found.is_inline && !found.is_contact_photo) {
+        let (file, media_type) = match found.kind {
+            AttachmentKind::Reference(url) => {
+                if !url.trim().is_empty() {
+                    lines.push(Line::raw("ATTACH", url.trim()));
+                }
+                continue;
+            }
+            AttachmentKind::Item => (format!("{}.eml", found.name), "message/rfc822".to_owned()),
+            AttachmentKind::File => {
+                let octets = || "application/octet-stream".to_owned();
+                (found.name.clone(), found.content_type.clone().unwrap_or_else(octets))
+            }
+        };
+        let managed_id = identity::hash(&found.id, 32);
+        if let Some(url) = &context.attachment_url {
+            lines.push(
+                Line::raw("ATTACH", url(name, &managed_id))
+                    .with("MANAGED-ID", &managed_id)
+                    .with("FMTTYPE", &media_type)
+                    .with("FILENAME", &file)
+                    .with("SIZE", &found.size.to_string()),
+            );
+        }
+        served.push(Attachment { managed_id, upstream: found.id, name: file, media_type, size: found.size });
+    }
+    (lines, served)
+}
+
+/// What a fingerprint is made of.
+pub(super) fn text(item: &Item) -> String {
+    let attachments = item.attachments().into_iter().filter(|found| !found.is_inline);
+    let mut parts: Vec<String> = attachments.map(|found| format!("{}|{}", found.name, found.size)).collect();
+    parts.sort_unstable();
+    parts.join("\u{1e}")
+}
+
+/// The place of an attachment's octets in a kept text; `ID` counts the item's attachments from 1.
+const PLACEHOLDER: &str = "X-EWS-ATT";
+
+/// Puts links in the places of octets that were taken out; whether there were any.
+pub(super) fn put_back(calendar: &mut Component, links: &[Line]) -> bool {
+    let mut any = false;
+    for component in &mut calendar.children {
+        component.lines.retain_mut(|line| {
+            if line.name != PLACEHOLDER {
+                return true;
+            }
+            any = true;
+            let number =
+                line.param("ID").and_then(|id| id.parse::<usize>().ok()).and_then(|id| id.checked_sub(1));
+            let link = number.and_then(|at| links.get(at));
+            link.is_some_and(|link| {
+                *line = link.clone();
+                true
+            })
+        });
+    }
+    any
+}
+
+/// Whether Exchange knows of it: links that a client wrote are nothing that Exchange has changed.
+pub(super) fn is_ours(line: &Line) -> bool {
+    line.name != "ATTACH" || line.param("MANAGED-ID").is_some() || line.param("ENCODING").is_some()
+}

@@ -1,0 +1,446 @@
+//! THE table of groups: properties that stand or fall together, with what they are made of.
+//!
+//! A group is what Exchange changes at once: its fingerprint tells whether Exchange has changed it since a client
+//! wrote its own text, and then all its lines are made anew.
+
+use super::super::{attachment, body, identity, kept, recurrence};
+use super::time::Frame;
+use super::{Scene, people};
+use crate::ews::field;
+use crate::ews::types::Item;
+use crate::text::{Component, Line, escape};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Separates the parts of a fingerprint's text.
+const UNIT: &str = "\u{1f}";
+/// Separates the entries of a list in a fingerprint's text.
+const RECORD: &str = "\u{1e}";
+
+/// Lines that Exchange changes together.
+pub struct Group {
+    /// Its name in a kept body.
+    pub letter: char,
+    properties: &'static [&'static str],
+    child: Option<&'static str>,
+    /// Adds the lines that Exchange's fields make.
+    pub project: fn(&Scene, &mut Component),
+    text: fn(&Item) -> String,
+}
+
+/// All groups, in the order of their lines.
+pub const ALL: &[Group] = &[
+    Group {
+        letter: 'T',
+        properties: &["DTSTART", "DTEND", "DURATION"],
+        child: None,
+        project: times,
+        text: times_text,
+    },
+    Group {
+        letter: 'R',
+        properties: &["RRULE", "RDATE", "EXDATE", "EXRULE"],
+        child: None,
+        project: rule,
+        text: rule_text,
+    },
+    Group {
+        letter: 'S',
+        properties: &["SUMMARY"],
+        child: None,
+        project: subject,
+        text: |i| i.text("Subject").unwrap_or_default(),
+    },
+    Group {
+        letter: 'L',
+        properties: &["LOCATION", "GEO", "X-APPLE-STRUCTURED-LOCATION"],
+        child: None,
+        project: place,
+        text: place_text,
+    },
+    Group {
+        letter: 'B',
+        properties: &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"],
+        child: None,
+        project: |scene, event| event.lines.extend(body::lines(scene.item, scene.context.settings.html)),
+        text: |item| body::text(item).unwrap_or_default(),
+    },
+    Group {
+        letter: 'P',
+        properties: &["ORGANIZER", "ATTENDEE"],
+        child: None,
+        project: |scene, event| event.lines.extend(people::lines(scene.context, scene.item)),
+        text: people_text,
+    },
+    Group {
+        letter: 'C',
+        properties: &["CLASS", "X-CALENDARSERVER-ACCESS"],
+        child: None,
+        project: class,
+        text: class_text,
+    },
+    Group {
+        letter: 'I',
+        properties: &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"],
+        child: None,
+        project: |scene, event| event.lines.extend(priority(scene.item)),
+        text: |item| item.filled("Importance").unwrap_or_else(|| "Normal".to_owned()),
+    },
+    Group {
+        letter: 'K',
+        properties: &["CATEGORIES"],
+        child: None,
+        project: |scene, event| event.lines.extend(categories(scene.item)),
+        text: categories_text,
+    },
+    Group {
+        letter: 'F',
+        properties: &["TRANSP", "STATUS", "X-MICROSOFT-CDO-BUSYSTATUS"],
+        child: None,
+        project: busy,
+        text: |item| item.filled("LegacyFreeBusyStatus").unwrap_or_default(),
+    },
+    Group {
+        letter: 'J',
+        properties: &[
+            "CONFERENCE",
+            "X-MICROSOFT-SKYPETEAMSMEETINGURL",
+            "X-MICROSOFT-DISALLOW-COUNTER",
+            "X-MICROSOFT-DONOTFORWARDMEETING",
+            "X-MICROSOFT-CDO-INTENDEDSTATUS",
+        ],
+        child: None,
+        project: online,
+        text: online_text,
+    },
+    Group {
+        letter: 'H',
+        properties: &["ATTACH"],
+        child: None,
+        project: |scene, event| event.lines.extend(scene.attachments.iter().cloned()),
+        text: attachment::text,
+    },
+    Group { letter: 'A', properties: &[], child: Some("VALARM"), project: alarm, text: alarm_text },
+];
+
+/// The text of [`Group`] J when a meeting is as most are.
+const USUAL_MEETING: &str = "\u{1f}true\u{1f}true\u{1f}false";
+
+/// Fingerprints of a series or single event, one for each group.
+pub fn sums(item: &Item, exceptions: &[&Item]) -> BTreeMap<char, String> {
+    let mut sums = own_sums(item);
+    if !exceptions.is_empty() || !item.deleted_occurrences().is_empty() {
+        let mut marks: Vec<String> =
+            item.deleted_occurrences().iter().map(|at| format!("D{}", kept::utc(*at))).collect();
+        for exception in exceptions {
+            let original = super::original_start(item, exception).unwrap_or(Timestamp::UNIX_EPOCH);
+            let own = own_sums(exception);
+            let own: Vec<String> = "SBLTRFCIKAPH"
+                .chars()
+                .filter_map(|letter| own.get(&letter).map(|sum| format!("{letter}:{sum}")))
+                .collect();
+            marks.push(format!("M{}>{}", kept::utc(original), kept::fingerprint(&own.join(","))));
+        }
+        marks.sort_unstable();
+        let text = format!("{}{}", rule_text(item), marks.join(UNIT));
+        sums.insert('R', kept::fingerprint(&text));
+    }
+    sums
+}
+
+fn own_sums(item: &Item) -> BTreeMap<char, String> {
+    let texts = ALL.iter().map(|group| (group.letter, (group.text)(item)));
+    let told = texts.filter(|(letter, text)| *letter != 'J' || text != USUAL_MEETING);
+    told.map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
+}
+
+/// Changes with what concerns the other participants, and with the owner's own answer. RFC 6638 3.2.10
+pub fn schedule_tag(item: &Item, exceptions: &[Item]) -> crate::model::id::ScheduleTag {
+    let sums = sums(item, &exceptions.iter().collect::<Vec<_>>());
+    let mut parts: Vec<String> = "STLRP".chars().filter_map(|letter| sums.get(&letter).cloned()).collect();
+    parts.extend(item.filled("MyResponseType"));
+    crate::model::id::ScheduleTag(identity::hash(parts.join(UNIT), 32))
+}
+
+/// The group of a letter of the table.
+pub fn of(letter: char) -> impl Iterator<Item = &'static Group> {
+    ALL.iter().filter(move |group| group.letter == letter)
+}
+
+impl Group {
+    fn owns(&self, line: &Line) -> bool {
+        self.properties.contains(&line.name.as_str())
+            && match line.name.as_str() {
+                "ATTACH" => attachment::is_ours(line),
+                "STATUS" => !line.value.eq_ignore_ascii_case("CONFIRMED"),
+                _ => true,
+            }
+    }
+
+    /// Puts the lines of `fresh` in the place of the kept ones.
+    pub fn replace(&self, kept: &mut Component, fresh: &Component) {
+        if fresh.lines.iter().any(|line| line.name == "STATUS" && self.owns(line)) {
+            kept.lines.retain(|line| line.name != "STATUS");
+        }
+        kept::replace_lines(kept, fresh, |line| self.owns(line));
+        if let Some(child) = self.child {
+            kept.children.retain(|old| old.name != child);
+            kept.children.extend(fresh.children_named(child).cloned());
+        }
+    }
+
+    /// Whether a kept override says what Exchange says, perhaps in other words.
+    pub fn says_the_same(&self, kept: &Component, fresh: &Component, series: &Frame) -> bool {
+        if self.letter == 'T' {
+            return kept::extent(kept, series) == kept::extent(fresh, series);
+        }
+        let lines = |component: &Component| {
+            let mut lines: Vec<(String, String)> = component
+                .lines
+                .iter()
+                .filter(|line| self.owns(line))
+                .map(|line| (line.name.clone(), line.unescaped().trim_end().to_owned()))
+                .collect();
+            lines.sort_unstable();
+            lines
+        };
+        let triggers = |component: &Component| -> Vec<String> {
+            let children = component.children_named(self.child.unwrap_or_default());
+            children.filter_map(|alarm| alarm.value("TRIGGER").map(str::to_owned)).collect()
+        };
+        lines(kept) == lines(fresh) && (self.child.is_none() || triggers(kept) == triggers(fresh))
+    }
+}
+
+fn times(scene: &Scene, event: &mut Component) {
+    event.push(scene.frame.start().line("DTSTART"));
+    event.push(scene.frame.end().line("DTEND"));
+}
+
+fn times_text(item: &Item) -> String {
+    let time = |name| item.time(name).map(kept::utc).unwrap_or_default();
+    let zone = |name| item.zone(name).map(|zone| zone.id).unwrap_or_default();
+    let all_day = item.flag("IsAllDayEvent").to_string();
+    [time("Start"), time("End"), all_day, zone("StartTimeZone"), zone("EndTimeZone")].join(UNIT)
+}
+
+fn rule(scene: &Scene, event: &mut Component) {
+    if scene.master.is_some() {
+        return;
+    }
+    let Some(recurrence) = scene.item.recurrence() else { return };
+    if let Some(rule) = recurrence::rrule(&recurrence, |day| scene.frame.until(day)) {
+        event.push(Line::raw("RRULE", rule));
+    }
+    event.lines.extend(scene.deleted.iter().map(|at| scene.name_of("EXDATE", *at)));
+}
+
+fn rule_text(item: &Item) -> String {
+    item.recurrence().map(|recurrence| recurrence::text(&recurrence)).unwrap_or_default()
+}
+
+fn subject(scene: &Scene, event: &mut Component) {
+    let subject = scene.item.text("Subject").unwrap_or_default();
+    event.push(Line::text("SUMMARY", subject.trim_end()));
+}
+
+fn coordinates(item: &Item) -> Option<(String, String)> {
+    let address = |name| item.nested(&["EnhancedLocation", "PostalAddress", name]);
+    Some((address("Latitude")?, address("Longitude")?))
+}
+
+fn place(scene: &Scene, event: &mut Component) {
+    let item = scene.item;
+    let title = item.nested(&["EnhancedLocation", "DisplayName"]).or_else(|| item.filled("Location"));
+    event.lines.extend(title.as_deref().map(|title| Line::text("LOCATION", title)));
+    let Some((latitude, longitude)) = coordinates(item) else { return };
+    let degrees = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| format!("{n:.6}"));
+    let (Some(latitude), Some(longitude)) = (degrees(&latitude), degrees(&longitude)) else { return };
+    event.push(Line::raw("GEO", format!("{latitude};{longitude}")));
+    let address = |name| item.nested(&["EnhancedLocation", "PostalAddress", name]);
+    let town: Vec<String> = [address("PostalCode"), address("City")].into_iter().flatten().collect();
+    let town = Some(town.join(" ")).filter(|town| !town.is_empty());
+    let parts: Vec<String> =
+        [address("Street"), town, address("State"), address("Country")].into_iter().flatten().collect();
+    let mut line =
+        Line::raw("X-APPLE-STRUCTURED-LOCATION", format!("geo:{latitude},{longitude}")).with("VALUE", "URI");
+    if !parts.is_empty() {
+        line = line.with("X-ADDRESS", &parts.join(", "));
+    }
+    event.push(match title {
+        Some(title) => line.with("X-TITLE", &title),
+        None => line,
+    });
+}
+
+fn place_text(item: &Item) -> String {
+    let place = item.text("Location").unwrap_or_default();
+    match coordinates(item) {
+        Some((latitude, longitude)) => format!("{place}{UNIT}{latitude},{longitude}"),
+        None => place,
+    }
+}
+
+fn people_text(item: &Item) -> String {
+    let lists = [("RequiredAttendees", 'R'), ("OptionalAttendees", 'O'), ("Resources", 'X')];
+    let mut people: Vec<String> = lists
+        .iter()
+        .flat_map(|(list, letter)| {
+            item.attendees(list)
+                .into_iter()
+                .map(move |a| format!("{letter}:{}", a.mailbox.address.to_lowercase()))
+        })
+        .collect();
+    let others = item.filled("MyResponseType").is_some_and(|own| own != "Organizer" && own != "Unknown");
+    people.extend(item.organizer().filter(|_| others).map(|who| format!("G:{}", who.address.to_lowercase())));
+    people.sort_unstable();
+    people.join(RECORD)
+}
+
+fn class(scene: &Scene, event: &mut Component) {
+    // Exceptions of a private series are private.
+    let words =
+        [Some(scene.item), scene.master].into_iter().flatten().filter_map(|i| i.filled("Sensitivity"));
+    let class = words.filter_map(|word| sensitivity(&word)).next();
+    event.lines.extend(class.map(|class| Line::raw("CLASS", class)));
+}
+
+/// CLASS of a sensitivity: THE table. MS-OXCICAL 2.1.3.1.1.20.3
+pub fn sensitivity(word: &str) -> Option<&'static str> {
+    match word {
+        "Private" | "Personal" => Some("PRIVATE"),
+        "Confidential" => Some("CONFIDENTIAL"),
+        _ => None,
+    }
+}
+
+pub fn class_text(item: &Item) -> String {
+    item.filled("Sensitivity").unwrap_or_else(|| "Normal".to_owned())
+}
+
+/// PRIORITY of an importance: THE table. MS-OXCICAL 2.1.3.1.1.20.17
+pub fn priority(item: &Item) -> Option<Line> {
+    match item.filled("Importance").as_deref() {
+        Some("High") => Some(Line::raw("PRIORITY", "1")),
+        Some("Low") => Some(Line::raw("PRIORITY", "9")),
+        _ => None,
+    }
+}
+
+pub fn categories(item: &Item) -> Option<Line> {
+    let names: Vec<String> = item.strings("Categories").iter().map(|name| escape(name)).collect();
+    (!names.is_empty()).then(|| Line::raw("CATEGORIES", names.join(",")))
+}
+
+pub fn categories_text(item: &Item) -> String {
+    let mut names = item.strings("Categories");
+    names.sort_unstable();
+    names.join(RECORD)
+}
+
+/// AppointmentStateFlags: the meeting was cancelled. MS-OXOCAL 2.2.1.10
+const CANCELLED: i64 = 4;
+
+/// TRANSP, STATUS and Microsoft's word of a busy status: THE table.
+fn busy(scene: &Scene, event: &mut Component) {
+    let item = scene.item;
+    let words = match item.filled("LegacyFreeBusyStatus").as_deref() {
+        Some("Free") => Some(("TRANSPARENT", "FREE")),
+        Some("Tentative") => Some(("OPAQUE", "TENTATIVE")),
+        Some("Busy") => Some(("OPAQUE", "BUSY")),
+        Some("OOF") => Some(("OPAQUE", "OOF")),
+        Some("WorkingElsewhere") => Some(("OPAQUE", "WORKINGELSEWHERE")),
+        _ => None,
+    };
+    let flags = item.number("AppointmentState").unwrap_or_default();
+    let status = if item.flag("IsCancelled") || flags & CANCELLED != 0 {
+        Some("CANCELLED")
+    } else {
+        // Of an invitation, the owner's own PARTSTAT says it.
+        let tentative = words.is_some_and(|(_, word)| word == "TENTATIVE");
+        (tentative && !people::is_invitation(scene.context, item)).then_some("TENTATIVE")
+    };
+    event.lines.extend(words.map(|(transparency, _)| Line::raw("TRANSP", transparency)));
+    event.lines.extend(status.map(|status| Line::raw("STATUS", status)));
+    event.lines.extend(words.map(|(_, word)| Line::raw("X-MICROSOFT-CDO-BUSYSTATUS", word)));
+}
+
+fn meeting_url(item: &Item) -> Option<String> {
+    item.filled("JoinOnlineMeetingUrl")
+        .or_else(|| item.extended(&field::TEAMS_URL))
+        .or_else(|| item.extended(&field::ONLINE_MEETING_EXTERNAL_LINK))
+        .map(|url| url.trim().to_owned())
+        .filter(|url| !url.is_empty())
+}
+
+fn online(scene: &Scene, event: &mut Component) {
+    let item = scene.item;
+    if let Some(url) = meeting_url(item) {
+        let conference = Line::raw("CONFERENCE", url.as_str()).with("VALUE", "URI");
+        let mut conference = conference.with("FEATURE", "AUDIO");
+        if let Some(feature) = conference.params.last_mut() {
+            feature.values.push("VIDEO".to_owned());
+        }
+        event.push(conference.with("LABEL", "Join"));
+        event.push(Line::raw("X-MICROSOFT-SKYPETEAMSMEETINGURL", url));
+    }
+    if !people::is_meeting(scene.context, item) {
+        return;
+    }
+    if item.filled("AllowNewTimeProposal").as_deref() == Some("false") {
+        event.push(Line::raw("X-MICROSOFT-DISALLOW-COUNTER", "TRUE"));
+    }
+    if item.flag("DoNotForwardMeeting") {
+        event.push(Line::raw("X-MICROSOFT-DONOTFORWARDMEETING", "TRUE"));
+    }
+    let intended = item.extended(&field::INTENDED_BUSY_STATUS);
+    let intended = intended.filter(|_| people::is_invitation(scene.context, item));
+    let word = match intended.as_deref().map(str::trim) {
+        Some("0") => Some("FREE"),
+        Some("1") => Some("TENTATIVE"),
+        Some("2") => Some("BUSY"),
+        Some("3") => Some("OOF"),
+        Some("4") => Some("WORKINGELSEWHERE"),
+        _ => None,
+    };
+    event.lines.extend(word.map(|word| Line::raw("X-MICROSOFT-CDO-INTENDEDSTATUS", word)));
+}
+
+fn online_text(item: &Item) -> String {
+    let flag = |name: &str, usual: &str| item.filled(name).unwrap_or_else(|| usual.to_owned());
+    let url = item.filled("JoinOnlineMeetingUrl").unwrap_or_default();
+    let flags = [
+        flag("IsResponseRequested", "true"),
+        flag("AllowNewTimeProposal", "true"),
+        flag("DoNotForwardMeeting", "false"),
+    ];
+    format!("{url}{UNIT}{}", flags.join(UNIT))
+}
+
+/// Minutes when a reminder is set and nothing else is told.
+const USUAL_REMINDER: i64 = 15;
+
+fn alarm(scene: &Scene, event: &mut Component) {
+    if !scene.item.flag("ReminderIsSet") {
+        return;
+    }
+    let minutes = scene.item.number("ReminderMinutesBeforeStart").unwrap_or(USUAL_REMINDER).max(0);
+    let trigger = if minutes == 0 { "PT0S".to_owned() } else { format!("-PT{minutes}M") };
+    event.children.push(display_alarm(scene.item, Line::raw("TRIGGER", trigger)));
+}
+
+/// An alarm that shows the subject. RFC 5545 3.6.6
+pub fn display_alarm(item: &Item, trigger: Line) -> Component {
+    let mut alarm = Component::new("VALARM");
+    alarm.push(Line::raw("ACTION", "DISPLAY"));
+    let subject = item.filled("Subject").unwrap_or_else(|| "Reminder".to_owned());
+    alarm.push(Line::text("DESCRIPTION", &subject));
+    alarm.push(trigger);
+    alarm
+}
+
+fn alarm_text(item: &Item) -> String {
+    let is_set = item.flag("ReminderIsSet");
+    let minutes = item.filled("ReminderMinutesBeforeStart").filter(|_| is_set).unwrap_or_default();
+    format!("{is_set}{UNIT}{minutes}")
+}

@@ -1,0 +1,293 @@
+//! Calendar items → VEVENT: a single event, or a series with all its exceptions in one object.
+
+pub(super) mod group;
+mod people;
+pub(super) mod time;
+
+use super::kept::{self, Kept};
+use super::{Context, Error, Rendered, attachment, identity, vtimezone};
+use crate::ews::field;
+use crate::ews::types::Item;
+use crate::model::object::Span;
+use crate::text::{Component, Line};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+use time::{Frame, Moment};
+
+use group::sums;
+
+/// How far a floating time may be from the instant that it stands for somewhere on earth.
+const FLOATING: SignedDuration = SignedDuration::from_hours(15);
+
+/// Everything that the lines of one VEVENT are made of.
+pub(super) struct Scene<'a> {
+    context: &'a Context,
+    item: &'a Item,
+    /// The series that this is an exception of.
+    master: Option<&'a Item>,
+    /// Times of this very event.
+    frame: Frame,
+    /// Times of the series, to name an occurrence; the same as `frame` in the master.
+    series: &'a Frame,
+    attachments: &'a [Line],
+    /// Original starts of the deleted occurrences.
+    deleted: &'a [Timestamp],
+}
+
+pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
+    let frame = Frame::of(context, item, None)?;
+    let exchange_uid = item.filled("UID");
+    let kept = item.extended(&field::DAV_BODY).and_then(|text| Kept::read(&text, "ics"));
+    let kept = kept.filter(|kept| kept.is_of(exchange_uid.as_deref().unwrap_or_default()));
+    let own_uid = item
+        .extended(&field::DAV_UID)
+        .filter(|uid| kept.is_some() || exchange_uid.as_deref() == Some(&identity::exchange_uid(uid)));
+    let is_ours = own_uid.is_some();
+    let uid = own_uid.or(exchange_uid).unwrap_or_else(|| identity::derived_uid(item));
+    let kept_name =
+        item.extended(&field::DAV_NAME).filter(|_| is_ours).or_else(|| identity::davmail_name(item));
+    let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
+
+    let (links, mut attachments) = attachment::lines(context, item, &name);
+    let deleted = item.deleted_occurrences();
+    let scene = Scene {
+        context,
+        item,
+        master: None,
+        frame: frame.clone(),
+        series: &frame,
+        attachments: &links,
+        deleted: &deleted,
+    };
+    let mut overrides: Vec<Override> = Vec::new();
+    for exception in exceptions {
+        let Some(original) = original_start(item, exception) else { continue };
+        let (links, served) = attachment::lines(context, exception, &name);
+        attachments.extend(served);
+        overrides.push(Override {
+            item: exception,
+            original,
+            frame: Frame::of(context, exception, Some(&frame))?,
+            links,
+        });
+    }
+    overrides.sort_by_key(|exception| exception.original);
+
+    let projected = projection(&uid, &scene, &overrides);
+    let body = match &kept {
+        Some(kept) => kept_body(kept, &scene, &overrides, &projected),
+        None => None,
+    };
+    let span = match &body {
+        Some(text) => kept_span(text, span(item, &frame, &overrides)),
+        None => span(item, &frame, &overrides),
+    };
+    let body = body.unwrap_or_else(|| Bytes::from(projected.write()));
+    Ok(Rendered {
+        body,
+        vcard4: None,
+        schedule_tag: people::is_meeting(context, item).then(|| group::schedule_tag(item, exceptions)),
+        uid,
+        fallback_name: identity::fallback_name(item, ".ics"),
+        name,
+        etag: identity::etag(context, item, exceptions),
+        span,
+        last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
+        attachments,
+    })
+}
+
+/// A modified occurrence.
+struct Override<'a> {
+    item: &'a Item,
+    original: Timestamp,
+    frame: Frame,
+    links: Vec<Line>,
+}
+
+/// Where the rule had put an exception.
+fn original_start(master: &Item, exception: &Item) -> Option<Timestamp> {
+    exception.time("OriginalStart").or_else(|| exception.time("RecurrenceId")).or_else(|| {
+        let listed = master.modified_occurrences();
+        listed.into_iter().find(|o| o.id.id == exception.id.id).map(|o| o.original_start)
+    })
+}
+
+impl Scene<'_> {
+    fn of_override<'b>(&'b self, exception: &'b Override<'b>) -> Scene<'b> {
+        Scene {
+            context: self.context,
+            item: exception.item,
+            master: Some(self.item),
+            frame: exception.frame.clone(),
+            series: self.series,
+            attachments: &exception.links,
+            deleted: &[],
+        }
+    }
+
+    /// What the series calls an occurrence that the rule had put there.
+    fn name_of(&self, property: &str, original: Timestamp) -> Line {
+        self.series.at(original).line(property)
+    }
+}
+
+/// The whole object as Exchange's fields alone have it.
+fn projection(uid: &str, scene: &Scene, overrides: &[Override]) -> Component {
+    let mut calendar = Component::new("VCALENDAR");
+    calendar.push(Line::raw("VERSION", "2.0"));
+    calendar.push(Line::raw("PRODID", super::PRODID));
+    calendar.children = zones(scene, overrides);
+    calendar.children.push(event(uid, scene, scene.item.time("RecurrenceId")));
+    for exception in overrides {
+        calendar.children.push(event(uid, &scene.of_override(exception), Some(exception.original)));
+    }
+    calendar
+}
+
+fn zones(scene: &Scene, overrides: &[Override]) -> Vec<Component> {
+    let mut zones: Vec<Component> = Vec::new();
+    let year = overrides.iter().map(|o| o.frame.first_year()).fold(scene.frame.first_year(), i16::min);
+    let frames = std::iter::once(&scene.frame).chain(overrides.iter().map(|exception| &exception.frame));
+    for zone in frames.flat_map(Frame::zones) {
+        let known = |made: &Component| made.line("TZID").map(Line::unescaped).as_deref() == zone.name();
+        if !zones.iter().any(known) {
+            zones.extend(vtimezone::vtimezone(zone, year));
+        }
+    }
+    zones
+}
+
+fn event(uid: &str, scene: &Scene, original: Option<Timestamp>) -> Component {
+    let item = scene.item;
+    let mut event = Component::new("VEVENT");
+    event.push(Line::text("UID", uid));
+    event.push(stamp("DTSTAMP", item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH)));
+    event.lines.extend(item.time("LastModifiedTime").map(|at| stamp("LAST-MODIFIED", at)));
+    event.lines.extend(item.time("DateTimeCreated").map(|at| stamp("CREATED", at)));
+    event
+        .lines
+        .extend(item.number("AppointmentSequenceNumber").map(|n| Line::raw("SEQUENCE", n.to_string())));
+    event.lines.extend(original.map(|at| scene.name_of("RECURRENCE-ID", at)));
+    for group in group::ALL {
+        (group.project)(scene, &mut event);
+    }
+    event
+}
+
+pub(super) fn stamp(name: &str, at: Timestamp) -> Line {
+    Line::raw(name, Moment::Utc(at).value())
+}
+
+/// The client's own text with what Exchange has changed since; `None` when there is nothing to be kept.
+fn kept_body(kept: &Kept, scene: &Scene, overrides: &[Override], projected: &Component) -> Option<Bytes> {
+    let octets = kept.octets.as_ref()?;
+    let mut calendar = Component::parse(octets).ok()?;
+    let others: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
+    let changed: BTreeSet<char> = kept.changed(&sums(scene.item, &others));
+    let attached = attachment::put_back(&mut calendar, scene.attachments);
+    let answers = overlay_answers(scene, overrides, &mut calendar) || attached;
+    if changed.is_empty() {
+        return Some(if answers { Bytes::from(calendar.write()) } else { octets.clone() });
+    }
+    merge(scene, overrides, projected, &changed, &mut calendar);
+    Some(Bytes::from(calendar.write()))
+}
+
+/// Answers of the invited are Exchange's, whatever a client wrote. Whether any of them differed.
+fn overlay_answers(scene: &Scene, overrides: &[Override], calendar: &mut Component) -> bool {
+    let mut any = false;
+    for event in calendar.children.iter_mut().filter(|child| child.name == "VEVENT") {
+        let exception = overrides.iter().find(|o| kept::is_override_of(event, o.original, scene.series));
+        let item = exception.map_or(scene.item, |exception| exception.item);
+        any |= people::overlay(scene.context, item, &mut event.lines);
+    }
+    any
+}
+
+/// Replaces what Exchange has changed; every other line stays where it is.
+fn merge(
+    scene: &Scene,
+    overrides: &[Override],
+    projected: &Component,
+    changed: &BTreeSet<char>,
+    calendar: &mut Component,
+) {
+    let series_changed = changed.contains(&'R') || changed.contains(&'T');
+    let (mut events, rest): (Vec<Component>, Vec<Component>) =
+        std::mem::take(&mut calendar.children).into_iter().partition(|child| child.name == "VEVENT");
+    calendar.children = rest;
+    let mut fresh = projected.children_named("VEVENT");
+    let master = fresh.next();
+    let at = events.iter().position(|event| event.line("RECURRENCE-ID").is_none());
+    let mut merged = Vec::new();
+    if let Some(master) = master {
+        let mut kept = at.map_or_else(|| Component::new("VEVENT"), |at| events.remove(at));
+        for group in group::ALL.iter().filter(|group| changed.contains(&group.letter) || at.is_none()) {
+            group.replace(&mut kept, master);
+        }
+        if changed.contains(&'T') {
+            // Names of occurrences follow the start's form.
+            group::of('R').for_each(|group| group.replace(&mut kept, master));
+        }
+        kept::restamp(&mut kept, master);
+        merged.push(kept);
+    }
+    for (exception, fresh) in overrides.iter().zip(fresh) {
+        let old = events.iter().position(|old| kept::is_override_of(old, exception.original, scene.series));
+        let mut event = old.map_or_else(|| fresh.clone(), |old| events.remove(old));
+        if series_changed && old.is_some() {
+            for group in group::ALL.iter().filter(|group| group.letter != 'R') {
+                if !group.says_the_same(&event, fresh, scene.series) {
+                    group.replace(&mut event, fresh);
+                }
+            }
+            kept::set_line(&mut event, "RECURRENCE-ID", fresh.line("RECURRENCE-ID"));
+            kept::restamp(&mut event, fresh);
+        }
+        merged.push(event);
+    }
+    // An override that Exchange never took (its rule does not produce it) stays while the rule does.
+    if !series_changed {
+        merged.append(&mut events);
+    }
+    for zone in projected.children_named("VTIMEZONE") {
+        if !calendar.children_named("VTIMEZONE").any(|known| known.value("TZID") == zone.value("TZID")) {
+            calendar.children.push(zone.clone());
+        }
+    }
+    calendar.children.append(&mut merged);
+}
+
+fn span(item: &Item, frame: &Frame, overrides: &[Override]) -> Span {
+    let (mut first, mut last) = frame.bounds();
+    if let Some(recurrence) = item.recurrence() {
+        let length = last.duration_since(first);
+        last = super::recurrence::last_day(&recurrence)
+            .and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok())
+            .and_then(|day| day.timestamp().checked_add(length + SignedDuration::from_hours(48)).ok())
+            .unwrap_or(Timestamp::MAX);
+    }
+    for exception in overrides {
+        let (from, to) = exception.frame.bounds();
+        (first, last) = (first.min(from), last.max(to));
+    }
+    let margin = if frame.is_all_day() { FLOATING } else { SignedDuration::ZERO };
+    Span {
+        first: first.checked_sub(margin).ok(),
+        last: last.checked_add(margin).ok().filter(|_| last != Timestamp::MAX),
+    }
+}
+
+/// A client's own text may hold what Exchange does not know of.
+fn kept_span(text: &[u8], span: Span) -> Span {
+    let has = |name: &str| text.windows(name.len()).any(|window| window == name.as_bytes());
+    if has("RDATE") || has("RECURRENCE-ID") || has("RRULE") {
+        return Span { first: None, last: span.last.filter(|_| !has("RDATE") && !has("RECURRENCE-ID")) };
+    }
+    Span {
+        first: span.first.and_then(|at| at.checked_sub(FLOATING).ok()),
+        last: span.last.and_then(|at| at.checked_add(FLOATING).ok()),
+    }
+}

@@ -1,0 +1,152 @@
+//! Who: organiser and attendees, and their answers.
+
+use super::super::{Context, identity};
+use crate::ews::types::{Attendee, Item, Mailbox};
+use crate::text::{Line, Parameter};
+
+/// A participant as a line needs it.
+struct Person {
+    uri: String,
+    name: String,
+    /// `GROUP`, `ROOM`
+    kind: Option<&'static str>,
+    role: &'static str,
+    response: String,
+}
+
+/// Lists of people and their roles: THE table of lists.
+const LISTS: [(&str, &str); 3] = [
+    ("RequiredAttendees", "REQ-PARTICIPANT"),
+    ("OptionalAttendees", "OPT-PARTICIPANT"),
+    ("Resources", "NON-PARTICIPANT"),
+];
+
+/// The calendar user address of a mailbox. X.500 names of people that the directory does not know are hashed,
+/// so that the person is seen, but nobody writes to it.
+fn uri(context: &Context, mailbox: &Mailbox) -> String {
+    let address = mailbox.address.trim();
+    let is_smtp = address.contains('@') && !address.starts_with('/');
+    let known = context.directory.get(address).map(String::as_str);
+    match known.or(is_smtp.then_some(address)) {
+        Some(smtp) => format!(
+            "mailto:{}",
+            smtp.strip_prefix("mailto:").unwrap_or(smtp).replace(char::is_whitespace, "")
+        ),
+        None => {
+            format!("urn:ews-dav:x500:{}", identity::hash(format!("{address}\u{1f}{}", mailbox.name), 32))
+        }
+    }
+}
+
+fn is_owner(context: &Context, uri: &str) -> bool {
+    uri.strip_prefix("mailto:").is_some_and(|address| context.is_owner(address))
+}
+
+/// The organiser's address, if the item has one.
+fn organizer(context: &Context, item: &Item) -> Option<(String, String)> {
+    let owner = || {
+        let owns = item.filled("MyResponseType").as_deref() == Some("Organizer");
+        context.addresses.first().filter(|_| owns).map(|own| (format!("mailto:{own}"), String::new()))
+    };
+    item.organizer().map(|mailbox| (uri(context, &mailbox), mailbox.name)).or_else(owner)
+}
+
+/// Everybody but the organiser.
+fn invited(context: &Context, item: &Item) -> Vec<Person> {
+    let organizer = organizer(context, item).map(|(uri, _)| uri);
+    let person = |role: &'static str, attendee: Attendee| {
+        let uri = uri(context, &attendee.mailbox);
+        let kind = match (role, attendee.mailbox.kind.as_str()) {
+            ("NON-PARTICIPANT", _) => Some("ROOM"),
+            (_, "PublicDL" | "PrivateDL" | "GroupMailbox") => Some("GROUP"),
+            _ => None,
+        };
+        // Attendees do not learn of each other's answers; one's own is a property of the item.
+        let own = item.filled("MyResponseType").filter(|own| own != "Organizer" && is_owner(context, &uri));
+        Person { uri, name: attendee.mailbox.name, kind, role, response: own.unwrap_or(attendee.response) }
+    };
+    let people = LISTS.iter().flat_map(|(list, role)| item.attendees(list).into_iter().map(|a| (*role, a)));
+    let mut found: Vec<Person> = Vec::new();
+    for (role, attendee) in people {
+        let is_organizer = attendee.response == "Organizer";
+        let person = person(role, attendee);
+        let same = |other: &str| other.eq_ignore_ascii_case(&person.uri);
+        if !is_organizer && !organizer.as_deref().is_some_and(same) && !found.iter().any(|p| same(&p.uri)) {
+            found.push(person);
+        }
+    }
+    found
+}
+
+/// Whether anybody but the organiser takes part. Outlook makes an owner the only attendee of plain appointments.
+pub fn is_meeting(context: &Context, item: &Item) -> bool {
+    organizer(context, item).is_some() && !invited(context, item).is_empty()
+}
+
+/// Whether somebody else invited the owner.
+pub fn is_invitation(context: &Context, item: &Item) -> bool {
+    is_meeting(context, item) && organizer(context, item).is_some_and(|(uri, _)| !is_owner(context, &uri))
+}
+
+/// PARTSTAT of an answer: THE table of answers. MS-OXWSMTGS 2.2.5.12
+fn participation(response: &str) -> &'static str {
+    match response {
+        "Organizer" | "Accept" => "ACCEPTED",
+        "Tentative" => "TENTATIVE",
+        "Decline" => "DECLINED",
+        _ => "NEEDS-ACTION",
+    }
+}
+
+/// ORGANIZER and ATTENDEE lines; none when there is no meeting. RFC 5545 3.8.4.3
+pub fn lines(context: &Context, item: &Item) -> Vec<Line> {
+    let Some((organizer, name)) = organizer(context, item) else { return Vec::new() };
+    let invited = invited(context, item);
+    if invited.is_empty() {
+        return Vec::new();
+    }
+    let named = |property: &str, uri: &str, name: &str| {
+        let line = Line::raw(property, uri);
+        let says_nothing = name.trim().is_empty() || uri.strip_prefix("mailto:") == Some(name);
+        if says_nothing { line } else { line.with("CN", name.trim()) }
+    };
+    let mut lines = vec![
+        named("ORGANIZER", &organizer, &name),
+        named("ATTENDEE", &organizer, &name).with("ROLE", "CHAIR").with("PARTSTAT", "ACCEPTED"),
+    ];
+    let asked = item.flag("IsResponseRequested");
+    for person in invited {
+        let mut line = named("ATTENDEE", &person.uri, &person.name);
+        if let Some(kind) = person.kind {
+            line = line.with("CUTYPE", kind);
+        }
+        line = line.with("ROLE", person.role).with("PARTSTAT", participation(&person.response));
+        lines.push(if asked { line.with("RSVP", "TRUE") } else { line });
+    }
+    lines
+}
+
+/// Sets the answers that Exchange knows in a client's own lines; whether any of them differed.
+pub fn overlay(context: &Context, item: &Item, lines: &mut [Line]) -> bool {
+    let invitation = is_invitation(context, item);
+    let people = invited(context, item);
+    let mut any = false;
+    for line in lines.iter_mut().filter(|line| line.name == "ATTENDEE") {
+        let same = |person: &&Person| person.uri.eq_ignore_ascii_case(line.value.trim());
+        let Some(person) = people.iter().find(same) else { continue };
+        let unknown = matches!(person.response.as_str(), "" | "Unknown" | "NoResponseReceived");
+        if unknown && invitation && !is_owner(context, &person.uri) {
+            continue;
+        }
+        let said = line.param("PARTSTAT").unwrap_or("NEEDS-ACTION").to_ascii_uppercase();
+        let known = participation(&person.response);
+        // What Exchange has no word for stays while nobody has answered otherwise.
+        let finer = unknown && matches!(said.as_str(), "DELEGATED" | "IN-PROCESS" | "COMPLETED");
+        if said != known && !finer {
+            line.params.retain(|parameter| parameter.name != "PARTSTAT");
+            line.params.push(Parameter { name: "PARTSTAT".to_owned(), values: vec![known.to_owned()] });
+            any = true;
+        }
+    }
+    any
+}

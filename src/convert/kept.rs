@@ -1,0 +1,152 @@
+//! The client's own text, kept on the item in Exchange beside fingerprints of what Exchange made of it.
+//!
+//! `1;KIND;z;LENGTH;SHA;GOID;SUMS;DATA`, see the fields of [`Kept`].
+
+use super::event::time::{Frame, Moment};
+use super::identity;
+use crate::model::windows_zones;
+use crate::model::zone::Zone;
+use crate::text::{Component, Line};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use flate2::read::DeflateDecoder;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+
+/// The longest text that is unpacked.
+const MOST_OCTETS: u64 = 8 << 20;
+
+/// A client's text as it was PUT.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Kept {
+    /// The text; `None` when it was too long to be kept on the item.
+    pub octets: Option<Bytes>,
+    /// Fingerprint of Exchange's UID when it was written: a copied item has another one.
+    owner: String,
+    /// Fingerprints of Exchange's fields right after the write, by group.
+    sums: BTreeMap<char, String>,
+}
+
+impl Kept {
+    /// Reads the property; `None` when it is of another version or kind, or damaged.
+    pub fn read(text: &str, kind: &str) -> Option<Self> {
+        let mut parts = text.trim().splitn(8, ';');
+        let mut next = || parts.next();
+        if next()? != "1" || next()? != kind {
+            return None;
+        }
+        let (packing, length, digest, owner, sums, data) =
+            (next()?, next()?, next()?, next()?, next()?, next()?);
+        let octets = match packing {
+            "z" => {
+                let packed = STANDARD.decode(data).ok()?;
+                let mut octets = Vec::new();
+                DeflateDecoder::new(packed.as_slice()).take(MOST_OCTETS).read_to_end(&mut octets).ok()?;
+                let intact = length.parse() == Ok(octets.len()) && identity::hash(&octets, 16) == digest;
+                Some(Bytes::from(intact.then_some(octets)?))
+            }
+            "-" => None,
+            _ => return None,
+        };
+        let sums = sums.split(',').filter_map(|sum| {
+            let (letter, hash) = sum.split_once(':')?;
+            Some((letter.chars().next()?, hash.to_owned()))
+        });
+        Some(Self { octets, owner: owner.to_owned(), sums: sums.collect() })
+    }
+
+    /// Whether it was written for the item that has this UID in Exchange (empty for items without one).
+    pub fn is_of(&self, exchange_uid: &str) -> bool {
+        self.owner == fingerprint(exchange_uid)
+    }
+
+    /// The groups that are no longer what they were.
+    pub fn changed(&self, now: &BTreeMap<char, String>) -> BTreeSet<char> {
+        let letters = self.sums.keys().chain(now.keys());
+        letters.filter(|letter| self.sums.get(letter) != now.get(letter)).copied().collect()
+    }
+}
+
+/// A fingerprint of a text.
+pub(super) fn fingerprint(text: &str) -> String {
+    identity::hash(text, 8)
+}
+
+/// An instant as fingerprints have it.
+pub(super) fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A DATE or DATE-TIME line as an instant or day; zones that are not known, and none, are those of the series.
+fn moment(line: &Line, series: &Frame) -> Option<Moment> {
+    let value = line.value.trim();
+    if let Some(utc) = value.strip_suffix('Z') {
+        return Some(Moment::Utc(Zone::Utc.to_instant(local(utc)?)));
+    }
+    if !value.contains('T') {
+        return Date::strptime("%Y%m%d", value).ok().map(Moment::Date);
+    }
+    let named = |name: &str| Zone::iana(name).or_else(|| Zone::iana(windows_zones::to_iana(name)?));
+    let zone = line.param("TZID").and_then(named).unwrap_or_else(|| series.zone().clone());
+    Some(Moment::Utc(zone.to_instant(local(value)?)))
+}
+
+fn local(value: &str) -> Option<DateTime> {
+    DateTime::strptime("%Y%m%dT%H%M%S", value).ok()
+}
+
+/// Whether a component is the override of this occurrence.
+pub(super) fn is_override_of(event: &Component, original: Timestamp, series: &Frame) -> bool {
+    match event.line("RECURRENCE-ID").and_then(|line| moment(line, series)) {
+        Some(Moment::Utc(at)) => at == original,
+        day @ Some(Moment::Date(_)) => day == Some(series.at(original)) || series.day_of(original) == day,
+        _ => false,
+    }
+}
+
+/// Start and end of a component, comparable.
+pub(super) fn extent(event: &Component, series: &Frame) -> Option<(Moment, Option<Moment>)> {
+    let start = moment(event.line("DTSTART")?, series)?;
+    let end = match (event.line("DTEND"), event.value("DURATION"), &start) {
+        (Some(line), _, _) => moment(line, series),
+        (None, Some(length), Moment::Utc(at)) => {
+            let length: jiff::Span = length.parse().ok()?;
+            let zoned = at.to_zoned(jiff::tz::TimeZone::UTC).checked_add(length).ok()?;
+            Some(Moment::Utc(zoned.timestamp()))
+        }
+        (None, _, _) => None,
+    };
+    Some((start, end))
+}
+
+/// Sets the only line of a name, in the place of the old one.
+pub(super) fn set_line(component: &mut Component, name: &str, new: Option<&Line>) {
+    let Some(new) = new else { return };
+    match component.lines.iter_mut().find(|line| line.name == name) {
+        Some(old) => *old = new.clone(),
+        None => component.push(new.clone()),
+    }
+}
+
+/// Takes over the times of Exchange's change, and its SEQUENCE where that is higher.
+pub(super) fn restamp(kept: &mut Component, fresh: &Component) {
+    for name in ["DTSTAMP", "LAST-MODIFIED"] {
+        set_line(kept, name, fresh.line(name));
+    }
+    let number =
+        |component: &Component| component.value("SEQUENCE").and_then(|n| n.trim().parse::<i64>().ok());
+    if number(fresh) > number(kept) {
+        set_line(kept, "SEQUENCE", fresh.line("SEQUENCE"));
+    }
+}
+
+/// Puts the lines of `fresh` that are meant in the place of the kept ones.
+pub(super) fn replace_lines(kept: &mut Component, fresh: &Component, is_meant: impl Fn(&Line) -> bool) {
+    let at = kept.lines.iter().position(&is_meant).unwrap_or(kept.lines.len());
+    kept.lines.retain(|line| !is_meant(line));
+    let new: Vec<Line> = fresh.lines.iter().filter(|line| is_meant(line)).cloned().collect();
+    kept.lines.splice(at..at, new);
+}

@@ -1,0 +1,215 @@
+//! Tasks → VTODO. Exchange's tasks have days, not times, and one open turn, not occurrences.
+
+use super::event::group::{self, categories_text, class_text, sensitivity};
+use super::event::stamp;
+use super::event::time::Moment;
+use super::kept::{self, Kept};
+use super::recurrence::{self, Bound};
+use super::{Context, Error, PRODID, Rendered, attachment, body, identity};
+use crate::ews::field::{self, ExtendedProperty};
+use crate::ews::types::{Item, Pattern};
+use crate::model::object::Span;
+use crate::text::{Component, Line};
+use bytes::Bytes;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tells the rule of a task that comes anew after it was completed: no RRULE says that.
+const REGENERATION: &str = "X-EWS-TASK-REGENERATION";
+const UNIT: &str = "\u{1f}";
+
+pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> {
+    let kept = item
+        .extended(&field::DAV_BODY)
+        .and_then(|text| Kept::read(&text, "ics"))
+        .filter(|kept| kept.is_of(""));
+    let uid = item.extended(&field::DAV_UID).or_else(|| item.extended(&field::DAVMAIL_UID));
+    let uid = uid.unwrap_or_else(|| identity::derived_uid(item));
+    let kept_name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
+    let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
+    let (links, attachments) = attachment::lines(context, item, &name);
+    let projected = projection(context, item, &uid, &links);
+    let body = kept.and_then(|kept| kept_body(&kept, item, &projected, &links));
+    Ok(Rendered {
+        body: body.unwrap_or_else(|| Bytes::from(projected.write())),
+        vcard4: None,
+        fallback_name: identity::fallback_name(item, ".ics"),
+        uid,
+        name,
+        etag: identity::etag(context, item, &[]),
+        schedule_tag: None,
+        // What makes a task match a time range is more than its days. RFC 4791 9.9
+        span: Span::default(),
+        last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
+        attachments,
+    })
+}
+
+fn projection(context: &Context, item: &Item, uid: &str, links: &[Line]) -> Component {
+    let mut task = Component::new("VTODO");
+    task.push(Line::text("UID", uid));
+    task.push(stamp("DTSTAMP", item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH)));
+    task.lines.extend(item.time("LastModifiedTime").map(|at| stamp("LAST-MODIFIED", at)));
+    task.lines.extend(item.time("DateTimeCreated").map(|at| stamp("CREATED", at)));
+    task.push(Line::text("SUMMARY", item.text("Subject").unwrap_or_default().trim_end()));
+    task.lines.extend(body::lines(item, context.settings.html));
+    task.lines.extend(start(item).map(|day| Moment::Date(day).line("DTSTART")));
+    task.lines.extend(due(item).map(|day| Moment::Date(day).line("DUE")));
+    task.lines.extend(rule(item));
+    task.lines.extend(state(item));
+    task.lines.extend(group::priority(item));
+    task.lines.extend(
+        item.filled("Sensitivity").and_then(|word| sensitivity(&word)).map(|c| Line::raw("CLASS", c)),
+    );
+    task.lines.extend(group::categories(item));
+    task.lines.extend(delegation(context, item));
+    task.lines.extend(links.iter().cloned());
+    if let Some(at) = item.time("ReminderDueBy").filter(|_| item.flag("ReminderIsSet")) {
+        task.children.push(group::display_alarm(item, stamp("TRIGGER", at).with("VALUE", "DATE-TIME")));
+    }
+    let mut calendar = Component::new("VCALENDAR");
+    calendar.push(Line::raw("VERSION", "2.0"));
+    calendar.push(Line::raw("PRODID", PRODID));
+    calendar.children.push(task);
+    calendar
+}
+
+/// The day of a property that is a bare day, or else of one that is midnight somewhere.
+fn day(item: &Item, bare: Option<&ExtendedProperty>, midnight: &str) -> Option<Date> {
+    let bare = bare.and_then(|property| item.extended(property));
+    bare.and_then(|text| text.trim().get(..10)?.parse().ok()).or_else(|| {
+        let noon = item.time(midnight)?.checked_add(SignedDuration::from_hours(12)).ok()?;
+        Some(noon.to_zoned(TimeZone::UTC).date())
+    })
+}
+
+fn start(item: &Item) -> Option<Date> {
+    day(item, Some(&field::TASK_START), "StartDate")
+}
+
+fn due(item: &Item) -> Option<Date> {
+    day(item, Some(&field::TASK_DUE), "DueDate")
+}
+
+fn rule(item: &Item) -> Option<Line> {
+    let recurrence = item.recurrence()?;
+    if let Pattern::Regeneration { interval, unit } = &recurrence.pattern {
+        return Some(Line::raw(REGENERATION, format!("{};INTERVAL={interval}", unit.to_ascii_uppercase())));
+    }
+    // A rule needs a start to count from.
+    start(item).or_else(|| due(item))?;
+    recurrence::rrule(&recurrence, Bound::Date).map(|rule| Line::raw("RRULE", rule))
+}
+
+/// STATUS, PERCENT-COMPLETE and COMPLETED: THE table of states. Put off is not cancelled.
+fn state(item: &Item) -> Vec<Line> {
+    let status = match item.filled("Status").as_deref() {
+        Some("Completed") => "COMPLETED",
+        Some("InProgress" | "WaitingOnOthers") => "IN-PROCESS",
+        Some(_) => "NEEDS-ACTION",
+        None if item.flag("IsComplete") => "COMPLETED",
+        None => return Vec::new(),
+    };
+    let mut lines = vec![Line::raw("STATUS", status)];
+    if status == "COMPLETED" {
+        lines.extend(
+            completed(item).map(|day| Line::raw("COMPLETED", format!("{}T000000Z", day.strftime("%Y%m%d")))),
+        );
+        lines.push(Line::raw("PERCENT-COMPLETE", "100"));
+    } else {
+        let percent = item.filled("PercentComplete").and_then(|text| text.parse::<f64>().ok());
+        let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
+        lines.extend(percent.map(|percent| Line::raw("PERCENT-COMPLETE", format!("{percent:.0}"))));
+    }
+    lines
+}
+
+fn completed(item: &Item) -> Option<Date> {
+    day(item, None, "CompleteDate")
+}
+
+/// Who gave the task to whom, where the directory knows both.
+fn delegation(context: &Context, item: &Item) -> Vec<Line> {
+    if !matches!(item.filled("DelegationState").as_deref(), Some("Owned" | "Accepted")) {
+        return Vec::new();
+    }
+    let (Some(by), Some(owner)) = (item.filled("Delegator"), item.filled("Owner")) else { return Vec::new() };
+    let Some(from) = context.directory.get(&by) else { return Vec::new() };
+    let Some(to) = context.directory.get(&owner).or_else(|| context.addresses.first()) else {
+        return Vec::new();
+    };
+    vec![
+        Line::raw("ORGANIZER", format!("mailto:{from}")).with("CN", &by),
+        Line::raw("ATTENDEE", format!("mailto:{to}")).with("CN", &owner).with("PARTSTAT", "ACCEPTED"),
+    ]
+}
+
+/// Groups of lines that Exchange changes together: THE table.
+const GROUPS: &[(char, &[&str])] = &[
+    ('S', &["SUMMARY"]),
+    ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
+    ('T', &["DTSTART", "DUE", "DURATION"]),
+    ('R', &["RRULE", REGENERATION, "RDATE", "EXDATE", "EXRULE"]),
+    ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
+    ('I', &["PRIORITY"]),
+    ('C', &["CLASS", "X-CALENDARSERVER-ACCESS"]),
+    ('K', &["CATEGORIES"]),
+    ('H', &["ATTACH"]),
+    ('A', &[]),
+];
+
+fn sums(item: &Item) -> BTreeMap<char, String> {
+    let date = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    let reminder = item.flag("ReminderIsSet");
+    let moment = item.time("ReminderDueBy").filter(|_| reminder).map(kept::utc).unwrap_or_default();
+    let texts = [
+        ('S', item.text("Subject").unwrap_or_default()),
+        ('B', body::text(item).unwrap_or_default()),
+        ('T', [date(start(item)), date(due(item))].join(UNIT)),
+        ('R', item.recurrence().map(|r| recurrence::text(&r)).unwrap_or_default()),
+        (
+            'V',
+            [
+                item.filled("Status").unwrap_or_default(),
+                item.filled("PercentComplete").unwrap_or_default(),
+                date(completed(item)),
+            ]
+            .join(UNIT),
+        ),
+        ('I', item.filled("Importance").unwrap_or_else(|| "Normal".to_owned())),
+        ('C', class_text(item)),
+        ('K', categories_text(item)),
+        ('H', attachment::text(item)),
+        ('A', format!("{reminder}{UNIT}{moment}")),
+    ];
+    texts.into_iter().map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
+}
+
+/// The client's own text with what Exchange has changed since.
+fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Line]) -> Option<Bytes> {
+    let octets = kept.octets.as_ref()?;
+    let mut calendar = Component::parse(octets).ok()?;
+    let attached = attachment::put_back(&mut calendar, links);
+    let changed: BTreeSet<char> = kept.changed(&sums(item));
+    if changed.is_empty() && !attached {
+        return Some(octets.clone());
+    }
+    let fresh = projected.children_named("VTODO").next()?;
+    let old = calendar.children.iter_mut().find(|child| child.name == "VTODO")?;
+    if changed.is_empty() {
+        return Some(Bytes::from(calendar.write()));
+    }
+    for (letter, properties) in GROUPS.iter().filter(|(letter, _)| changed.contains(letter)) {
+        kept::replace_lines(old, fresh, |line| {
+            properties.contains(&line.name.as_str()) && attachment::is_ours(line)
+        });
+        if *letter == 'A' {
+            old.children.retain(|child| child.name != "VALARM");
+            old.children.extend(fresh.children_named("VALARM").cloned());
+        }
+    }
+    kept::restamp(old, fresh);
+    Some(Bytes::from(calendar.write()))
+}

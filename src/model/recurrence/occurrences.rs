@@ -1,0 +1,423 @@
+//! Expansion of a rule, period by period.
+
+use super::{ByDay, Frequency, Rule, Until};
+use crate::model::zone::Zone;
+use jiff::Span;
+use jiff::civil::{Date, DateTime, Time};
+use std::collections::VecDeque;
+
+/// Periods without any occurrence after which a rule is taken to have ended.
+const MOST_EMPTY: u32 = 150_000;
+
+/// The wall-clock times of a rule, in order. See [`Rule::occurrences`].
+#[derive(Clone, Debug)]
+pub struct Occurrences {
+    rule: Rule,
+    start: DateTime,
+    /// The last moment, as the start's clocks show it.
+    until: Option<DateTime>,
+    /// The next period; `None` when there is none.
+    period: Option<i64>,
+    /// The rest of the last period.
+    ready: VecDeque<DateTime>,
+    /// How many may still come.
+    left: u32,
+    /// Earlier ones are counted, but left out.
+    first: DateTime,
+    started: bool,
+}
+
+impl Occurrences {
+    pub(super) fn new(rule: &Rule, start: DateTime, zone: &Zone) -> Self {
+        let until = rule.until.map(|until| match until {
+            Until::Date(date) => date.to_datetime(Time::constant(23, 59, 59, 0)),
+            Until::Local(local) => local,
+            Until::Utc(at) => zone.to_local(at),
+        });
+        Self {
+            rule: with_defaults(rule, start),
+            start,
+            until,
+            period: Some(0),
+            ready: VecDeque::new(),
+            left: rule.count.unwrap_or(u32::MAX),
+            first: DateTime::MIN,
+            started: false,
+        }
+    }
+
+    /// Leaves out what comes before `first`, without looking at it where the rule allows.
+    #[must_use]
+    pub fn starting_at(mut self, first: DateTime) -> Self {
+        self.first = first;
+        if self.rule.count.is_none() && first > self.start {
+            let skipped = self.periods_before(first) / i64::from(self.rule.interval) - 1;
+            if skipped > 0 {
+                self.period = Some(skipped);
+                self.started = true;
+            }
+        }
+        self
+    }
+
+    /// Whole units of the frequency between the start and a later time, rounded down by up to one.
+    fn periods_before(&self, later: DateTime) -> i64 {
+        let days = i64::from((later.date() - self.start.date()).get_days());
+        let years = i64::from(later.year()) - i64::from(self.start.year());
+        let hours = || (days - 1) * 24;
+        match self.rule.frequency {
+            Frequency::Yearly => years - 1,
+            Frequency::Monthly => years * 12 + i64::from(later.month()) - i64::from(self.start.month()) - 1,
+            Frequency::Weekly => days / 7 - 1,
+            Frequency::Daily => days - 1,
+            Frequency::Hourly => hours(),
+            Frequency::Minutely => hours() * 60,
+            Frequency::Secondly => hours() * 3600,
+        }
+    }
+
+    /// What one period holds, in order; `None` beyond the calendar.
+    fn expand(&self, period: i64) -> Option<Vec<DateTime>> {
+        let units = period.checked_mul(i64::from(self.rule.interval))?;
+        let date = self.start.date();
+        let mut found = match self.rule.frequency {
+            Frequency::Yearly => {
+                let year = i16::try_from(i64::from(date.year()).checked_add(units)?).ok()?;
+                let first = Date::new(year, 1, 1).ok()?;
+                self.on_days(first, i64::from(first.days_in_year()))
+            }
+            Frequency::Monthly => {
+                let month = i64::from(date.year()) * 12 + i64::from(date.month()) - 1 + units;
+                let year = i16::try_from(month.div_euclid(12)).ok()?;
+                let first = Date::new(year, i8::try_from(month.rem_euclid(12)).ok()? + 1, 1).ok()?;
+                self.on_days(first, i64::from(first.days_in_month()))
+            }
+            Frequency::Weekly => {
+                let into = date.weekday().since(self.rule.week_start);
+                let weeks = Span::new().try_days(units.checked_mul(7)?.checked_sub(i64::from(into))?).ok()?;
+                self.on_days(date.checked_add(weeks).ok()?, 7)
+            }
+            Frequency::Daily => self.on_days(date.checked_add(Span::new().try_days(units).ok()?).ok()?, 1),
+            Frequency::Hourly => {
+                self.at_unit(self.start.checked_add(Span::new().try_hours(units).ok()?).ok()?)
+            }
+            Frequency::Minutely => {
+                self.at_unit(self.start.checked_add(Span::new().try_minutes(units).ok()?).ok()?)
+            }
+            Frequency::Secondly => {
+                self.at_unit(self.start.checked_add(Span::new().try_seconds(units).ok()?).ok()?)
+            }
+        };
+        if !self.rule.by_set_pos.is_empty() {
+            let count = i64::try_from(found.len()).ok()?;
+            let at = |position: &i16| {
+                let position = i64::from(*position);
+                usize::try_from(if position > 0 { position - 1 } else { count + position }).ok()
+            };
+            found = self.rule.by_set_pos.iter().filter_map(|p| found.get(at(p)?).copied()).collect();
+            found.sort_unstable();
+            found.dedup();
+        }
+        Some(found)
+    }
+
+    fn on_days(&self, first: Date, count: i64) -> Vec<DateTime> {
+        let mut found = Vec::new();
+        let mut day = Some(first);
+        for _ in 0..count {
+            let Some(date) = day else { break };
+            if self.takes(date) {
+                found.extend(self.times_of_day().map(|time| date.to_datetime(time)));
+            }
+            day = date.tomorrow().ok();
+        }
+        found
+    }
+
+    fn times_of_day(&self) -> impl Iterator<Item = Time> + '_ {
+        let rule = &self.rule;
+        sorted(&rule.by_hour).into_iter().flat_map(move |hour| {
+            sorted(&rule.by_minute).into_iter().flat_map(move |minute| {
+                sorted(&rule.by_second)
+                    .into_iter()
+                    .filter_map(move |second| Time::new(hour, minute, second, 0).ok())
+            })
+        })
+    }
+
+    /// For frequencies below a day: the unit that holds `at`.
+    fn at_unit(&self, at: DateTime) -> Vec<DateTime> {
+        let rule = &self.rule;
+        let fits = |list: &[i8], value: i8| list.is_empty() || list.contains(&value);
+        if !self.takes(at.date())
+            || !fits(&rule.by_hour, at.hour())
+            || (rule.frequency >= Frequency::Minutely && !fits(&rule.by_minute, at.minute()))
+            || (rule.frequency >= Frequency::Secondly && !fits(&rule.by_second, at.second()))
+        {
+            return Vec::new();
+        }
+        let or = |list: &[i8], value: i8| if list.is_empty() { vec![value] } else { sorted(list) };
+        let minutes = if rule.frequency == Frequency::Hourly {
+            or(&rule.by_minute, at.minute())
+        } else {
+            vec![at.minute()]
+        };
+        let seconds = if rule.frequency == Frequency::Secondly {
+            vec![at.second()]
+        } else {
+            or(&rule.by_second, at.second())
+        };
+        let times = minutes.iter().flat_map(|m| seconds.iter().map(move |s| Time::new(at.hour(), *m, *s, 0)));
+        times.filter_map(Result::ok).map(|time| at.date().to_datetime(time)).collect()
+    }
+
+    /// Whether a day fits all parts of the rule that speak of days.
+    fn takes(&self, date: Date) -> bool {
+        let rule = &self.rule;
+        let either = |list: &[i16], from_start: i16, length: i16| {
+            list.is_empty() || list.contains(&from_start) || list.contains(&(from_start - length - 1))
+        };
+        let month_days: Vec<i16> = rule.by_month_day.iter().map(|day| i16::from(*day)).collect();
+        (rule.by_month.is_empty() || rule.by_month.contains(&date.month()))
+            && either(&rule.by_year_day, date.day_of_year(), date.days_in_year())
+            && either(&month_days, i16::from(date.day()), i16::from(date.days_in_month()))
+            && (rule.by_week_no.is_empty() || self.takes_week_of(date))
+            && (rule.by_day.is_empty() || rule.by_day.iter().any(|by_day| self.takes_weekday(date, *by_day)))
+    }
+
+    fn takes_weekday(&self, date: Date, by_day: ByDay) -> bool {
+        if by_day.weekday != date.weekday() {
+            return false;
+        }
+        let Some(ordinal) = by_day.ordinal else { return true };
+        let (day, length) = match self.rule.frequency {
+            Frequency::Yearly if self.rule.by_month.is_empty() && self.rule.by_week_no.is_empty() => {
+                (date.day_of_year(), date.days_in_year())
+            }
+            Frequency::Yearly | Frequency::Monthly => {
+                (i16::from(date.day()), i16::from(date.days_in_month()))
+            }
+            // RFC 5545 3.3.10: ordinals mean nothing elsewhere.
+            _ => return true,
+        };
+        let ordinal = i16::from(ordinal);
+        ordinal == (day - 1) / 7 + 1 || ordinal == -((length - day) / 7 + 1)
+    }
+
+    /// BYWEEKNO: weeks of the year, the first being the one with four days in it.
+    fn takes_week_of(&self, date: Date) -> bool {
+        let week_one = |year: i16| {
+            let first = Date::new(year, 1, 1).ok()?;
+            let into = i16::from(first.weekday().since(self.rule.week_start));
+            // Day of the year on which week one begins; may be below 1.
+            Some(if into <= 3 { 1 - into } else { 8 - into })
+        };
+        let (Some(this), Some(next)) = (week_one(date.year()), week_one(date.year().saturating_add(1)))
+        else {
+            return false;
+        };
+        let weeks = (date.days_in_year() + next - this) / 7;
+        let day = date.day_of_year() - this;
+        if day < 0 || day / 7 >= weeks {
+            // Belongs to a week of the neighbouring year.
+            return false;
+        }
+        let number = day / 7 + 1;
+        let list = &self.rule.by_week_no;
+        list.iter().any(|wanted| i16::from(*wanted) == number || i16::from(*wanted) == number - weeks - 1)
+    }
+}
+
+fn sorted(list: &[i8]) -> Vec<i8> {
+    let mut list = list.to_vec();
+    list.sort_unstable();
+    list
+}
+
+/// What a rule leaves out is as in its start. RFC 5545 3.3.10
+fn with_defaults(rule: &Rule, start: DateTime) -> Rule {
+    let mut rule = rule.clone();
+    rule.interval = rule.interval.max(1);
+    let says_days = !rule.by_week_no.is_empty()
+        || !rule.by_year_day.is_empty()
+        || !rule.by_month_day.is_empty()
+        || !rule.by_day.is_empty();
+    match rule.frequency {
+        Frequency::Yearly if !says_days => {
+            if rule.by_month.is_empty() {
+                rule.by_month.push(start.month());
+            }
+            rule.by_month_day.push(start.day());
+        }
+        Frequency::Yearly if !rule.by_week_no.is_empty() && rule.by_day.is_empty() => {
+            rule.by_day.push(ByDay { ordinal: None, weekday: start.weekday() });
+        }
+        Frequency::Monthly if !says_days => rule.by_month_day.push(start.day()),
+        Frequency::Weekly if rule.by_day.is_empty() => {
+            rule.by_day.push(ByDay { ordinal: None, weekday: start.weekday() });
+        }
+        _ => {}
+    }
+    if rule.frequency <= Frequency::Daily {
+        let or_start = |list: &mut Vec<i8>, value: i8| {
+            if list.is_empty() {
+                list.push(value);
+            }
+        };
+        or_start(&mut rule.by_hour, start.hour());
+        or_start(&mut rule.by_minute, start.minute());
+        or_start(&mut rule.by_second, start.second());
+    }
+    rule
+}
+
+impl Iterator for Occurrences {
+    type Item = DateTime;
+
+    fn next(&mut self) -> Option<DateTime> {
+        let mut empty = 0;
+        loop {
+            if self.left == 0 {
+                return None;
+            }
+            let next = if self.started {
+                match self.ready.pop_front() {
+                    Some(next) => next,
+                    None => {
+                        let period = self.period?;
+                        self.period = period.checked_add(1);
+                        let found = self.expand(period)?;
+                        empty = if found.is_empty() { empty + 1 } else { 0 };
+                        if empty > MOST_EMPTY {
+                            return None;
+                        }
+                        self.ready.extend(found.into_iter().filter(|at| *at > self.start));
+                        continue;
+                    }
+                }
+            } else {
+                self.started = true;
+                self.start
+            };
+            // An UNTIL before the start does not undo the start.
+            if self.until.is_some_and(|until| next > until && next > self.start) {
+                self.left = 0;
+                return None;
+            }
+            self.left -= 1;
+            if next >= self.first {
+                return Some(next);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn expand(rule: &str, start: &str, most: usize) -> Vec<String> {
+        let rule: Rule = rule.parse().unwrap();
+        let start = DateTime::strptime("%Y%m%dT%H%M%S", start).unwrap();
+        let found = rule.occurrences(start, &Zone::iana("America/New_York").unwrap()).take(most);
+        found.map(|at| at.strftime("%Y%m%d").to_string()).collect()
+    }
+
+    /// Examples of RFC 5545 3.8.5.3.
+    #[test]
+    fn the_examples_of_the_standard_give_their_days() {
+        let examples: [(&str, &str, &[&str]); 14] = [
+            ("FREQ=DAILY;COUNT=3", "19970902T090000", &["19970902", "19970903", "19970904"]),
+            ("FREQ=DAILY;INTERVAL=10;COUNT=3", "19970902T090000", &["19970902", "19970912", "19970922"]),
+            (
+                "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO",
+                "19970805T090000",
+                &["19970805", "19970810", "19970819", "19970824"],
+            ),
+            (
+                "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU",
+                "19970805T090000",
+                &["19970805", "19970817", "19970819", "19970831"],
+            ),
+            ("FREQ=MONTHLY;COUNT=3;BYDAY=1FR", "19970905T090000", &["19970905", "19971003", "19971107"]),
+            (
+                "FREQ=MONTHLY;INTERVAL=2;COUNT=4;BYDAY=1SU,-1SU",
+                "19970907T090000",
+                &["19970907", "19970928", "19971102", "19971130"],
+            ),
+            ("FREQ=MONTHLY;BYMONTHDAY=-3;COUNT=3", "19970928T090000", &["19970928", "19971029", "19971128"]),
+            (
+                "FREQ=YEARLY;INTERVAL=3;COUNT=5;BYYEARDAY=1,100,200",
+                "19970101T090000",
+                &["19970101", "19970410", "19970719", "20000101", "20000409"],
+            ),
+            ("FREQ=YEARLY;BYDAY=20MO;COUNT=3", "19970519T090000", &["19970519", "19980518", "19990517"]),
+            (
+                "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO;COUNT=3",
+                "19970512T090000",
+                &["19970512", "19980511", "19990517"],
+            ),
+            (
+                "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13;COUNT=3",
+                "19980213T090000",
+                &["19980213", "19980313", "19981113"],
+            ),
+            (
+                "FREQ=YEARLY;INTERVAL=4;BYMONTH=11;BYDAY=TU;BYMONTHDAY=2,3,4,5,6,7,8;COUNT=3",
+                "19961105T090000",
+                &["19961105", "20001107", "20041102"],
+            ),
+            (
+                "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-2;COUNT=3",
+                "19970929T090000",
+                &["19970929", "19971030", "19971127"],
+            ),
+            (
+                "FREQ=MONTHLY;BYMONTHDAY=15,30;COUNT=5",
+                "20070115T090000",
+                &["20070115", "20070130", "20070215", "20070315", "20070330"],
+            ),
+        ];
+        for (rule, start, days) in examples {
+            assert_eq!(expand(rule, start, 99), days, "{rule}");
+        }
+    }
+
+    #[test]
+    fn an_until_in_utc_is_read_in_the_zone_of_the_start() {
+        let days = expand("FREQ=DAILY;UNTIL=19971224T000000Z", "19970902T090000", 999);
+        assert_eq!((days.len(), days.last().unwrap().as_str()), (113, "19971223"));
+    }
+
+    #[test]
+    fn a_rule_that_never_happens_ends() {
+        assert_eq!(expand("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "19970902T090000", 9), ["19970902"]);
+    }
+
+    #[test]
+    fn starting_late_gives_what_counting_from_the_start_gives() {
+        for rule in [
+            "FREQ=YEARLY;BYDAY=20MO",
+            "FREQ=MONTHLY;INTERVAL=5;BYMONTHDAY=31",
+            "FREQ=WEEKLY;INTERVAL=3;BYDAY=SU,TU",
+            "FREQ=DAILY;INTERVAL=4",
+            "FREQ=HOURLY;INTERVAL=7",
+        ] {
+            let rule: Rule = rule.parse().unwrap();
+            let start = DateTime::constant(1997, 9, 2, 9, 0, 0, 0);
+            let first = DateTime::constant(2011, 3, 4, 5, 6, 7, 0);
+            let all = rule.occurrences(start, &Zone::Utc).skip_while(|at| *at < first).take(5);
+            let late = rule.occurrences(start, &Zone::Utc).starting_at(first).take(5);
+            assert_eq!(late.collect::<Vec<_>>(), all.collect::<Vec<_>>(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn hours_and_minutes_are_expanded() {
+        let rule: Rule = "FREQ=HOURLY;INTERVAL=3;UNTIL=19970902T170000".parse().unwrap();
+        let start = DateTime::constant(1997, 9, 2, 9, 0, 0, 0);
+        let hours: Vec<i8> = rule.occurrences(start, &Zone::Utc).map(DateTime::hour).collect();
+        assert_eq!(hours, [9, 12, 15]);
+    }
+}
