@@ -1,0 +1,211 @@
+//! One member as it lies in the store.
+
+use crate::model::id::{ETag, ResourceName, ScheduleTag, UpstreamId, UpstreamVersion};
+use crate::model::object::Span;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// A rendered item with all that is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The item behind it.
+    pub upstream: UpstreamId,
+    /// Its version.
+    pub version: UpstreamVersion,
+    /// The name that it should have.
+    pub name: ResourceName,
+    /// The name that it gets when the other one is taken.
+    pub fallback_name: ResourceName,
+    /// UID of the object.
+    pub uid: String,
+    /// Strong tag.
+    pub etag: ETag,
+    /// For scheduling objects.
+    pub schedule_tag: Option<ScheduleTag>,
+    /// When it takes place.
+    pub span: Span,
+    /// When the upstream last changed it.
+    pub last_modified: Timestamp,
+    /// What hangs on it.
+    pub attachments: Vec<Attachment>,
+    /// The text.
+    pub body: Bytes,
+    /// The same contact as vCard 4.0.
+    pub vcard4: Option<Bytes>,
+}
+
+/// An attachment of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// As it stands in URLs.
+    pub managed_id: String,
+    /// The upstream's id.
+    pub upstream: String,
+    /// File name.
+    pub name: String,
+    /// Media type.
+    pub media_type: String,
+    /// Octets, about.
+    pub size: u64,
+}
+
+/// Fields one after the other, each with its length before it.
+#[derive(Default)]
+pub(super) struct Packer(pub(super) Vec<u8>);
+
+impl Packer {
+    pub(super) fn bytes(&mut self, octets: &[u8]) -> &mut Self {
+        let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(octets.get(..length as usize).unwrap_or(octets));
+        self
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    pub(super) fn optional(&mut self, text: Option<&str>) -> &mut Self {
+        self.0.push(u8::from(text.is_some()));
+        if let Some(text) = text {
+            self.text(text);
+        }
+        self
+    }
+
+    pub(super) fn number(&mut self, number: i64) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    pub(super) fn instant(&mut self, at: Option<Timestamp>) -> &mut Self {
+        self.0.push(u8::from(at.is_some()));
+        self.number(at.map_or(0, Timestamp::as_second))
+    }
+}
+
+/// The way back. `None` for what no [`Packer`] wrote.
+pub(super) struct Unpacker<'a>(pub(super) &'a [u8]);
+
+impl<'a> Unpacker<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = u32::from_le_bytes(self.take(4)?.try_into().ok()?);
+        self.take(usize::try_from(length).ok()?)
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        Some(self.take(1)? == [1])
+    }
+
+    pub(super) fn optional(&mut self) -> Option<Option<String>> {
+        if self.flag()? { Some(Some(self.text()?)) } else { Some(None) }
+    }
+
+    pub(super) fn number(&mut self) -> Option<i64> {
+        Some(i64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    pub(super) fn instant(&mut self) -> Option<Option<Timestamp>> {
+        let known = self.flag()?;
+        let at = Timestamp::from_second(self.number()?).ok()?;
+        Some(known.then_some(at))
+    }
+}
+
+impl Entry {
+    /// Everything but the bodies.
+    pub(super) fn pack_head(&self) -> Vec<u8> {
+        let mut packer = Packer::default();
+        packer
+            .text(&self.etag.0)
+            .optional(self.schedule_tag.as_ref().map(|tag| tag.0.as_str()))
+            .instant(Some(self.last_modified))
+            .number(i64::try_from(self.body.len()).unwrap_or(i64::MAX))
+            .instant(self.span.first)
+            .instant(self.span.last)
+            .text(&self.uid)
+            .text(&self.upstream.0)
+            .text(&self.version.0)
+            .text(self.name.as_str())
+            .text(self.fallback_name.as_str())
+            .number(i64::try_from(self.attachments.len()).unwrap_or(0));
+        for attachment in &self.attachments {
+            packer
+                .text(&attachment.managed_id)
+                .text(&attachment.upstream)
+                .text(&attachment.name)
+                .text(&attachment.media_type)
+                .number(i64::try_from(attachment.size).unwrap_or(i64::MAX));
+        }
+        packer.0
+    }
+
+    /// The bodies.
+    pub(super) fn pack_body(&self) -> Vec<u8> {
+        let mut packer = Packer::default();
+        packer.bytes(&self.body);
+        packer.0.push(u8::from(self.vcard4.is_some()));
+        if let Some(vcard4) = &self.vcard4 {
+            packer.bytes(vcard4);
+        }
+        packer.0
+    }
+
+    /// The way back.
+    pub(super) fn unpack(head: &[u8], body: &[u8]) -> Option<Self> {
+        let mut h = Unpacker(head);
+        let etag = ETag(h.text()?);
+        let schedule_tag = h.optional()?.map(ScheduleTag);
+        let last_modified = h.instant()?.unwrap_or_default();
+        h.number()?;
+        let span = Span { first: h.instant()?, last: h.instant()? };
+        let uid = h.text()?;
+        let upstream = UpstreamId(h.text()?);
+        let version = UpstreamVersion(h.text()?);
+        let name = h.text()?.parse().ok()?;
+        let fallback_name = h.text()?.parse().ok()?;
+        let count = h.number()?;
+        let mut attachments = Vec::new();
+        for _ in 0..count {
+            attachments.push(Attachment {
+                managed_id: h.text()?,
+                upstream: h.text()?,
+                name: h.text()?,
+                media_type: h.text()?,
+                size: u64::try_from(h.number()?).ok()?,
+            });
+        }
+        let (body, vcard4) = unpack_body(body)?;
+        Some(Self {
+            upstream,
+            version,
+            name,
+            fallback_name,
+            uid,
+            etag,
+            schedule_tag,
+            span,
+            last_modified,
+            attachments,
+            body,
+            vcard4,
+        })
+    }
+}
+
+pub(super) fn unpack_body(packed: &[u8]) -> Option<(Bytes, Option<Bytes>)> {
+    let mut b = Unpacker(packed);
+    let body = Bytes::copy_from_slice(b.bytes()?);
+    let vcard4 = if b.flag()? { Some(Bytes::copy_from_slice(b.bytes()?)) } else { None };
+    Some((body, vcard4))
+}

@@ -1,0 +1,349 @@
+//! The tables, and reading from them.
+
+use super::entry::{Attachment, Entry, Packer, Unpacker, unpack_body};
+use super::store::{Error, Mirror};
+use crate::model::collection::{Collection, CollectionKind, Rights};
+use crate::model::id::{
+    CollectionId, ETag, ResourceName, ScheduleTag, SyncToken, UpstreamId, UpstreamVersion,
+};
+use crate::model::object::{Head, Object, Span};
+use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+use std::collections::HashMap;
+
+/// What is known of the file: epoch, version, SyncState of the hierarchy.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// Collection → [`Folder`].
+pub(super) const FOLDERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("folders");
+/// Collection, name → head of the entry.
+pub(super) const HEADS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("heads");
+/// Collection, name → bodies of the entry.
+pub(super) const BODIES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("bodies");
+/// Collection, item → name.
+pub(super) const NAMES: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("names");
+/// Collection, revision → name; whether it lives is seen in HEADS.
+pub(super) const LOG: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("log");
+/// Collection, name → revision of its row in LOG.
+pub(super) const REVISIONS: TableDefinition<'_, (&str, &str), u64> = TableDefinition::new("revisions");
+/// Collection, item → packed head and bodies, fetched and not yet visible.
+pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = TableDefinition::new("stage");
+
+/// A collection with how far it was followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folder {
+    /// As clients see it.
+    pub collection: Collection,
+    /// Where SyncFolderItems goes on; `None` before the first refresh is complete.
+    pub sync_state: Option<String>,
+    /// The folder's stamp at that time; `None` when it proves nothing.
+    pub stamp: Option<String>,
+    /// Its change log stands here.
+    pub revision: u64,
+    /// Tokens below are forgotten.
+    pub floor: u64,
+}
+
+impl Folder {
+    /// A collection that nothing is known of yet.
+    pub fn new(collection: Collection) -> Self {
+        Self { collection, sync_state: None, stamp: None, revision: 0, floor: 0 }
+    }
+
+    pub(super) fn pack(&self) -> Vec<u8> {
+        let Collection {
+            id,
+            upstream,
+            kind,
+            display_name,
+            description,
+            color,
+            order,
+            timezone,
+            rights,
+            is_default,
+        } = &self.collection;
+        let Rights { read, create, modify, delete, administer } = *rights;
+        let mut packer = Packer::default();
+        packer.text(id.as_str()).text(&upstream.0).text(display_name);
+        for text in [description, color, timezone, &self.sync_state, &self.stamp] {
+            packer.optional(text.as_deref());
+        }
+        packer.number(order.map_or(-1, i64::from));
+        packer.number(match kind {
+            CollectionKind::Calendar => 0,
+            CollectionKind::Tasks => 1,
+            CollectionKind::AddressBook => 2,
+        });
+        for flag in [read, create, modify, delete, administer, *is_default] {
+            packer.0.push(u8::from(flag));
+        }
+        packer.number(self.revision.cast_signed()).number(self.floor.cast_signed());
+        packer.0
+    }
+
+    pub(super) fn unpack(packed: &[u8]) -> Option<Self> {
+        let mut u = Unpacker(packed);
+        let id: CollectionId = u.text()?.parse().ok()?;
+        let upstream = UpstreamId(u.text()?);
+        let display_name = u.text()?;
+        let description = u.optional()?;
+        let color = u.optional()?;
+        let timezone = u.optional()?;
+        let sync_state = u.optional()?;
+        let stamp = u.optional()?;
+        let order = u32::try_from(u.number()?).ok();
+        let kind = match u.number()? {
+            0 => CollectionKind::Calendar,
+            1 => CollectionKind::Tasks,
+            _ => CollectionKind::AddressBook,
+        };
+        let rights = Rights {
+            read: u.flag()?,
+            create: u.flag()?,
+            modify: u.flag()?,
+            delete: u.flag()?,
+            administer: u.flag()?,
+        };
+        let is_default = u.flag()?;
+        let (revision, floor) = (u.number()?.cast_unsigned(), u.number()?.cast_unsigned());
+        let collection = Collection {
+            id,
+            upstream,
+            kind,
+            display_name,
+            description,
+            color,
+            order,
+            timezone,
+            rights,
+            is_default,
+        };
+        Some(Self { collection, sync_state, stamp, revision, floor })
+    }
+}
+
+/// A member without its body, with what filters look at first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Name and tags.
+    pub head: Head,
+    /// When it takes place.
+    pub span: Span,
+    /// UID of the object.
+    pub uid: String,
+}
+
+/// A row of the change log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// New or changed.
+    Written(Head),
+    /// Gone.
+    Gone(ResourceName),
+}
+
+/// What happened since a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// Oldest first, one per name.
+    pub rows: Vec<Change>,
+    /// Where to go on.
+    pub token: SyncToken,
+    /// There is more.
+    pub truncated: bool,
+}
+
+fn damaged() -> Error {
+    Error::Damaged("an entry cannot be read".to_owned())
+}
+
+fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
+    let mut h = Unpacker(packed);
+    let etag = ETag(h.text()?);
+    let schedule_tag = h.optional()?.map(ScheduleTag);
+    let last_modified = h.instant()?.unwrap_or_default();
+    let size = u64::try_from(h.number()?).ok()?;
+    let span = Span { first: h.instant()?, last: h.instant()? };
+    let uid = h.text()?;
+    let head = Head { name: name.parse().ok()?, etag, schedule_tag, last_modified, size };
+    Some(Listed { head, span, uid })
+}
+
+impl Mirror {
+    /// All collections.
+    pub fn folders(&self) -> Result<Vec<Folder>, Error> {
+        let read = self.db.begin_read()?;
+        let table = read.open_table(FOLDERS)?;
+        let mut folders = Vec::new();
+        for row in table.iter()? {
+            folders.push(Folder::unpack(row?.1.value()).ok_or_else(damaged)?);
+        }
+        folders.sort_by_key(|f| {
+            (!f.collection.is_default, f.collection.kind as u8, f.collection.display_name.to_lowercase())
+        });
+        Ok(folders)
+    }
+
+    /// One collection.
+    pub fn folder(&self, id: &CollectionId) -> Result<Option<Folder>, Error> {
+        let read = self.db.begin_read()?;
+        let table = read.open_table(FOLDERS)?;
+        let found = table.get(id.as_str())?;
+        found.map(|row| Folder::unpack(row.value()).ok_or_else(damaged)).transpose()
+    }
+
+    /// Where SyncFolderHierarchy goes on.
+    pub fn hierarchy_state(&self) -> Result<Option<String>, Error> {
+        self.meta("hierarchy")
+    }
+
+    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, Error> {
+        let read = self.db.begin_read()?;
+        let table = read.open_table(META)?;
+        let found = table.get(key)?;
+        Ok(found.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
+    }
+
+    /// The token of a collection's present state.
+    pub fn token(&self, folder: &Folder) -> SyncToken {
+        SyncToken { epoch: self.epoch, revision: folder.revision }
+    }
+
+    /// All members in the order of their names.
+    pub fn list(&self, id: &CollectionId) -> Result<Vec<Listed>, Error> {
+        let read = self.db.begin_read()?;
+        let table = read.open_table(HEADS)?;
+        let mut all = Vec::new();
+        for row in table.range((id.as_str(), "")..)? {
+            let (key, value) = row?;
+            let (collection, name) = key.value();
+            if collection != id.as_str() {
+                break;
+            }
+            all.push(listed(name, value.value()).ok_or_else(damaged)?);
+        }
+        Ok(all)
+    }
+
+    /// How many members there are in all collections.
+    pub fn size(&self) -> Result<u64, Error> {
+        Ok(self.db.begin_read()?.open_table(HEADS)?.len()?)
+    }
+
+    /// Members by name, in one snapshot and in the order asked; `None` where there is none.
+    pub fn get_many(&self, id: &CollectionId, names: &[ResourceName]) -> Result<Vec<Option<Object>>, Error> {
+        let read = self.db.begin_read()?;
+        let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
+        let mut objects = Vec::with_capacity(names.len());
+        for name in names {
+            let key = (id.as_str(), name.as_str());
+            objects.push(match (heads.get(key)?, bodies.get(key)?) {
+                (Some(head), Some(body)) => {
+                    let head = listed(name.as_str(), head.value()).ok_or_else(damaged)?.head;
+                    let (body, vcard4) = unpack_body(body.value()).ok_or_else(damaged)?;
+                    Some(Object { head, body, vcard4 })
+                }
+                _ => None,
+            });
+        }
+        Ok(objects)
+    }
+
+    /// One member.
+    pub fn get(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
+        Ok(self.get_many(id, std::slice::from_ref(name))?.pop().flatten())
+    }
+
+    /// What is behind a member: its item, version and attachments.
+    pub fn entry(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Entry>, Error> {
+        let read = self.db.begin_read()?;
+        let key = (id.as_str(), name.as_str());
+        let (head, body) = (read.open_table(HEADS)?.get(key)?, read.open_table(BODIES)?.get(key)?);
+        match (head, body) {
+            (Some(head), Some(body)) => {
+                Entry::unpack(head.value(), body.value()).ok_or_else(damaged).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// An attachment of a member.
+    pub fn attachment(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        managed_id: &str,
+    ) -> Result<Option<Attachment>, Error> {
+        let entry = self.entry(id, name)?;
+        Ok(entry.and_then(|e| e.attachments.into_iter().find(|a| a.managed_id == managed_id)))
+    }
+
+    /// Item → version of everything visible and staged: what need not be fetched again.
+    pub fn versions(&self, id: &CollectionId) -> Result<HashMap<UpstreamId, UpstreamVersion>, Error> {
+        let read = self.db.begin_read()?;
+        let mut versions = HashMap::new();
+        let mut note = |head: &[u8]| {
+            let entry = Entry::unpack(head, &[0, 0, 0, 0, 0]).ok_or_else(damaged)?;
+            versions.insert(entry.upstream, entry.version);
+            Ok::<(), Error>(())
+        };
+        for row in read.open_table(HEADS)?.range((id.as_str(), "")..)? {
+            let (key, value) = row?;
+            if key.value().0 != id.as_str() {
+                break;
+            }
+            note(value.value())?;
+        }
+        for row in read.open_table(STAGE)?.range((id.as_str(), "")..)? {
+            let (key, value) = row?;
+            if key.value().0 != id.as_str() {
+                break;
+            }
+            note(value.value().0)?;
+        }
+        Ok(versions)
+    }
+
+    /// What happened since a token; `None` asks for everything that lives. RFC 6578 3.5
+    pub fn changes(
+        &self,
+        id: &CollectionId,
+        since: Option<SyncToken>,
+        limit: Option<usize>,
+    ) -> Result<Changes, Error> {
+        let read = self.db.begin_read()?;
+        let folders = read.open_table(FOLDERS)?;
+        let folder = folders.get(id.as_str())?.ok_or(Error::Forgotten)?;
+        let folder = Folder::unpack(folder.value()).ok_or_else(damaged)?;
+        let start = match since {
+            None => 0,
+            Some(token)
+                if token.epoch == self.epoch
+                    && token.revision <= folder.revision
+                    && token.revision >= folder.floor =>
+            {
+                token.revision
+            }
+            Some(_) => return Err(Error::Forgotten),
+        };
+        let (log, heads) = (read.open_table(LOG)?, read.open_table(HEADS)?);
+        let mut rows = Vec::new();
+        for row in log.range((id.as_str(), start + 1)..=(id.as_str(), u64::MAX))? {
+            let (key, name) = row?;
+            let (_, revision) = key.value();
+            let name = name.value();
+            let change = match heads.get((id.as_str(), name))? {
+                Some(head) => Change::Written(listed(name, head.value()).ok_or_else(damaged)?.head),
+                // Who knows nothing needs not know what is gone.
+                None if since.is_none() => continue,
+                None => Change::Gone(name.parse().map_err(|_| damaged())?),
+            };
+            if limit.is_some_and(|limit| rows.len() >= limit) {
+                let token = SyncToken { epoch: self.epoch, revision: revision - 1 };
+                return Ok(Changes { rows, token, truncated: true });
+            }
+            rows.push(change);
+        }
+        let token = SyncToken { epoch: self.epoch, revision: folder.revision };
+        Ok(Changes { rows, token, truncated: false })
+    }
+}
