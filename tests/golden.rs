@@ -10,7 +10,7 @@
     clippy::print_stdout
 )]
 
-use exdav::convert::{self, Context, Rendered};
+use exdav::convert::{self, Context, Related, Rendered};
 use exdav::ews::types::{Item, ItemClass};
 use exdav::model::recurrence::Rule;
 use exdav::model::zone::Zone;
@@ -71,6 +71,12 @@ impl Case {
             }
         }
         context
+    }
+
+    fn related(&self) -> Related {
+        let uids = self.given().filter_map(|given| given.split_once(" has the UID "));
+        let uids = uids.map(|(id, uid)| (id.to_owned(), uid.trim().to_owned())).collect::<HashMap<_, _>>();
+        Related { exceptions: self.exceptions(), photo: None, uids: Arc::new(uids) }
     }
 
     /// Lines of the fenced blocks of a kind, those under another setting left out.
@@ -187,8 +193,13 @@ fn instances(root: &Component, most: usize) -> Vec<String> {
 fn judge(case: &Case, rendered: &Rendered, root: &Component, assertion: &str) -> Option<String> {
     let (word, rest) = assertion.split_once(' ').unwrap_or((assertion, ""));
     let wrong = |seen: String| Some(format!("{assertion}\n      seen: {seen}"));
-    let named =
-        |name: &str| lines(root).into_iter().filter(|line| line.name == name).cloned().collect::<Vec<_>>();
+    let named = |name: &str| {
+        lines(root)
+            .into_iter()
+            .filter(|line| line.name.eq_ignore_ascii_case(name))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let content = |line: &Line| {
         let mut component = Component::new("X");
         component.push(line.clone());
@@ -282,12 +293,34 @@ fn judge(case: &Case, rendered: &Rendered, root: &Component, assertion: &str) ->
         "ATTENDEE" => {
             judge_attendee(&named("ATTENDEE"), rest).and_then(|()| wrong(format!("{:?}", named("ATTENDEE"))))
         }
+        "labels" => judge_labels(root, rest).and_then(|()| wrong(format!("{:?}", named("X-ABLABEL")))),
+        "TEL" => {
+            let (types, numbers) = rest.split_once(" = ").unwrap();
+            let wanted: BTreeSet<&str> = types.trim_end_matches(" alone").split('+').collect();
+            let numbers: Vec<&str> = numbers.split(", ").collect();
+            let told = |number: &&str| {
+                let line = named("TEL").into_iter().find(|line| line.value == **number);
+                line.is_some_and(|line| line.param_values("TYPE").collect::<BTreeSet<_>>() == wanted)
+            };
+            if numbers.iter().all(told) { None } else { wrong(format!("{:?}", named("TEL"))) }
+        }
         "the" => {
             let name = assertion.strip_prefix("the name is not ")?;
             if rendered.name.as_str() == name { wrong(name.to_owned()) } else { None }
         }
         _ => None,
     }
+}
+
+/// `LABEL value, LABEL value`: Apple's labels of the lines with these values.
+fn judge_labels(root: &Component, rest: &str) -> Option<()> {
+    let wrong = rest.split(", ").any(|pair| {
+        let (label, value) = pair.split_once(' ').unwrap();
+        let line = root.lines.iter().find(|line| line.name != "X-ABLABEL" && line.value == value);
+        let labels = root.lines.iter().filter(|other| other.name == "X-ABLABEL" && other.value == label);
+        !line.is_some_and(|line| line.group.is_some() && labels.map(|l| &l.group).any(|g| *g == line.group))
+    });
+    wrong.then_some(())
 }
 
 /// `WHO NAME=value NAME=value`: whose address begins with WHO.
@@ -378,7 +411,7 @@ fn items_of_exchange_are_rendered_as_the_cases_say() {
     let mut passed = 0;
     for case in cases().iter().filter(|case| case.dir.join("ews.xml").exists()) {
         let item = case.item("ews.xml");
-        let rendered = match convert::render(&case.context(), &item, &case.exceptions()) {
+        let rendered = match convert::render(&case.context(), &item, &case.related()) {
             Ok(rendered) => rendered,
             Err(error) => {
                 println!("FAIL {}: {error}", case.name);

@@ -9,7 +9,10 @@
 
 mod attachment;
 mod body;
+mod card;
+mod contact;
 mod event;
+mod group;
 mod identity;
 mod kept;
 mod recurrence;
@@ -143,14 +146,31 @@ pub enum Error {
     Missing(&'static str),
 }
 
-/// Renders an item; `exceptions` are the modified occurrences of a series, in any order.
+/// What belongs to an item, but is fetched by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Related {
+    /// The modified occurrences of a series, in any order.
+    pub exceptions: Vec<Item>,
+    /// The octets of a contact's photo. See [`photo`].
+    pub photo: Option<Bytes>,
+    /// UIDs of the contacts and lists that are members of a list, by their item id.
+    pub uids: Arc<HashMap<String, String>>,
+}
+
+/// Exchange's id of the attachment that is a contact's photo.
+pub fn photo(item: &Item) -> Option<String> {
+    contact::photo(item)
+}
+
+/// Renders an item.
 ///
 /// Fails only when the item lacks what no object can be without: such an item is no member of its collection.
-pub fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
+pub fn render(context: &Context, item: &Item, related: &Related) -> Result<Rendered, Error> {
     match item.class {
-        ItemClass::CalendarItem => event::render(context, item, exceptions),
+        ItemClass::CalendarItem => event::render(context, item, &related.exceptions),
         ItemClass::Task => task::render(context, item),
-        ItemClass::Contact | ItemClass::DistributionList => Err(Error::Missing("rendering")),
+        ItemClass::Contact => Ok(contact::render(context, item, related.photo.as_deref())),
+        ItemClass::DistributionList => Ok(group::render(context, item, &related.uids)),
     }
 }
 
@@ -168,6 +188,7 @@ pub fn names_to_resolve(item: &Item) -> Vec<String> {
     if matches!(item.filled("DelegationState").as_deref(), Some("Owned" | "Accepted")) {
         names.extend(["Delegator", "Owner"].iter().filter_map(|name| item.filled(name)));
     }
+    names.extend(contact::x500_addresses(item));
     names.sort_unstable();
     names.dedup();
     names

@@ -90,6 +90,20 @@ pub const OTHER_PO_BOX: ExtendedProperty = tag(0x3A64, "String");
 pub const WORK_PO_BOX: ExtendedProperty = named("Address", 0x804A, "String");
 /// Where free/busy data is.
 pub const FREE_BUSY_URL: ExtendedProperty = named("Address", 0x80D8, "String");
+/// The second spelling of the business home page.
+pub const BUSINESS_HOME_PAGE: ExtendedProperty = tag(0x3A51, "String");
+/// PidLidBirthdayLocal: a bare day at 00:00Z.
+pub const BIRTHDAY_LOCAL: ExtendedProperty = named("Address", 0x80DE, "SystemTime");
+/// PidLidWeddingAnniversaryLocal: a bare day at 00:00Z.
+pub const WEDDING_ANNIVERSARY_LOCAL: ExtendedProperty = named("Address", 0x80DF, "SystemTime");
+/// The SMTP addresses behind X.500 ones, slot by slot.
+pub const ORIGINAL_ADDRESSES: [ExtendedProperty; 3] = [
+    named("Address", 0x8084, "String"),
+    named("Address", 0x8094, "String"),
+    named("Address", 0x80A4, "String"),
+];
+/// The UID that integration_ews gave.
+pub const INTEGRATION_UID: ExtendedProperty = public("DAV:uid", "String");
 /// Phonetic given name.
 pub const YOMI_GIVEN: ExtendedProperty = named("Address", 0x802C, "String");
 /// Phonetic surname.
@@ -218,6 +232,13 @@ pub const CONTACT: Shape = Shape {
         YOMI_GIVEN,
         YOMI_SURNAME,
         YOMI_COMPANY,
+        BUSINESS_HOME_PAGE,
+        BIRTHDAY_LOCAL,
+        WEDDING_ANNIVERSARY_LOCAL,
+        ORIGINAL_ADDRESSES[0],
+        ORIGINAL_ADDRESSES[1],
+        ORIGINAL_ADDRESSES[2],
+        INTEGRATION_UID,
     ],
 };
 
@@ -234,7 +255,7 @@ pub const DISTRIBUTION_LIST: Shape = Shape {
         "contacts:FileAs",
         "distributionlist:Members",
     ],
-    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME],
+    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, INTEGRATION_UID],
 };
 
 /// Tasks.

@@ -1,0 +1,200 @@
+//! What contacts and lists have in common: versions, identity, and the client's own vCard.
+
+use super::kept::Kept;
+use super::{Context, Rendered, identity};
+use crate::ews::field;
+use crate::ews::types::Item;
+use crate::model::object::Span;
+use crate::text::{Component, Line};
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A version of vCard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// RFC 2426
+    V3,
+    /// RFC 6350
+    V4,
+}
+
+/// Lines that Exchange changes together: the letter of the group, its properties, and how many of them Exchange
+/// can hold (`None`: all).
+pub(super) type Groups = &'static [(char, &'static [&'static str], Option<usize>)];
+
+/// Separates the parts of a fingerprint's text.
+pub(super) const UNIT: &str = "\u{1f}";
+
+/// Lines of a card that are labelled or explained by others of their item group.
+pub(super) struct Card {
+    component: Component,
+    version: Version,
+    items: usize,
+}
+
+impl Card {
+    /// A card of that version.
+    pub fn new(version: Version, uid: &str) -> Self {
+        let mut component = Component::new("VCARD");
+        component.push(Line::raw("VERSION", if version == Version::V3 { "3.0" } else { "4.0" }));
+        component.push(Line::raw("PRODID", super::PRODID));
+        component.push(if version == Version::V3 { Line::text("UID", uid) } else { Line::raw("UID", uid) });
+        Self { component, version, items: 0 }
+    }
+
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    pub fn push(&mut self, line: Line) {
+        self.component.push(line);
+    }
+
+    /// Adds a TEXT line where there is a text.
+    pub fn text(&mut self, name: &str, text: Option<String>) {
+        self.component.lines.extend(text.map(|text| Line::text(name, &text)));
+    }
+
+    /// Adds a line with Apple's label.
+    pub fn labelled(&mut self, line: Line, label: &str) {
+        self.items += 1;
+        let group = format!("item{}", self.items);
+        self.push(line.in_group(&group));
+        self.push(Line::raw("X-ABLabel", label).in_group(&group));
+    }
+
+    /// Adds REV and gives the card.
+    pub fn finish(mut self, item: &Item) -> Component {
+        let form = if self.version == Version::V3 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y%m%dT%H%M%SZ" };
+        let modified = item.time("LastModifiedTime");
+        self.component.lines.extend(modified.map(|at| Line::raw("REV", at.strftime(form).to_string())));
+        self.component
+    }
+}
+
+/// Renders a contact or list in both versions; `project` makes a card of Exchange's fields.
+pub(super) fn render(
+    context: &Context,
+    item: &Item,
+    groups: Groups,
+    sums: &BTreeMap<char, String>,
+    project: impl Fn(Version, &str) -> Component,
+) -> Rendered {
+    let kept = item
+        .extended(&field::DAV_BODY)
+        .and_then(|text| Kept::read(&text, "vcf"))
+        .filter(|kept| kept.is_of(""));
+    let davmail =
+        || identity::davmail_name(item).and_then(|name| Some(name.strip_suffix(".vcf")?.to_owned()));
+    let uid = item
+        .extended(&field::DAV_UID)
+        .or_else(|| item.extended(&field::INTEGRATION_UID))
+        .or_else(davmail)
+        .unwrap_or_else(|| identity::derived_uid(item));
+    let name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
+    let (mut v3, mut v4) = (project(Version::V3, &uid), project(Version::V4, &uid));
+    let mut own = None;
+    if let Some((octets, kept)) = kept.as_ref().and_then(|kept| Some((kept.octets.clone()?, kept))) {
+        if let Ok(text) = Component::parse(&octets) {
+            let is_v4 = text.value("VERSION").map(str::trim) == Some("4.0");
+            let (same, other) = if is_v4 { (&v4, &mut v3) } else { (&v3, &mut v4) };
+            let changed = kept.changed(sums);
+            let merged = if changed.is_empty() {
+                octets
+            } else {
+                Bytes::from(merge(&text, same, groups, &changed).write())
+            };
+            carry_over(&text, groups, other);
+            own = Some((is_v4, merged));
+        }
+    }
+    let (mut body, mut vcard4) = (Bytes::from(v3.write()), Bytes::from(v4.write()));
+    match own {
+        Some((true, octets)) => vcard4 = octets,
+        Some((false, octets)) => body = octets,
+        None => {}
+    }
+    Rendered {
+        body,
+        vcard4: Some(vcard4),
+        name: identity::resource_name(name.as_deref(), &uid, ".vcf", item),
+        fallback_name: identity::fallback_name(item, ".vcf"),
+        uid,
+        etag: identity::etag(context, item, &[]),
+        schedule_tag: None,
+        span: Span::default(),
+        last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
+        attachments: Vec::new(),
+    }
+}
+
+fn is_in_group(line: &Line, name: &str) -> bool {
+    line.group.as_deref().is_some_and(|group| group.eq_ignore_ascii_case(name))
+}
+
+/// The client's text with what Exchange has changed since. Lines that no field of Exchange could hold stay, and
+/// lines whose value is still there stay as the client wrote them, with their labels.
+fn merge(text: &Component, fresh: &Component, groups: Groups, changed: &BTreeSet<char>) -> Component {
+    let mut merged = text.clone();
+    let mut items = text.lines.iter().filter(|line| line.group.is_some()).count();
+    for (letter, properties, slots) in groups {
+        if !changed.contains(letter) {
+            continue;
+        }
+        let is_meant = |line: &Line| properties.contains(&line.name.as_str());
+        let mut wanted: Vec<&Line> = fresh.lines.iter().filter(|line| is_meant(line)).collect();
+        let mut seen = 0;
+        let mut gone: Vec<Line> = Vec::new();
+        for line in merged.lines.iter().filter(|line| is_meant(line)) {
+            seen += 1;
+            let value = line.unescaped();
+            match wanted.iter().position(|new| new.name == line.name && new.unescaped() == value) {
+                Some(at) => drop(wanted.remove(at)),
+                None if slots.is_some_and(|slots| seen > slots) => {}
+                None => gone.push(line.clone()),
+            }
+        }
+        for line in &gone {
+            merged.lines.retain(|other| {
+                let explains = line.group.as_deref().is_some_and(|group| is_in_group(other, group));
+                other != line && !(explains && other.name.starts_with("X-AB"))
+            });
+        }
+        let at = merged.lines.iter().rposition(|line| is_meant(line)).map_or(merged.lines.len(), |at| at + 1);
+        let mut new: Vec<Line> = Vec::new();
+        for line in wanted {
+            let Some(group) = &line.group else {
+                new.push(line.clone());
+                continue;
+            };
+            // Item groups are numbered anew: the client has its own.
+            items += 1;
+            let renamed = format!("ews{items}");
+            let members = fresh.lines.iter().filter(|other| is_in_group(other, group));
+            new.extend(members.map(|other| other.clone().in_group(&renamed)));
+        }
+        merged.lines.splice(at..at, new);
+    }
+    super::kept::set_line(&mut merged, "REV", fresh.line("REV"));
+    merged
+}
+
+/// Lines that stand for nothing in the other version.
+const OF_ONE_VERSION: [&str; 8] =
+    ["VERSION", "UID", "REV", "PRODID", "KIND", "SORT-STRING", "X-ADDRESSBOOKSERVER-KIND", "X-ABSHOWAS"];
+
+/// Lines that no field of Exchange holds are part of the other version too.
+fn carry_over(text: &Component, groups: Groups, other: &mut Component) {
+    let is_held = |line: &Line| {
+        OF_ONE_VERSION.contains(&line.name.as_str())
+            || groups.iter().any(|(_, properties, _)| properties.contains(&line.name.as_str()))
+    };
+    let held_groups: Vec<&str> =
+        text.lines.iter().filter(|line| is_held(line)).filter_map(|line| line.group.as_deref()).collect();
+    let free = text
+        .lines
+        .iter()
+        .filter(|line| !is_held(line) && !held_groups.iter().any(|group| is_in_group(line, group)));
+    other.lines.extend(free.cloned());
+}

@@ -1,0 +1,509 @@
+//! Contacts → vCard 3.0 and 4.0.
+
+use super::card::{self, Card, Groups, UNIT, Version};
+use super::event::group::{categories, categories_text, class_text, sensitivity};
+use super::kept::fingerprint;
+use super::{Context, Rendered, body};
+use crate::ews::field::{self, ExtendedProperty};
+use crate::ews::types::{Address, Item};
+use crate::model::zone::Zone;
+use crate::text::{Component, Line, escape};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::SignedDuration;
+use jiff::civil::{Date, Time};
+use std::collections::BTreeMap;
+
+/// Lines that Exchange changes together: THE table.
+const GROUPS: Groups = &[
+    ('N', &["FN", "N", "NICKNAME"], None),
+    ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"], None),
+    ('O', &["ORG", "TITLE", "ROLE"], None),
+    ('E', &["EMAIL"], Some(3)),
+    ('T', &["TEL"], None),
+    ('A', &["ADR"], Some(3)),
+    ('U', &["URL"], Some(2)),
+    ('G', &["GENDER", "X-GENDER", "SEX"], None),
+    (
+        'R',
+        &[
+            "RELATED",
+            "X-ABRELATEDNAMES",
+            "X-SPOUSE",
+            "X-MANAGER",
+            "X-ASSISTANT",
+            "X-EVOLUTION-SPOUSE",
+            "X-EVOLUTION-MANAGER",
+        ],
+        None,
+    ),
+    ('I', &["IMPP"], Some(3)),
+    ('D', &["BDAY", "ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY"], None),
+    ('B', &["NOTE"], None),
+    ('K', &["CATEGORIES"], None),
+    ('C', &["CLASS"], None),
+    ('P', &["PHOTO"], None),
+];
+
+/// How a phone is told: key, types in 3.0, types in 4.0, Apple's label. THE table of phones.
+const PHONES: [(&str, &[&str], &[&str], Option<&str>); 21] = [
+    ("BusinessPhone", &["WORK", "VOICE"], &["work", "voice"], None),
+    ("BusinessPhone2", &["WORK", "VOICE"], &["work", "voice"], None),
+    ("BusinessFax", &["WORK", "FAX"], &["work", "fax"], None),
+    ("BusinessMobile", &["WORK", "CELL"], &["work", "cell"], None),
+    ("HomePhone", &["HOME", "VOICE"], &["home", "voice"], None),
+    ("HomePhone2", &["HOME", "VOICE"], &["home", "voice"], None),
+    ("HomeFax", &["HOME", "FAX"], &["home", "fax"], None),
+    ("OtherFax", &["FAX"], &["fax"], None),
+    ("OtherTelephone", &["VOICE"], &["voice"], None),
+    ("MobilePhone", &["CELL"], &["cell"], None),
+    ("Pager", &["PAGER"], &["pager"], None),
+    ("CarPhone", &["CAR"], &["x-car"], None),
+    ("Isdn", &["ISDN"], &["x-isdn"], None),
+    ("IPPhone", &["X-IP"], &["x-ip"], None),
+    ("TtyTddPhone", &["VOICE"], &["textphone"], Some("TTY")),
+    ("AssistantPhone", &["VOICE"], &["voice"], Some("Assistant")),
+    ("Callback", &["VOICE"], &["voice"], Some("Callback")),
+    ("CompanyMainPhone", &["VOICE"], &["voice"], Some("Company")),
+    ("RadioPhone", &["VOICE"], &["voice"], Some("Radio")),
+    ("Telex", &["VOICE"], &["voice"], Some("Telex")),
+    ("PrimaryPhone", &["VOICE"], &["voice"], Some("Primary")),
+];
+
+/// Dates without a year are filed under this one: a leap year before all birthdays.
+const NO_YEAR: i16 = 1604;
+
+pub(super) fn render(context: &Context, item: &Item, photo: Option<&[u8]>) -> Rendered {
+    card::render(context, item, GROUPS, &sums(item), |version, uid| {
+        project(context, item, photo, version, uid)
+    })
+}
+
+/// The attachment that is the photo.
+pub(super) fn photo(item: &Item) -> Option<String> {
+    let attachments = item.attachments();
+    let named = |name: &str| name.to_ascii_lowercase().starts_with("contactpicture.");
+    let found = attachments
+        .iter()
+        .find(|a| a.is_contact_photo)
+        .or_else(|| attachments.iter().find(|a| named(&a.name)));
+    found.map(|attachment| attachment.id.clone())
+}
+
+/// X.500 names among the e-mail addresses that the item itself does not translate.
+pub(super) fn x500_addresses(item: &Item) -> Vec<String> {
+    let entries = item.entries("EmailAddresses").into_iter();
+    entries
+        .filter(|(key, address)| is_x500(address) && original(item, key).is_none())
+        .map(|(_, a)| a)
+        .collect()
+}
+
+fn is_x500(address: &str) -> bool {
+    address.starts_with('/')
+}
+
+/// The SMTP address behind an X.500 one, as it was when the contact was made.
+fn original(item: &Item, key: &str) -> Option<String> {
+    let slot: usize = key.strip_prefix("EmailAddress")?.parse().ok()?;
+    let address = item.extended(field::ORIGINAL_ADDRESSES.get(slot.checked_sub(1)?)?)?;
+    Some(address.trim().to_owned()).filter(|address| address.contains('@'))
+}
+
+fn emails(context: &Context, item: &Item) -> Vec<(String, String)> {
+    let mut emails = Vec::new();
+    for (key, address) in item.entries("EmailAddresses") {
+        let address = if is_x500(&address) {
+            original(item, &key).or_else(|| context.directory.get(&address).cloned())
+        } else {
+            Some(address)
+        };
+        emails.extend(address.map(|address| (key, address)));
+    }
+    emails
+}
+
+struct Name {
+    family: String,
+    given: String,
+    additional: String,
+    prefix: String,
+    suffix: String,
+}
+
+impl Name {
+    fn of(item: &Item) -> Self {
+        let text = |field: &str| item.filled(field).unwrap_or_default();
+        let title = item.extended(&field::TITLE).or_else(|| item.nested(&["CompleteName", "Title"]));
+        Self {
+            family: text("Surname"),
+            given: text("GivenName"),
+            additional: text("MiddleName"),
+            prefix: title.unwrap_or_default().trim().to_owned(),
+            suffix: text("Generation"),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.family, &self.given, &self.additional].iter().all(|part| part.is_empty())
+    }
+
+    fn full(&self) -> Option<String> {
+        let parts = [&self.given, &self.additional, &self.family];
+        let parts: Vec<&str> =
+            parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
+    }
+
+    fn line(&self) -> Line {
+        let parts = [&self.family, &self.given, &self.additional, &self.prefix, &self.suffix];
+        Line::raw("N", parts.map(|part| escape(part)).join(";"))
+    }
+}
+
+fn project(context: &Context, item: &Item, photo: Option<&[u8]>, version: Version, uid: &str) -> Component {
+    let mut card = Card::new(version, uid);
+    let name = Name::of(item);
+    let company = item.filled("CompanyName");
+    let emails = emails(context, item);
+    let full = item
+        .filled("DisplayName")
+        .or_else(|| name.full())
+        .or_else(|| item.filled("FileAs"))
+        .or_else(|| company.clone())
+        .or_else(|| emails.first().map(|(_, address)| address.clone()))
+        .or_else(|| item.entries("PhoneNumbers").first().map(|(_, number)| number.clone()))
+        .unwrap_or_else(|| "(no name)".to_owned());
+    card.push(Line::text("FN", &full));
+    card.push(name.line());
+    if company.is_some() && name.is_empty() {
+        card.push(match version {
+            Version::V3 => Line::raw("X-ABShowAs", "COMPANY"),
+            Version::V4 => Line::raw("KIND", "org"),
+        });
+    }
+    let nicknames = item.filled("Nickname");
+    card.component_list("NICKNAME", nicknames.as_deref().map(|all| all.split(", ").collect()));
+    card.text("X-PHONETIC-FIRST-NAME", item.extended(&field::YOMI_GIVEN));
+    card.text("X-PHONETIC-LAST-NAME", item.extended(&field::YOMI_SURNAME));
+    card.text("X-PHONETIC-ORG", item.extended(&field::YOMI_COMPANY));
+    match (company, item.filled("Department")) {
+        (None, None) => {}
+        (company, None) => card.push(Line::text("ORG", &company.unwrap_or_default())),
+        (company, Some(unit)) => {
+            card.push(Line::raw(
+                "ORG",
+                format!("{};{}", escape(&company.unwrap_or_default()), escape(&unit)),
+            ));
+        }
+    }
+    card.text("TITLE", item.filled("JobTitle"));
+    card.text("ROLE", item.filled("Profession"));
+    for (key, address) in &emails {
+        email(&mut card, key, address);
+    }
+    for (key, number) in item.entries("PhoneNumbers") {
+        phone(&mut card, &key, &number);
+    }
+    addresses(&mut card, item);
+    net(&mut card, item);
+    for (name, day) in [("BDAY", birthday(context, item)), ("ANNIVERSARY", anniversary(context, item))] {
+        card.push_all(day.map(|day| date_line(version, name, day)));
+    }
+    let gender = match item.extended(&field::GENDER).as_deref().map(str::trim) {
+        Some("1") => Some("F"),
+        Some("2") => Some("M"),
+        _ => None,
+    };
+    card.push_all(
+        gender.map(|gender| Line::raw(if version == Version::V3 { "X-GENDER" } else { "GENDER" }, gender)),
+    );
+    card.text(
+        if version == Version::V3 { "X-MS-INTERESTS" } else { "HOBBY" },
+        item.extended(&field::HOBBIES),
+    );
+    card.text("NOTE", body::text(item));
+    card.push_all(categories(item));
+    if version == Version::V3 {
+        card.push_all(
+            item.filled("Sensitivity")
+                .and_then(|word| sensitivity(&word))
+                .map(|word| Line::raw("CLASS", word)),
+        );
+    }
+    relations(&mut card, item);
+    card.push_all(photo.and_then(|octets| photo_line(version, octets)));
+    card.finish(item)
+}
+
+impl Card {
+    fn push_all(&mut self, lines: impl IntoIterator<Item = Line>) {
+        lines.into_iter().for_each(|line| self.push(line));
+    }
+
+    fn component_list(&mut self, name: &str, values: Option<Vec<&str>>) {
+        let Some(values) = values else { return };
+        let values: Vec<String> = values.into_iter().map(escape).collect();
+        self.push(Line::raw(name, values.join(",")));
+    }
+
+    fn typed(&self, line: Line, types: &[&str]) -> Line {
+        types.iter().fold(line, |line, kind| {
+            line.with(
+                "TYPE",
+                &if self.version() == Version::V3 { kind.to_uppercase() } else { kind.to_lowercase() },
+            )
+        })
+    }
+
+    /// The preferred one of its kind.
+    fn preferred(&self, line: Line) -> Line {
+        if self.version() == Version::V3 { line.with("TYPE", "PREF") } else { line.with("PREF", "1") }
+    }
+}
+
+fn email(card: &mut Card, key: &str, address: &str) {
+    let mut line = Line::text("EMAIL", address.strip_prefix("mailto:").unwrap_or(address));
+    if card.version() == Version::V3 {
+        line = line.with("TYPE", "INTERNET");
+    }
+    if key == "EmailAddress1" {
+        line = card.preferred(line);
+    }
+    card.push(line);
+}
+
+fn phone(card: &mut Card, key: &str, number: &str) {
+    if matches!(key, "Mms" | "Msn") {
+        return card.push(Line::raw("IMPP", instant_messaging(number)));
+    }
+    let other = ("", ["VOICE"].as_slice(), ["voice"].as_slice(), None);
+    let (_, old, new, label) = PHONES.into_iter().find(|(known, ..)| *known == key).unwrap_or(other);
+    let line = Line::text("TEL", number);
+    match (card.version(), label) {
+        (Version::V4, Some("Primary")) => {
+            let line = card.typed(line, new);
+            card.push(card.preferred(line));
+        }
+        (Version::V4, None | Some("TTY")) => card.push(card.typed(line, new)),
+        (Version::V4, Some(label)) => card.labelled(card.typed(line, new), label),
+        (Version::V3, None) => card.push(card.typed(line, old)),
+        (Version::V3, Some(label)) => card.labelled(card.typed(line, old), label),
+    }
+}
+
+/// Kinds of addresses: key, type, post-office box. THE table.
+const ADDRESSES: [(&str, Option<&str>, ExtendedProperty); 3] = [
+    ("Business", Some("WORK"), field::WORK_PO_BOX),
+    ("Home", Some("HOME"), field::HOME_PO_BOX),
+    ("Other", None, field::OTHER_PO_BOX),
+];
+
+fn addresses(card: &mut Card, item: &Item) {
+    let known = item.addresses();
+    let index = item.filled("PostalAddressIndex");
+    for (key, kind, po_box) in ADDRESSES {
+        let address =
+            known.iter().find(|(k, _)| k == key).map(|(_, address)| address.clone()).unwrap_or_default();
+        let po_box = item.extended(&po_box).unwrap_or_default();
+        let office = item.filled("OfficeLocation").filter(|_| key == "Business").unwrap_or_default();
+        if address == Address::default() && po_box.is_empty() && office.is_empty() {
+            continue;
+        }
+        let street: Vec<&str> = address.street.lines().map(str::trim).collect();
+        let street = street.join("\n");
+        let parts = [
+            &po_box,
+            &office,
+            &street,
+            &address.city,
+            &address.state,
+            &address.postal_code,
+            &address.country,
+        ];
+        let mut line = Line::raw("ADR", parts.map(|part| escape(part.trim())).join(";"));
+        line = card.typed(line, kind.as_slice());
+        if index.as_deref() == Some(key) {
+            line = card.preferred(line);
+        }
+        card.push(line);
+    }
+}
+
+fn net(card: &mut Card, item: &Item) {
+    let work = item.filled("BusinessHomePage").or_else(|| item.extended(&field::BUSINESS_HOME_PAGE));
+    for (url, kind) in [(work, "WORK"), (item.extended(&field::PERSONAL_HOME_PAGE), "HOME")] {
+        let line = url.map(|url| Line::raw("URL", url.trim()));
+        card.push_all(line.map(|line| card.typed(line, &[kind])).into_iter().collect::<Vec<_>>());
+    }
+    for (_, address) in item.entries("ImAddresses") {
+        card.push(Line::raw("IMPP", instant_messaging(&address)));
+    }
+    card.push_all(item.extended(&field::FREE_BUSY_URL).map(|url| Line::raw("FBURL", url.trim())));
+}
+
+/// What an address may hold besides letters and digits.
+const ADDRESS: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'@').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+
+/// An address of instant messaging as a URI.
+fn instant_messaging(address: &str) -> String {
+    let scheme = address.split_once(':').map(|(scheme, _)| scheme);
+    let legal = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    };
+    if scheme.is_some_and(legal) {
+        return address.replace(char::is_whitespace, "%20");
+    }
+    format!("im:{}", percent_encoding::utf8_percent_encode(address, ADDRESS))
+}
+
+/// The day that a property means: as a bare day, at Outlook's 11:59, at midnight of the owner's zone, or about.
+fn day(context: &Context, item: &Item, bare: &ExtendedProperty, name: &str) -> Option<Date> {
+    let bare = item.extended(bare).and_then(|text| text.trim().get(..10)?.parse().ok());
+    bare.or_else(|| {
+        let at = item.time(name)?;
+        let utc = Zone::Utc.to_local(at);
+        if utc.time() == Time::constant(11, 59, 0, 0) {
+            return Some(utc.date());
+        }
+        let local = Zone::iana(&context.zone).unwrap_or(Zone::Utc).to_local(at);
+        if local.time() == Time::midnight() {
+            return Some(local.date());
+        }
+        Some(Zone::Utc.to_local(at.checked_add(SignedDuration::from_hours(12)).ok()?).date())
+    })
+}
+
+fn birthday(context: &Context, item: &Item) -> Option<Date> {
+    day(context, item, &field::BIRTHDAY_LOCAL, "Birthday")
+}
+
+fn anniversary(context: &Context, item: &Item) -> Option<Date> {
+    day(context, item, &field::WEDDING_ANNIVERSARY_LOCAL, "WeddingAnniversary")
+}
+
+fn date_line(version: Version, name: &str, day: Date) -> Line {
+    let has_year = day.year() > NO_YEAR;
+    match version {
+        Version::V4 if has_year => Line::raw(name, day.strftime("%Y%m%d").to_string()),
+        Version::V4 => Line::raw(name, day.strftime("--%m%d").to_string()),
+        Version::V3 => {
+            let name = if name == "ANNIVERSARY" { "X-ANNIVERSARY" } else { name };
+            let text = |day: Date| day.strftime("%Y-%m-%d").to_string();
+            if has_year {
+                return Line::raw(name, text(day));
+            }
+            let leap = Date::new(NO_YEAR, day.month(), day.day()).unwrap_or(day);
+            Line::raw(name, text(leap)).with("X-APPLE-OMIT-YEAR", &NO_YEAR.to_string())
+        }
+    }
+}
+
+fn relations(card: &mut Card, item: &Item) {
+    let one = |field: &str| item.filled(field).into_iter().collect::<Vec<_>>();
+    // Apple's label, RELATED's type, names.
+    let related = [
+        ("Spouse", Some("spouse"), one("SpouseName")),
+        ("Manager", None, one("Manager")),
+        ("Assistant", Some("agent"), one("AssistantName")),
+        ("Child", Some("child"), item.strings("Children")),
+    ];
+    for (label, kind, names) in related {
+        for name in names {
+            match (card.version(), kind) {
+                (Version::V3, _) => {
+                    card.labelled(Line::text("X-ABRELATEDNAMES", &name), &format!("_$!<{label}>!$_"))
+                }
+                (Version::V4, Some(kind)) => {
+                    card.push(Line::text("RELATED", &name).with("TYPE", kind).with("VALUE", "text"));
+                }
+                (Version::V4, None) => card.push(Line::text("X-MANAGER", &name)),
+            }
+        }
+    }
+}
+
+/// PHOTO; octets are never changed. `None` for what is no picture.
+fn photo_line(version: Version, octets: &[u8]) -> Option<Line> {
+    let kind = match octets {
+        [0xFF, 0xD8, ..] => "jpeg",
+        [0x89, b'P', b'N', b'G', ..] => "png",
+        [b'G', b'I', b'F', ..] => "gif",
+        [b'B', b'M', ..] => "bmp",
+        [b'R', b'I', b'F', b'F', ..] => "webp",
+        [] => return None,
+        _ => "jpeg",
+    };
+    let data = STANDARD.encode(octets);
+    Some(match version {
+        Version::V3 => Line::raw("PHOTO", data).with("ENCODING", "b").with("TYPE", &kind.to_uppercase()),
+        Version::V4 => Line::raw("PHOTO", format!("data:image/{kind};base64,{data}")),
+    })
+}
+
+fn sums(item: &Item) -> BTreeMap<char, String> {
+    let field = |name: &str| item.filled(name).unwrap_or_default();
+    let extended = |property: &ExtendedProperty| item.extended(property).unwrap_or_default();
+    let entries = |name: &str| {
+        let mut entries: Vec<String> =
+            item.entries(name).into_iter().map(|(key, text)| format!("{key}={text}")).collect();
+        entries.sort_unstable();
+        entries
+    };
+    let emails: Vec<String> = item
+        .entries("EmailAddresses")
+        .into_iter()
+        .map(|(key, address)| format!("{key}={}", original(item, &key).unwrap_or(address).to_lowercase()))
+        .collect();
+    let mut addresses: Vec<String> = item
+        .addresses()
+        .into_iter()
+        .map(|(key, a)| [key, a.street, a.city, a.state, a.postal_code, a.country].join("\u{1e}"))
+        .collect();
+    addresses.sort_unstable();
+    addresses.extend([&field::WORK_PO_BOX, &field::HOME_PO_BOX, &field::OTHER_PO_BOX].map(extended));
+    addresses.extend([field("OfficeLocation"), field("PostalAddressIndex")]);
+    let mut relations = vec![field("SpouseName"), field("Manager"), field("AssistantName")];
+    relations.extend(item.strings("Children"));
+    let days =
+        [(&field::BIRTHDAY_LOCAL, "Birthday"), (&field::WEDDING_ANNIVERSARY_LOCAL, "WeddingAnniversary")];
+    // The owner's zone may not matter here: fingerprints are the same everywhere.
+    let nowhere = Context::of("");
+    let days: Vec<String> = days
+        .iter()
+        .map(|(bare, name)| day(&nowhere, item, bare, name).map(|day| day.to_string()).unwrap_or_default())
+        .collect();
+    let photo = item.attachments().into_iter().find(|a| Some(&a.id) == photo(item).as_ref());
+    let names: Vec<String> = ["DisplayName", "GivenName", "MiddleName", "Surname", "Generation", "Nickname"]
+        .map(field)
+        .into_iter()
+        .chain([extended(&field::TITLE)])
+        .collect();
+    let texts = [
+        ('N', names),
+        ('Y', [&field::YOMI_GIVEN, &field::YOMI_SURNAME, &field::YOMI_COMPANY].map(extended).to_vec()),
+        ('O', ["CompanyName", "Department", "JobTitle", "Profession"].map(field).to_vec()),
+        ('E', emails),
+        ('T', entries("PhoneNumbers")),
+        ('A', addresses),
+        (
+            'U',
+            vec![
+                field("BusinessHomePage"),
+                extended(&field::PERSONAL_HOME_PAGE),
+                extended(&field::BUSINESS_HOME_PAGE),
+            ],
+        ),
+        ('G', vec![extended(&field::GENDER)]),
+        ('R', relations),
+        ('I', entries("ImAddresses")),
+        ('D', days),
+        ('B', vec![body::text(item).unwrap_or_default()]),
+        ('K', vec![categories_text(item)]),
+        ('C', vec![class_text(item)]),
+        ('P', vec![photo.map(|photo| photo.size.to_string()).unwrap_or_default()]),
+    ];
+    texts.into_iter().map(|(letter, parts)| (letter, fingerprint(&parts.join(UNIT)))).collect()
+}

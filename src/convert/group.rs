@@ -1,0 +1,98 @@
+//! Distribution lists → vCard groups.
+
+use super::card::{self, Card, Groups, UNIT, Version};
+use super::event::group::{categories, categories_text};
+use super::kept::fingerprint;
+use super::{Context, Rendered, body};
+use crate::ews::types::{Item, Mailbox};
+use crate::text::{Component, Line, escape};
+use std::collections::{BTreeMap, HashMap};
+
+/// Lines that Exchange changes together: THE table.
+const GROUPS: Groups = &[
+    ('N', &["FN", "N"], None),
+    ('M', &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"], None),
+    ('B', &["NOTE"], None),
+    ('K', &["CATEGORIES"], None),
+];
+
+pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, String>) -> Rendered {
+    card::render(context, item, GROUPS, &sums(item), |version, uid| {
+        project(context, item, uids, version, uid)
+    })
+}
+
+fn name(item: &Item) -> String {
+    let name =
+        item.filled("DisplayName").or_else(|| item.filled("FileAs")).or_else(|| item.filled("Subject"));
+    name.unwrap_or_else(|| "(no name)".to_owned())
+}
+
+fn project(
+    context: &Context,
+    item: &Item,
+    uids: &HashMap<String, String>,
+    version: Version,
+    uid: &str,
+) -> Component {
+    let mut card = Card::new(version, uid);
+    let name = name(item);
+    let (kind, member) = match version {
+        Version::V3 => ("X-ADDRESSBOOKSERVER-KIND", "X-ADDRESSBOOKSERVER-MEMBER"),
+        Version::V4 => ("KIND", "MEMBER"),
+    };
+    card.push(Line::raw(kind, "group"));
+    card.push(Line::text("FN", &name));
+    if version == Version::V3 {
+        // RFC 2426 3.1.2: N must be there.
+        card.push(Line::raw("N", format!("{};;;;", escape(&name))));
+    }
+    for mailbox in item.members() {
+        if let Some(uri) = reference(context, &mailbox, uids, version) {
+            card.push(Line::raw(member, uri));
+        }
+    }
+    card.text("NOTE", body::text(item));
+    if let Some(line) = categories(item) {
+        card.push(line);
+    }
+    card.finish(item)
+}
+
+/// How a member is named: by the UID of its own card where there is one, else by its address.
+fn reference(
+    context: &Context,
+    member: &Mailbox,
+    uids: &HashMap<String, String>,
+    version: Version,
+) -> Option<String> {
+    let uid = member.item.as_ref().and_then(|id| uids.get(id));
+    let uid = uid.map(|uid| uid.strip_prefix("urn:uuid:").unwrap_or(uid));
+    match uid {
+        // Apple puts any UID behind urn:uuid:, the standard only a UUID.
+        Some(uid) if version == Version::V3 || is_uuid(uid) => return Some(format!("urn:uuid:{uid}")),
+        _ => {}
+    }
+    let address = context.directory.get(&member.address).unwrap_or(&member.address);
+    address.contains('@').then(|| format!("mailto:{}", address.replace(char::is_whitespace, "")))
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text
+            .char_indices()
+            .all(|(at, c)| if matches!(at, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() })
+}
+
+fn sums(item: &Item) -> BTreeMap<char, String> {
+    let mut members: Vec<String> =
+        item.members().into_iter().map(|m| format!("{}<{}>", m.name, m.address.to_lowercase())).collect();
+    members.sort_unstable();
+    let texts = [
+        ('N', name(item)),
+        ('M', members.join(UNIT)),
+        ('B', body::text(item).unwrap_or_default()),
+        ('K', categories_text(item)),
+    ];
+    texts.into_iter().map(|(letter, text)| (letter, fingerprint(&text))).collect()
+}
