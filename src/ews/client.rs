@@ -4,9 +4,11 @@ use super::credentials::Credentials;
 use super::error::Error;
 use super::soap;
 use crate::xml::{Element, Writer};
+use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -56,6 +58,7 @@ pub struct Session {
     exchange: Exchange,
     credentials: Credentials,
     slots: Arc<Semaphore>,
+    clock: Arc<AtomicI64>,
 }
 
 /// Whether a request may be sent again after its answer was lost.
@@ -85,7 +88,7 @@ impl Exchange {
     /// A user's session; nothing is asked yet.
     pub fn session(&self, credentials: Credentials) -> Session {
         let slots = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
-        Session { exchange: self.clone(), credentials, slots }
+        Session { exchange: self.clone(), credentials, slots, clock: Arc::default() }
     }
 
     /// The endpoint.
@@ -98,6 +101,11 @@ impl Session {
     /// The sign-in name.
     pub fn login(&self) -> &str {
         self.credentials.login()
+    }
+
+    /// What the server's clock showed in its last answer, if it tells. RFC 9110 6.6.1
+    pub fn server_time(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.clock.load(Ordering::Relaxed)).ok().filter(|at| at.as_second() > 0)
     }
 
     /// Requests that may be under way at once.
@@ -157,6 +165,10 @@ impl Session {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
+        let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
+        if let Some(at) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) {
+            self.clock.store(at.timestamp().as_second(), Ordering::Relaxed);
+        }
         match status {
             StatusCode::UNAUTHORIZED => return Err(Error::SignIn),
             StatusCode::FORBIDDEN => return Err(Error::Forbidden),

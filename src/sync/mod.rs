@@ -1,1 +1,14 @@
-//! Room `sync`.
+//! Keeps the mirror like Exchange: the tree of folders, and the contents of those that somebody looks at.
+//!
+//! [`Follower`] is one mailbox. Whoever needs a fresh mirror calls [`Follower::refresh`]; within the freshness window
+//! that asks nothing, beyond it one GetFolder tells for all collections whether anything changed. What changed is
+//! followed with SyncFolderItems (ids only) and batched GetItem, several batches under way.
+//!
+//! **Invariant:** a SyncState is stored in the transaction that made its changes visible, never before.
+//! **Invariant:** requests that come at the same time share one refresh, and it goes on when they leave.
+
+mod fetch;
+mod follower;
+mod hierarchy;
+
+pub use follower::{Error, Follower, Settings};

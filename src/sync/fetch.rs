@@ -1,0 +1,197 @@
+//! From ids to rendered entries: batched GetItem, exceptions of series, names that the directory knows.
+
+use super::follower::{Error, Follower};
+use crate::convert;
+use crate::ews::types::{Item, ItemClass};
+use crate::mirror::{Attachment, Entry};
+use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Ids of one GetItem. FACTS 3
+const BATCH: usize = 100;
+/// Names that one refresh looks up in the directory.
+const MOST_NAMES: usize = 50;
+
+impl Follower {
+    /// Fetches items and lays them aside as rendered entries; gives those that turned out to be gone.
+    pub(super) async fn fetch(
+        &self,
+        id: &CollectionId,
+        wanted: Vec<(String, ItemClass)>,
+    ) -> Result<Vec<UpstreamId>, Error> {
+        let total = wanted.len();
+        let mut classes: HashMap<ItemClass, Vec<String>> = HashMap::new();
+        for (item, class) in wanted {
+            classes.entry(class).or_default().push(item);
+        }
+        let batches: Vec<(ItemClass, Vec<String>)> = classes
+            .iter()
+            .flat_map(|(class, ids)| ids.chunks(BATCH).map(|chunk| (*class, chunk.to_vec())))
+            .collect();
+        let progress = Progress::new(id, total);
+        let mut gone = Vec::new();
+        let mut series = Vec::new();
+        let mut answers = stream::iter(batches)
+            .map(|(class, ids)| async move {
+                let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let items = self.session().get_items(class, &asked).await;
+                (ids, items)
+            })
+            .buffer_unordered(self.session().concurrency());
+        while let Some((ids, items)) = answers.next().await {
+            let mut plain = Vec::new();
+            for (id, item) in ids.into_iter().zip(items?) {
+                match item {
+                    Ok(item) if item.modified_occurrences().is_empty() => plain.push((item, Vec::new())),
+                    Ok(item) => series.push(item),
+                    Err(error) if error.is("ErrorItemNotFound") => gone.push(UpstreamId(id)),
+                    Err(error) if error.is_transient() => return Err(error.into()),
+                    // One odd item must not keep the others away.
+                    Err(error) => tracing::warn!(%error, "an item cannot be fetched and is left out"),
+                }
+            }
+            progress.add(plain.len());
+            self.stage(id, plain).await?;
+        }
+        drop(answers);
+        progress.add(series.len());
+        let series = self.with_exceptions(series).await?;
+        self.stage(id, series).await?;
+        Ok(gone)
+    }
+
+    /// The full items of all modified occurrences, in as few calls as possible.
+    async fn with_exceptions(&self, masters: Vec<Item>) -> Result<Vec<(Item, Vec<Item>)>, Error> {
+        let mut owners = Vec::new();
+        for (at, master) in masters.iter().enumerate() {
+            owners.extend(master.modified_occurrences().into_iter().map(|o| (at, o.id.id)));
+        }
+        let mut exceptions: Vec<Vec<Item>> = masters.iter().map(|_| Vec::new()).collect();
+        for chunk in owners.chunks(BATCH) {
+            let ids: Vec<&str> = chunk.iter().map(|(_, id)| id.as_str()).collect();
+            let items = self.session().get_items(ItemClass::CalendarItem, &ids).await?;
+            for ((at, _), item) in chunk.iter().zip(items) {
+                match (item, exceptions.get_mut(*at)) {
+                    (Ok(item), Some(list)) => list.push(item),
+                    // Deleted in the meantime: the next SyncFolderItems tells about its series.
+                    (Err(error), _) if error.is("ErrorItemNotFound") => {}
+                    (Err(error), _) if error.is_transient() => return Err(error.into()),
+                    (Err(error), _) => tracing::warn!(%error, "an occurrence cannot be fetched"),
+                    (Ok(_), None) => {}
+                }
+            }
+        }
+        Ok(masters.into_iter().zip(exceptions).collect())
+    }
+
+    async fn stage(&self, id: &CollectionId, items: Vec<(Item, Vec<Item>)>) -> Result<(), Error> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let context = self.context_for(&items).await?;
+        let id = id.clone();
+        self.mirror()
+            .run(move |mirror| {
+                let entries: Vec<Entry> = items
+                    .iter()
+                    .filter_map(|(item, exceptions)| match convert::render(&context, item, exceptions) {
+                        Ok(rendered) => Some(entry(item, rendered)),
+                        Err(error) => {
+                            tracing::warn!(%error, "an item cannot be shown and is left out");
+                            None
+                        }
+                    })
+                    .collect();
+                mirror.stage(&id, &entries)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The context with all names in it that the items need and the directory knows.
+    async fn context_for(&self, items: &[(Item, Vec<Item>)]) -> Result<convert::Context, Error> {
+        let mut unknown: Vec<String> = Vec::new();
+        {
+            let known = self.directory();
+            let all = items.iter().flat_map(|(item, exceptions)| std::iter::once(item).chain(exceptions));
+            for name in all.flat_map(convert::names_to_resolve) {
+                if !known.contains_key(&name) && !unknown.contains(&name) {
+                    unknown.push(name);
+                }
+            }
+        }
+        for name in unknown.into_iter().take(MOST_NAMES) {
+            let address = self.session().resolve_name(&name).await?;
+            self.learn(name, address.unwrap_or_default());
+        }
+        Ok(self.context())
+    }
+}
+
+fn entry(item: &Item, rendered: convert::Rendered) -> Entry {
+    let convert::Rendered {
+        body,
+        vcard4,
+        uid,
+        name,
+        fallback_name,
+        etag,
+        schedule_tag,
+        span,
+        last_modified,
+        attachments,
+    } = rendered;
+    Entry {
+        upstream: UpstreamId(item.id.id.clone()),
+        version: UpstreamVersion(item.id.change_key.clone()),
+        name,
+        fallback_name,
+        uid,
+        etag,
+        schedule_tag,
+        span,
+        last_modified,
+        attachments: attachments
+            .into_iter()
+            .map(|a| Attachment {
+                managed_id: a.managed_id,
+                upstream: a.upstream,
+                name: a.name,
+                media_type: a.media_type,
+                size: a.size,
+            })
+            .collect(),
+        body,
+        vcard4,
+    }
+}
+
+/// Tells people about long refreshes, now and then.
+struct Progress {
+    collection: String,
+    total: usize,
+    done: AtomicUsize,
+    told: std::sync::Mutex<Instant>,
+}
+
+impl Progress {
+    fn new(id: &CollectionId, total: usize) -> Arc<Self> {
+        let told = std::sync::Mutex::new(Instant::now());
+        Arc::new(Self { collection: id.to_string(), total, done: AtomicUsize::new(0), told })
+    }
+
+    fn add(&self, count: usize) {
+        let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
+        if let Ok(mut told) = self.told.lock()
+            && told.elapsed() > Duration::from_secs(2)
+        {
+            *told = Instant::now();
+            tracing::info!(collection = self.collection, done, total = self.total, "fetching items");
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! One mailbox: what is fresh, what is not, and who is refreshing it.
+
+use super::hierarchy::{self, DISTINGUISHED};
+use crate::convert;
+use crate::ews::types::Folder as EwsFolder;
+use crate::ews::{self, FolderChange, FolderSelector, ItemChange, Session};
+use crate::mirror::{self, Commit, Folder, Mirror};
+use crate::model::id::{CollectionId, UpstreamId};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+/// How closely Exchange is followed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Within this time after a look at Exchange nobody asks it again.
+    pub freshness: Duration,
+    /// How often new and renamed folders are looked for.
+    pub hierarchy: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { freshness: Duration::from_secs(15), hierarchy: Duration::from_secs(120) }
+    }
+}
+
+/// Why a mirror could not be made fresh.
+#[derive(Debug, thiserror::Error, Clone)]
+pub enum Error {
+    /// Exchange did not answer as it should.
+    #[error(transparent)]
+    Exchange(#[from] ews::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Mirror(Arc<mirror::Error>),
+    /// The refresh was cut off.
+    #[error("the refresh was interrupted")]
+    Interrupted,
+}
+
+impl From<mirror::Error> for Error {
+    fn from(error: mirror::Error) -> Self {
+        Self::Mirror(Arc::new(error))
+    }
+}
+
+/// One mailbox being followed. Cheap to clone.
+#[derive(Clone)]
+pub struct Follower(Arc<Inner>);
+
+struct Inner {
+    session: RwLock<Session>,
+    mirror: Arc<Mirror>,
+    context: convert::Context,
+    directory: RwLock<Arc<HashMap<String, String>>>,
+    settings: Settings,
+    state: Mutex<State>,
+    /// Held while the folders are looked at.
+    looking: tokio::sync::Mutex<()>,
+    /// Held while a collection is followed.
+    following: Mutex<HashMap<CollectionId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the folder tree was last asked for.
+    hierarchy: Option<Instant>,
+    /// When each collection was last known to be like Exchange.
+    fresh: HashMap<CollectionId, Instant>,
+    /// The ids of [`DISTINGUISHED`], once they are known.
+    distinguished: Option<Vec<Option<String>>>,
+}
+
+/// A panic elsewhere must not take the others along.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Follower {
+    /// Follows a mailbox; asks nothing yet.
+    pub fn new(session: Session, mirror: Arc<Mirror>, context: convert::Context, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            session: RwLock::new(session),
+            mirror,
+            context,
+            directory: RwLock::default(),
+            settings,
+            state: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            following: Mutex::default(),
+        }))
+    }
+
+    /// The session in use.
+    pub fn session(&self) -> Session {
+        self.0.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on another session is used: the password has changed.
+    pub fn use_session(&self, session: Session) {
+        *self.0.session.write().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// The mirror that is kept.
+    pub fn mirror(&self) -> &Arc<Mirror> {
+        &self.0.mirror
+    }
+
+    pub(super) fn directory(&self) -> RwLockReadGuard<'_, Arc<HashMap<String, String>>> {
+        self.0.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn learn(&self, name: String, address: String) {
+        let mut known = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut known).insert(name, address);
+    }
+
+    pub(super) fn context(&self) -> convert::Context {
+        let known = Arc::clone(&self.directory());
+        let known = if known.values().any(String::is_empty) {
+            Arc::new(
+                known.iter().filter(|(_, a)| !a.is_empty()).map(|(n, a)| (n.clone(), a.clone())).collect(),
+            )
+        } else {
+            known
+        };
+        convert::Context { directory: known, ..self.0.context.clone() }
+    }
+
+    /// Asks Exchange for the distinguished folders: proves the credentials in one call.
+    pub async fn sign_in(session: &Session) -> Result<Vec<Option<EwsFolder>>, Error> {
+        let wanted: Vec<FolderSelector> =
+            DISTINGUISHED.iter().map(|(name, _)| FolderSelector::Distinguished(name)).collect();
+        let mut found = Vec::new();
+        for folder in session.get_folders(&wanted).await? {
+            match folder {
+                Ok(folder) => found.push(Some(folder)),
+                Err(error) if error.is_transient() => return Err(error.into()),
+                // A mailbox without tasks is a mailbox.
+                Err(_) => found.push(None),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes over what the sign-in showed, so that nobody asks for it again.
+    pub fn note_distinguished(&self, folders: &[Option<EwsFolder>]) {
+        let ids = folders.iter().map(|f| f.as_ref().map(|f| f.id.clone())).collect();
+        lock(&self.0.state).distinguished = Some(ids);
+    }
+
+    /// The collections, as fresh as the settings ask.
+    pub async fn collections(&self) -> Result<Vec<Folder>, Error> {
+        let known = self.0.mirror.run(Mirror::folders).await?;
+        let fresh = self.is_tree_fresh();
+        if fresh && !known.is_empty() {
+            return Ok(known);
+        }
+        let follower = self.clone();
+        tokio::spawn(async move { follower.follow_tree().await }).await.map_err(|_| Error::Interrupted)??;
+        Ok(self.0.mirror.run(Mirror::folders).await?)
+    }
+
+    fn is_tree_fresh(&self) -> bool {
+        lock(&self.0.state).hierarchy.is_some_and(|at| at.elapsed() < self.0.settings.hierarchy)
+    }
+
+    async fn follow_tree(&self) -> Result<(), Error> {
+        let _looking = self.0.looking.lock().await;
+        if self.is_tree_fresh() {
+            return Ok(());
+        }
+        let session = self.session();
+        let before = self.0.mirror.run(Mirror::hierarchy_state).await?;
+        if let Some(state) = before {
+            match session.sync_hierarchy(Some(&state)).await {
+                Ok(page) if page.is_last && page.changes.is_empty() => {
+                    lock(&self.0.state).hierarchy = Some(Instant::now());
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) if error.is("ErrorInvalidSyncStateData") => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let known = lock(&self.0.state).distinguished.clone();
+        let distinguished = match known {
+            Some(ids) => ids,
+            None => {
+                let folders = Self::sign_in(&session).await?;
+                self.note_distinguished(&folders);
+                folders.into_iter().map(|f| f.map(|f| f.id)).collect()
+            }
+        };
+        let mut folders = Vec::new();
+        let mut state: Option<String> = None;
+        loop {
+            let page = session.sync_hierarchy(state.as_deref()).await?;
+            folders.extend(page.changes.into_iter().filter_map(|change| match change {
+                FolderChange::Written(folder) => Some(folder),
+                FolderChange::Gone(_) => None,
+            }));
+            let stuck = state.as_deref() == Some(page.sync_state.as_str());
+            state = Some(page.sync_state);
+            if page.is_last || stuck {
+                break;
+            }
+        }
+        let collections = hierarchy::collections(&folders, &distinguished);
+        self.0.mirror.run(move |mirror| mirror.set_collections(&collections, state.as_deref())).await?;
+        lock(&self.0.state).hierarchy = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Makes sure that these collections are as fresh as the settings ask.
+    pub async fn refresh(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        if self.stale(ids).is_empty() {
+            return Ok(());
+        }
+        let (follower, ids) = (self.clone(), ids.to_vec());
+        tokio::spawn(async move { follower.refresh_now(&ids).await }).await.map_err(|_| Error::Interrupted)?
+    }
+
+    fn stale(&self, ids: &[CollectionId]) -> Vec<CollectionId> {
+        let state = lock(&self.0.state);
+        let fresh = |id: &CollectionId| {
+            state.fresh.get(id).is_some_and(|at| at.elapsed() < self.0.settings.freshness)
+        };
+        ids.iter().filter(|id| !fresh(id)).cloned().collect()
+    }
+
+    async fn refresh_now(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        let changed = {
+            let _looking = self.0.looking.lock().await;
+            let stale = self.stale(ids);
+            if stale.is_empty() { Vec::new() } else { self.look(&stale).await? }
+        };
+        for (folder, stamp) in changed {
+            self.follow(folder.collection.id, stamp).await?;
+        }
+        Ok(())
+    }
+
+    /// One GetFolder over all collections that are followed; gives those of `wanted` that have to be followed.
+    async fn look(&self, wanted: &[CollectionId]) -> Result<Vec<(Folder, Stamp)>, Error> {
+        let all = self.0.mirror.run(Mirror::folders).await?;
+        let followed: Vec<Folder> =
+            all.into_iter().filter(|f| f.sync_state.is_some() || wanted.contains(&f.collection.id)).collect();
+        if followed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<FolderSelector> =
+            followed.iter().map(|f| FolderSelector::Id(f.collection.upstream.0.clone())).collect();
+        let session = self.session();
+        let at = Instant::now();
+        let answers = session.get_folders(&asked).await?;
+        let server_time = session.server_time();
+        let mut to_follow = Vec::new();
+        for (folder, answer) in followed.into_iter().zip(answers) {
+            let id = folder.collection.id.clone();
+            let now = match answer {
+                Ok(now) => now,
+                Err(error) if error.is("ErrorItemNotFound") || error.is("ErrorFolderNotFound") => {
+                    lock(&self.0.state).hierarchy = None;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            // Stamps count whole seconds: one of this very second does not prove that nothing else will happen in it.
+            let settled = match (now.committed, server_time) {
+                (Some(committed), Some(time)) => time.duration_since(committed).as_secs() >= 2,
+                _ => false,
+            };
+            let stamp = Stamp { text: now.stamp.filter(|_| settled), seen: at };
+            let unchanged = folder.sync_state.is_some() && stamp.text.is_some() && folder.stamp == stamp.text;
+            if unchanged {
+                lock(&self.0.state).fresh.insert(id, at);
+            } else if wanted.contains(&id) {
+                to_follow.push((folder, stamp));
+            }
+        }
+        Ok(to_follow)
+    }
+
+    /// Follows one collection with SyncFolderItems; those who wait for the same share it.
+    async fn follow(&self, id: CollectionId, stamp: Stamp) -> Result<(), Error> {
+        let turn = Arc::clone(lock(&self.0.following).entry(id.clone()).or_default());
+        let _turn = turn.lock().await;
+        let done = lock(&self.0.state).fresh.get(&id).is_some_and(|at| *at >= stamp.seen);
+        if done {
+            return Ok(());
+        }
+        let key = id.clone();
+        let Some(folder) = self.0.mirror.run(move |mirror| mirror.folder(&key)).await? else { return Ok(()) };
+        let outcome = match self.follow_from(&folder, folder.sync_state.clone(), &stamp).await {
+            Err(Error::Exchange(error)) if error.is("ErrorInvalidSyncStateData") => {
+                tracing::info!(collection = %id, "the SyncState is no longer valid: comparing everything");
+                self.follow_from(&folder, None, &stamp).await
+            }
+            outcome => outcome,
+        };
+        outcome?;
+        lock(&self.0.state).fresh.insert(id, stamp.seen);
+        Ok(())
+    }
+
+    async fn follow_from(&self, folder: &Folder, state: Option<String>, stamp: &Stamp) -> Result<(), Error> {
+        let id = folder.collection.id.clone();
+        let session = self.session();
+        let from_nothing = state.is_none();
+        let mut state = state;
+        let mut mentioned: HashMap<String, (String, Option<crate::ews::types::ItemClass>)> = HashMap::new();
+        let mut gone: HashSet<UpstreamId> = HashSet::new();
+        loop {
+            let page = session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?;
+            for change in page.changes {
+                match change {
+                    ItemChange::Written(item, class) => {
+                        gone.remove(&UpstreamId(item.id.clone()));
+                        mentioned.insert(item.id, (item.change_key, class));
+                    }
+                    ItemChange::Gone(item) => {
+                        mentioned.remove(&item);
+                        gone.insert(UpstreamId(item));
+                    }
+                }
+            }
+            let stuck = state.as_deref() == Some(page.sync_state.as_str());
+            state = Some(page.sync_state);
+            if page.is_last || stuck {
+                break;
+            }
+        }
+        let unchanged = folder.sync_state == state && mentioned.is_empty() && gone.is_empty();
+        if unchanged && folder.stamp == stamp.text {
+            return Ok(());
+        }
+        let mut only =
+            from_nothing.then(|| mentioned.keys().cloned().map(UpstreamId).collect::<HashSet<_>>());
+        if !mentioned.is_empty() {
+            let key = id.clone();
+            // What the mirror or an interrupted refresh already holds is not fetched again.
+            let have = self.0.mirror.run(move |mirror| mirror.versions(&key)).await?;
+            let wanted = mentioned
+                .into_iter()
+                .filter(|(item, (version, _))| {
+                    have.get(&UpstreamId(item.clone())).is_none_or(|known| known.0 != *version)
+                })
+                .filter_map(|(item, (_, class))| Some((item, class?)))
+                .collect();
+            for lost in self.fetch(&id, wanted).await? {
+                if let Some(only) = &mut only {
+                    only.remove(&lost);
+                }
+                gone.insert(lost);
+            }
+        }
+        let commit =
+            Commit { gone: gone.into_iter().collect(), only, sync_state: state, stamp: stamp.text.clone() };
+        self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;
+        Ok(())
+    }
+
+    /// Since when the collections have not been looked at; `None` when all are fresh.
+    pub fn last_seen(&self, id: &CollectionId) -> Option<Instant> {
+        lock(&self.0.state).fresh.get(id).copied()
+    }
+}
+
+/// What a look at a folder showed.
+struct Stamp {
+    /// `None` when it proves nothing.
+    text: Option<String>,
+    /// When.
+    seen: Instant,
+}

@@ -1,0 +1,141 @@
+//! Which folders are collections.
+
+use crate::ews::types::Folder;
+use crate::model::collection::{Collection, CollectionKind, Rights};
+use crate::model::id::{CollectionId, UpstreamId};
+use sha2::{Digest as _, Sha256};
+use std::collections::{HashMap, HashSet};
+
+/// The distinguished folders that exdav asks for at sign-in: name, path segment of the collection.
+pub const DISTINGUISHED: [(&str, Option<&str>); 4] = [
+    ("calendar", Some("calendar")),
+    ("contacts", Some("contacts")),
+    ("tasks", Some("tasks")),
+    ("deleteditems", None),
+];
+
+/// Classes of folders that programs keep for themselves. FACTS 14
+const HIDDEN: [&str; 7] = [
+    "IPF.Contact.MOC.QuickContacts",
+    "IPF.Contact.MOC.ImContactList",
+    "IPF.Contact.RecipientCache",
+    "IPF.Contact.GalContacts",
+    "IPF.Contact.Company",
+    "IPF.Contact.OrganizationalContacts",
+    "IPF.Contact.PeopleCentricConversationBuddies",
+];
+
+/// Colours that are told apart.
+const COLORS: [&str; 8] =
+    ["#0B6FBFFF", "#2E8B57FF", "#B8860BFF", "#8B3A9EFF", "#C0392BFF", "#00838FFF", "#6D4C41FF", "#546E7AFF"];
+
+fn kind(class: &str) -> Option<CollectionKind> {
+    // Sub-classes are holiday and birthday calendars and the like: compared by prefix. FACTS 16
+    let is = |base: &str| class == base || class.strip_prefix(base).is_some_and(|rest| rest.starts_with('.'));
+    if HIDDEN.contains(&class) {
+        None
+    } else if is("IPF.Appointment") {
+        Some(CollectionKind::Calendar)
+    } else if is("IPF.Task") {
+        Some(CollectionKind::Tasks)
+    } else if is("IPF.Contact") {
+        Some(CollectionKind::AddressBook)
+    } else {
+        None
+    }
+}
+
+/// The collections among all folders. `distinguished` holds the ids of [`DISTINGUISHED`], in its order.
+pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<Collection> {
+    let parents: HashMap<&str, &str> = folders.iter().map(|f| (f.id.as_str(), f.parent.as_str())).collect();
+    let bin = distinguished.get(3).and_then(Option::as_deref);
+    let is_binned = |id: &str| {
+        let mut seen = HashSet::new();
+        let mut at = id;
+        while let Some(parent) = parents.get(at).filter(|_| seen.insert(at)) {
+            if Some(*parent) == bin {
+                return true;
+            }
+            at = parent;
+        }
+        false
+    };
+    let mut found = Vec::new();
+    for folder in folders {
+        let Some(kind) = kind(&folder.class).filter(|_| !is_binned(&folder.id)) else { continue };
+        let own_name = DISTINGUISHED
+            .iter()
+            .zip(distinguished)
+            .find_map(|((_, segment), id)| segment.filter(|_| id.as_deref() == Some(folder.id.as_str())));
+        let hash = Sha256::digest(&folder.id);
+        let hex: String = hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
+        let Ok(id) = own_name.map_or(hex, str::to_owned).parse::<CollectionId>() else { continue };
+        let [create, modify, delete, read] = folder.rights;
+        let first = usize::from(hash.first().copied().unwrap_or_default());
+        let color =
+            if own_name.is_some() { COLORS.first() } else { COLORS.get(1 + first % (COLORS.len() - 1)) };
+        let is_calendar = kind != CollectionKind::AddressBook;
+        found.push(Collection {
+            id,
+            upstream: UpstreamId(folder.id.clone()),
+            kind,
+            display_name: folder.display_name.clone(),
+            description: None,
+            color: color.filter(|_| is_calendar).map(|c| (*c).to_owned()),
+            order: None,
+            timezone: None,
+            rights: Rights {
+                read,
+                create,
+                modify,
+                delete,
+                administer: folder.may_modify_folder && own_name.is_none(),
+            },
+            is_default: own_name.is_some(),
+        });
+    }
+    found.sort_by(|a, b| {
+        let key = |c: &Collection| (c.kind as u8, !c.is_default, c.display_name.to_lowercase(), c.id.clone());
+        key(a).cmp(&key(b))
+    });
+    for (order, collection) in (1..).zip(&mut found) {
+        collection.order = Some(order).filter(|_| collection.kind != CollectionKind::AddressBook);
+    }
+    found
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn folder(id: &str, parent: &str, class: &str) -> Folder {
+        Folder {
+            id: id.to_owned(),
+            parent: parent.to_owned(),
+            class: class.to_owned(),
+            display_name: id.to_uppercase(),
+            rights: [true; 4],
+            may_modify_folder: true,
+            stamp: None,
+            committed: None,
+        }
+    }
+
+    #[test]
+    fn only_folders_that_people_look_at_are_collections() {
+        let folders = [
+            folder("cal", "top", "IPF.Appointment"),
+            folder("sub", "cal", "IPF.Appointment"),
+            folder("mail", "top", "IPF.Note"),
+            folder("cache", "top", "IPF.Contact.RecipientCache"),
+            folder("bin", "top", "IPF.Note"),
+            folder("thrown", "bin", "IPF.Appointment"),
+            folder("deeper", "thrown", "IPF.Contact"),
+            folder("looped", "looped", "IPF.Task"),
+        ];
+        let ids = [Some("cal".to_owned()), None, None, Some("bin".to_owned())];
+        let names: Vec<String> = collections(&folders, &ids).into_iter().map(|c| c.display_name).collect();
+        assert_eq!(names, ["CAL", "SUB", "LOOPED"]);
+    }
+}
