@@ -1,1 +1,33 @@
-//! Room `dav`.
+//! The clients' protocol: WebDAV, CalDAV and CardDAV over HTTP.
+//!
+//! [`router`] answers every request. A path is read once ([`path`]), the method is looked up in the table of
+//! [`methods`], the user is signed in, and the answer is written from what the gateway says. Properties, reports,
+//! preconditions and errors are tables in files of these names.
+//!
+//! **Invariant:** nothing here knows a word of Exchange.
+//! **Invariant:** a path of another user is answered like a path that does not exist.
+//! **Invariant:** only `path` writes and reads URLs.
+
+mod condition;
+mod error;
+mod headers;
+mod kinds;
+mod methods;
+mod multistatus;
+mod names;
+mod negotiation;
+pub mod path;
+mod precondition;
+mod privilege;
+mod property;
+mod report;
+mod request;
+mod resource;
+mod session;
+mod sign_in;
+
+pub use request::{Settings, router};
+
+/// The `DAV` header: what is built, and nothing else. RFC 4918 10.1
+const COMPLIANCE: &str = "1, 3, access-control, calendar-access, addressbook, \
+    calendarserver-principal-property-search, calendarserver-principal-search";

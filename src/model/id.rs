@@ -1,6 +1,6 @@
 //! Names and tags that cross rooms, each parsed once at the border.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 /// The last path segment of an object resource, decoded: what the client called it, or what we named it.
@@ -127,6 +127,22 @@ impl fmt::Display for CollectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The path segment of the user who signs in as `login`: one to one with the login in lower case, and of
+/// `[A-Za-z0-9._~-]` only. Every other octet, and `~` itself, is written `~XX`.
+///
+/// An `@` in a path is spelled in two ways by the clients, so there is none.
+pub fn login_segment(login: &str) -> String {
+    let mut segment = String::new();
+    for byte in login.to_lowercase().bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "~{byte:02X}");
+        }
+    }
+    segment
 }
 
 /// The upstream's own identity of an item or folder: opaque and case-sensitive.

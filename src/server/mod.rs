@@ -1,1 +1,106 @@
-//! Room `server`.
+//! Sockets: listening, TLS, compression, the log of requests, and ending in peace.
+//!
+//! **Invariant:** no credentials in the log.
+
+mod layers;
+mod tls;
+
+pub use tls::Tls;
+
+use crate::dav;
+use crate::gateway::Gateway;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::RustlsAcceptor;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Where and how clients connect.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `None`: plain HTTP, for a proxy in front or for this machine alone.
+    pub tls: Option<Tls>,
+    /// How long running requests may go on when the program is asked to end.
+    pub shutdown_grace: Duration,
+    /// What is accepted from clients.
+    pub dav: dav::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8008)),
+            tls: None,
+            shutdown_grace: Duration::from_secs(10),
+            dav: dav::Settings::default(),
+        }
+    }
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken or not of this machine.
+    #[error("cannot listen on {0}: {1}; is another program using it?")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// A file of the TLS settings is not readable or not what it should be.
+    #[error("TLS: {path}: {reason}")]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A server that accepts clients.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens; with port 0 in the settings, the port that it got.
+    pub address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    grace: Duration,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    /// Accepts nobody any more, lets running requests finish for the grace period, then returns.
+    pub async fn shutdown(self) {
+        self.handle.graceful_shutdown(Some(self.grace));
+        match self.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("the server ended with {error}"),
+            Err(error) => tracing::error!("the server broke: {error}"),
+        }
+    }
+}
+
+/// Listens, and serves clients until [`Running::shutdown`].
+pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Error> {
+    let Settings { listen, tls, shutdown_grace, dav } = settings;
+    let tls = match tls {
+        Some(tls) => Some(tls.read().await?),
+        None => None,
+    };
+    let failed = |error| Error::Listen(listen, error);
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let service = layers::around(dav::router(gateway, dav)).into_make_service();
+    let handle = Handle::new();
+    let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
+    let task = match tls {
+        None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
+        Some(config) => {
+            let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+            tokio::spawn(server.acceptor(acceptor).serve(service))
+        }
+    };
+    tracing::info!("listening on {address}");
+    Ok(Running { address, handle, grace: shutdown_grace, task })
+}

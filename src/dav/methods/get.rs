@@ -1,0 +1,141 @@
+//! GET and HEAD of members, whole collections, attachments, and of what a person may try first.
+
+use crate::dav::condition::{self, Verdict};
+use crate::dav::error::Error;
+use crate::dav::negotiation::{card_type, card_version};
+use crate::dav::path::{Place, Space};
+use crate::dav::resource;
+use crate::dav::session::Session;
+use crate::gateway::Export;
+use crate::model::collection::CollectionKind;
+use crate::model::id::{CollectionId, ETag, ResourceName};
+use crate::query::shape::CardVersion;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::fmt::Write as _;
+
+const CALENDAR: &str = "text/calendar; charset=utf-8";
+
+pub(in crate::dav) async fn get(session: Session, place: &Place) -> Result<Response, Error> {
+    match place {
+        Place::Member(space, id, name) => member(&session, *space, id, name).await,
+        Place::Collection(space, id) => collection(&session, *space, id).await,
+        Place::Attachment(id, name, managed_id) => attachment(&session, id, name, managed_id).await,
+        Place::Inbox | Place::Outbox => Err(Error::NotFound),
+        Place::Root(_) | Place::Principals(_) | Place::Principal | Place::Home(_) => help(&session).await,
+    }
+}
+
+async fn member(
+    session: &Session,
+    space: Space,
+    id: &CollectionId,
+    name: &ResourceName,
+) -> Result<Response, Error> {
+    let collection = resource::collection(&session.mailbox, space, id).await?;
+    let object = session.mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
+    let (media_type, body) = match collection.kind {
+        CollectionKind::Calendar | CollectionKind::Tasks => (CALENDAR, object.body),
+        CollectionKind::AddressBook => match (card_version(&session.headers), object.vcard4) {
+            (CardVersion::V4, Some(body)) => (card_type(CardVersion::V4), body),
+            _ => (card_type(CardVersion::V3), object.body),
+        },
+    };
+    let mut response = entity(session, &object.head.etag, object.head.last_modified, media_type, body)?;
+    if let Some(tag) = object.head.schedule_tag.and_then(|tag| HeaderValue::from_str(&tag.to_string()).ok()) {
+        response.headers_mut().insert("schedule-tag", tag); // RFC 6638 8.3
+    }
+    Ok(response)
+}
+
+/// The whole collection as one text: what a subscription by URL reads.
+async fn collection(session: &Session, space: Space, id: &CollectionId) -> Result<Response, Error> {
+    let collection = resource::collection(&session.mailbox, space, id).await?;
+    let version = card_version(&session.headers);
+    let Export { etag, last_modified, body } = session.mailbox.export(id, version).await?;
+    let media_type = match collection.kind {
+        CollectionKind::Calendar | CollectionKind::Tasks => CALENDAR,
+        CollectionKind::AddressBook => card_type(version),
+    };
+    entity(session, &etag, last_modified, media_type, body)
+}
+
+/// 200, 304 or 412 with the headers that go with them. RFC 9110 15.4.5
+fn entity(
+    session: &Session,
+    etag: &ETag,
+    last_modified: Timestamp,
+    media_type: &'static str,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let mut response = match condition::judge(&session.headers, etag, last_modified) {
+        Verdict::Failed => return Err(Error::Changed),
+        Verdict::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
+        Verdict::Met => ([(CONTENT_TYPE, media_type)], body).into_response(),
+    };
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(ETAG, &etag.to_string());
+    set(LAST_MODIFIED, &condition::format_date(last_modified));
+    set(CACHE_CONTROL, "private, no-cache");
+    set(VARY, "Accept, Authorization");
+    Ok(response)
+}
+
+async fn attachment(
+    session: &Session,
+    id: &CollectionId,
+    name: &ResourceName,
+    managed_id: &str,
+) -> Result<Response, Error> {
+    let found = session.mailbox.attachment(id, name, managed_id).await?.ok_or(Error::NotFound)?;
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let media_type = HeaderValue::from_str(&found.media_type).unwrap_or(octets);
+    let mut response = found.content.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, media_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // Somebody else's file: a browser must neither guess its type nor run it as part of this site.
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("content-security-policy", HeaderValue::from_static("sandbox; default-src 'none'"));
+    if let Ok(value) = HeaderValue::from_str(&disposition(&found.name)) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+/// A download under its own name. RFC 6266 4.3
+fn disposition(name: &str) -> String {
+    let mut value = String::from("attachment; filename*=UTF-8''");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
+            value.push(char::from(byte));
+        } else {
+            let _ = write!(value, "%{byte:02X}");
+        }
+    }
+    value
+}
+
+/// For a person with a browser or curl.
+async fn help(session: &Session) -> Result<Response, Error> {
+    let principal = session.mailbox.principal();
+    let mut text = format!(
+        "exdav: CalDAV and CardDAV in front of Exchange.\n\n\
+         Signed in as {} <{}>.\n\n\
+         Give a calendar or contacts program the URL of this server, the user name and the password.\n\
+         A GET of one of these gives it whole, as iCalendar or vCards:\n\n",
+        principal.display_name, principal.address
+    );
+    for collection in session.mailbox.collections().await? {
+        let _ = writeln!(text, "  {}  {}", session.hrefs.collection(&collection), collection.display_name);
+    }
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "private, no-cache")], text)
+        .into_response())
+}

@@ -1,0 +1,164 @@
+//! The streaming answer of PROPFIND and REPORT. RFC 4918 13
+//!
+//! What is written goes to the client in pieces while the rest is still being fetched, so that an answer of any
+//! length takes the memory of a few pieces. Until the second piece is on its way nothing has been promised: a
+//! failure before that is an answer with its own status.
+
+use super::error::{Error, xml_type};
+use super::headers::Preferences;
+use super::names::{PREFIXES, webdav};
+use super::precondition::Precondition;
+use super::property::{self, Scene, Value, Wanted};
+use crate::gateway;
+use crate::model::id::SyncToken;
+use crate::xml::{Element, Name, Writer};
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use std::future::Future;
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+/// Octets of a piece.
+const PIECE: usize = 64 * 1024;
+/// Pieces that wait for a slow client.
+const AHEAD: usize = 2;
+
+const OK: &str = "HTTP/1.1 200 OK";
+const MISSING: &str = "HTTP/1.1 404 Not Found";
+const TRUNCATED: &str = "HTTP/1.1 507 Insufficient Storage";
+
+/// A `DAV:multistatus` being written.
+pub(super) struct Multistatus {
+    writer: Writer,
+    pieces: mpsc::Sender<Result<Bytes, Error>>,
+    preferences: Preferences,
+}
+
+impl Multistatus {
+    /// A resource with what is wanted of it, and the body that a report selected.
+    pub(super) async fn resource(
+        &mut self,
+        scene: &Scene<'_>,
+        wanted: &Wanted,
+        body: Option<(&'static Name, &[u8])>,
+    ) -> Result<(), Error> {
+        let writer = &mut self.writer;
+        writer.open(&webdav::RESPONSE).leaf(&webdav::HREF, &scene.href());
+        let outcome = property::select(scene, wanted, body.map(|(name, _)| name));
+        let minimal = self.preferences.minimal;
+        // RFC 8144 2.1: with nothing to tell there still is a 200, and it is empty.
+        if !outcome.found.is_empty() || body.is_some() || outcome.missing.is_empty() || minimal {
+            writer.open(&webdav::PROPSTAT).open(&webdav::PROP);
+            for (name, value) in &outcome.found {
+                write_value(writer, name, value.as_ref());
+            }
+            if let Some((name, octets)) = body {
+                writer.leaf(name, &String::from_utf8_lossy(octets));
+            }
+            writer.close().leaf(&webdav::STATUS, OK).close();
+        }
+        if !outcome.missing.is_empty() && !minimal {
+            writer.open(&webdav::PROPSTAT).open(&webdav::PROP);
+            for name in outcome.missing {
+                writer.empty(name);
+            }
+            writer.close().leaf(&webdav::STATUS, MISSING).close();
+        }
+        writer.close();
+        self.send_if_full().await
+    }
+
+    /// A resource that is not there, or no longer. RFC 6578 3.5, RFC 4791 7.9
+    pub(super) async fn missing(&mut self, href: &str) -> Result<(), Error> {
+        self.writer.open(&webdav::RESPONSE).leaf(&webdav::HREF, href);
+        self.writer.leaf(&webdav::STATUS, MISSING).close();
+        self.send_if_full().await
+    }
+
+    /// The answer is not all that there is. RFC 6578 3.6, RFC 6352 8.6.2
+    pub(super) fn truncated(&mut self, href: &str) {
+        self.writer.open(&webdav::RESPONSE).leaf(&webdav::HREF, href).leaf(&webdav::STATUS, TRUNCATED);
+        self.writer.open(&webdav::ERROR).empty(Precondition::NumberOfMatches.row().0).close();
+        self.writer.close();
+    }
+
+    /// The token that comes after all resources. RFC 6578 6.2
+    pub(super) fn sync_token(&mut self, token: SyncToken) {
+        self.writer.leaf(&webdav::SYNC_TOKEN, &token.to_string());
+    }
+
+    /// A response that was made elsewhere.
+    pub(super) fn element(&mut self, element: &Element) {
+        self.writer.element(element);
+    }
+
+    async fn send_if_full(&mut self) -> Result<(), Error> {
+        if self.writer.len() < PIECE {
+            return Ok(());
+        }
+        let piece = self.writer.take();
+        self.pieces.send(Ok(piece)).await.map_err(|_| Error::ClientGone)
+    }
+}
+
+fn write_value(writer: &mut Writer, name: &Name, value: Option<&Value>) {
+    writer.open(name);
+    match value {
+        None => {}
+        Some(Value::Text(text)) => {
+            writer.text(text);
+        }
+        Some(Value::Hrefs(hrefs)) => {
+            for href in hrefs {
+                writer.leaf(&webdav::HREF, href);
+            }
+        }
+        Some(Value::Elements(elements)) => {
+            for element in elements {
+                writer.element(element);
+            }
+        }
+    }
+    writer.close();
+}
+
+/// Answers 207 with what `produce` writes.
+pub(super) async fn answer<P, F>(preferences: Preferences, produce: P) -> Result<Response, Error>
+where
+    P: FnOnce(Multistatus) -> F,
+    F: Future<Output = Result<Multistatus, Error>> + Send + 'static,
+{
+    let (pieces, mut incoming) = mpsc::channel(AHEAD);
+    let mut writer = Writer::new(PREFIXES);
+    writer.open(&webdav::MULTISTATUS);
+    let producing = produce(Multistatus { writer, pieces: pieces.clone(), preferences });
+    tokio::spawn(
+        async move {
+            let last = producing.await.map(|done| Bytes::from(done.writer.finish()));
+            // A client that went away needs no end.
+            let _ = pieces.send(last).await;
+        }
+        .in_current_span(),
+    );
+    let broken = || Err(gateway::Error::Internal("an answer broke off".to_owned(), None).into());
+    let first = incoming.recv().await.unwrap_or_else(broken)?;
+    let body = match incoming.recv().await {
+        None => Body::from(first),
+        Some(second) => {
+            let begun = stream::iter([Ok(first), Ok(second?)]);
+            let rest = stream::unfold(incoming, |mut incoming| async {
+                incoming.recv().await.map(|piece| (piece, incoming))
+            });
+            Body::from_stream(stream::StreamExt::chain(begun, rest))
+        }
+    };
+    let mut response = (StatusCode::MULTI_STATUS, xml_type(), body).into_response();
+    if let Some(applied) = preferences.applied() {
+        response.headers_mut().insert("preference-applied", HeaderValue::from_static(applied));
+    }
+    response.headers_mut().insert("vary", HeaderValue::from_static("Brief, Prefer"));
+    Ok(response)
+}

@@ -1,0 +1,82 @@
+//! Rights in the words of access control. RFC 3744
+//!
+//! **Invariant:** only what the upstream allows is granted.
+
+use super::names::{caldav, webdav};
+use super::resource::Resource;
+use crate::model::collection::{CollectionKind, Rights};
+use crate::xml::{Element, Name};
+
+/// What may be done with a resource: `DAV:current-user-privilege-set`. RFC 3744 5.5
+pub(super) fn granted(resource: &Resource) -> Vec<Element> {
+    names(resource).into_iter().map(privilege).collect()
+}
+
+fn names(resource: &Resource) -> Vec<&'static Name> {
+    let mut names = vec![&webdav::READ_CURRENT_USER_PRIVILEGE_SET];
+    let (rights, kind) = match resource {
+        Resource::Collection(collection, _) | Resource::Member(collection, _) => {
+            (collection.rights, collection.kind)
+        }
+        _ => {
+            names.insert(0, &webdav::READ);
+            return names;
+        }
+    };
+    if rights.read {
+        names.insert(0, &webdav::READ);
+        if kind == CollectionKind::Calendar {
+            names.push(&caldav::READ_FREE_BUSY);
+        }
+    }
+    let Rights { read: _, create, modify, delete, administer } = rights;
+    // DAV:write is the sum of the others, so it is granted only with all of them. RFC 3744 3.2
+    let parts = [
+        (create && modify && delete && administer, &webdav::WRITE),
+        (modify, &webdav::WRITE_CONTENT),
+        (administer, &webdav::WRITE_PROPERTIES),
+        (create, &webdav::BIND),
+        (delete, &webdav::UNBIND),
+    ];
+    names.extend(parts.into_iter().filter(|(granted, _)| *granted).map(|(_, name)| name));
+    names
+}
+
+fn privilege(name: &Name) -> Element {
+    Element::new(webdav::PRIVILEGE.clone()).with_child(Element::new(name.clone()))
+}
+
+/// `DAV:supported-privilege-set`: the tree of privileges. RFC 3744 5.3
+pub(super) fn supported() -> Element {
+    let leaf = |name: &Name, description: &str| {
+        Element::new(webdav::SUPPORTED_PRIVILEGE.clone())
+            .with_child(privilege(name))
+            .with_child(Element::new(webdav::DESCRIPTION.clone()).with_text(description))
+    };
+    let read = leaf(&webdav::READ, "Read")
+        .with_child(leaf(&webdav::READ_CURRENT_USER_PRIVILEGE_SET, "Read own privileges"))
+        .with_child(leaf(&caldav::READ_FREE_BUSY, "Read busy time"));
+    let write = leaf(&webdav::WRITE, "Write")
+        .with_child(leaf(&webdav::WRITE_CONTENT, "Change members"))
+        .with_child(leaf(&webdav::WRITE_PROPERTIES, "Change properties"))
+        .with_child(leaf(&webdav::BIND, "Add members"))
+        .with_child(leaf(&webdav::UNBIND, "Remove members"));
+    leaf(&webdav::ALL, "Everything").with_child(read).with_child(write)
+}
+
+/// `DAV:acl` has one entry: the user's own, which is Exchange's to change. RFC 3744 5.5
+pub(super) fn entry(resource: &Resource, principal: &str) -> Element {
+    let who = Element::new(webdav::PRINCIPAL.clone())
+        .with_child(Element::new(webdav::HREF.clone()).with_text(principal));
+    let mut grant = Element::new(webdav::GRANT.clone());
+    for name in names(resource) {
+        grant = grant.with_child(privilege(name));
+    }
+    let protected = Element::new(webdav::PROTECTED.clone());
+    Element::new(webdav::ACE.clone()).with_child(who).with_child(grant).with_child(protected)
+}
+
+/// `DAV:acl-restrictions`: only grants, no inversion. RFC 3744 5.6
+pub(super) fn restrictions() -> Vec<Element> {
+    vec![Element::new(webdav::GRANT_ONLY.clone()), Element::new(webdav::NO_INVERT.clone())]
+}

@@ -1,0 +1,158 @@
+//! The way of a request: path, method, sign-in, body, answer.
+
+use super::error::Error;
+use super::kinds::Kinds;
+use super::methods::{self, Verb};
+use super::path::{Place, Target};
+use super::resource::Resource;
+use super::session::Session;
+use super::{report, sign_in};
+use crate::gateway::Gateway;
+use axum::Router;
+use axum::body::BodyDataStream;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use std::time::Duration;
+
+/// What is accepted from clients.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Octets that a member may have.
+    pub max_resource_size: u64,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_resource_size: 20 << 20, body_timeout: Duration::from_secs(60) }
+    }
+}
+
+/// Octets of an XML body: a multiget of some 40,000 members.
+const LARGEST_XML: usize = 4 << 20;
+/// Octets of an unwanted body that are read and thrown away, so that the client gets to see the answer.
+const DRAINED: usize = 1 << 20;
+
+#[derive(Clone)]
+struct Service {
+    gateway: Gateway,
+    settings: Settings,
+}
+
+/// Answers all requests of clients.
+pub fn router(gateway: Gateway, settings: Settings) -> Router {
+    Router::new().fallback(respond).with_state(Service { gateway, settings })
+}
+
+async fn respond(State(service): State<Service>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let mut body = Incoming { stream: body.into_data_stream(), settings: service.settings.clone() };
+    let outcome = answer(&service, &head.method, head.uri.path(), head.headers, &mut body).await;
+    outcome.unwrap_or_else(|error| {
+        // Answering with most of the body unread would reset the connection under the answer.
+        tokio::spawn(body.drain());
+        error.into_response()
+    })
+}
+
+async fn answer(
+    service: &Service,
+    method: &Method,
+    path: &str,
+    headers: HeaderMap,
+    body: &mut Incoming,
+) -> Result<Response, Error> {
+    let target = Target::parse(path);
+    let kinds = match &target {
+        Target::Shared(place) | Target::Owned(_, place) => Kinds::of_place(place),
+        Target::Moved(_) | Target::Nothing => Kinds::ROOT,
+    };
+    if method == Method::OPTIONS {
+        return Ok(methods::options::options(kinds));
+    }
+    if let Target::Moved(to) = &target {
+        return Ok(moved(to));
+    }
+    let mailbox = sign_in::sign_in(&service.gateway, &headers).await?;
+    let place = target.of_user(mailbox.principal()).ok_or(Error::NotFound)?;
+    let verb = methods::verb(method, kinds).ok_or(Error::NotAllowed(kinds))?;
+    let octets = match verb {
+        Verb::Propfind | Verb::Report => body.read(&headers, LARGEST_XML).await?,
+        Verb::Options | Verb::Get => Vec::new(),
+    };
+    let session = Session::new(mailbox, headers, service.settings.max_resource_size);
+    match verb {
+        Verb::Options => Ok(methods::options::options(kinds)),
+        Verb::Get => methods::get::get(session, &place).await,
+        Verb::Propfind => methods::propfind::propfind(session, &place, &octets).await,
+        Verb::Report => {
+            let resource = found(&session, &place).await?;
+            report::report(session, resource, &octets).await
+        }
+    }
+}
+
+async fn found(session: &Session, place: &Place) -> Result<Resource, Error> {
+    Resource::find(&session.mailbox, place, super::resource::Tokens::Unwanted).await
+}
+
+/// For every method, without a body. RFC 6764 5
+fn moved(to: &str) -> Response {
+    let mut response = StatusCode::MOVED_PERMANENTLY.into_response();
+    if let Ok(location) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// The body of a request on its way in.
+struct Incoming {
+    stream: BodyDataStream,
+    settings: Settings,
+}
+
+impl Incoming {
+    /// All of it, if it is not larger than the limit.
+    async fn read(&mut self, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, Error> {
+        let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        if !matches!(encoding, None | Some(b"identity")) {
+            return Err(Error::Encoding);
+        }
+        let announced =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(Error::TooLarge(limit));
+        }
+        let mut octets = Vec::with_capacity(announced.unwrap_or_default().min(1 << 16));
+        let all = async {
+            while let Some(piece) = self.stream.next().await {
+                let piece = piece.map_err(|_| Error::Incomplete)?;
+                if octets.len() + piece.len() > limit {
+                    return Err(Error::TooLarge(limit));
+                }
+                octets.extend_from_slice(&piece);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(self.settings.body_timeout, all).await.map_err(|_| Error::Incomplete)??;
+        Ok(octets)
+    }
+
+    async fn drain(mut self) {
+        let all = async {
+            let mut seen = 0;
+            while let Some(Ok(piece)) = self.stream.next().await {
+                seen += piece.len();
+                if seen > DRAINED {
+                    break;
+                }
+            }
+        };
+        // Too slow is as good as gone.
+        let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
+    }
+}

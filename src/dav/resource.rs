@@ -1,0 +1,117 @@
+//! What a path turned out to be.
+
+use super::error::Error;
+use super::path::{Hrefs, Place, Space};
+use crate::gateway::{Freshness, Mailbox};
+use crate::model::collection::Collection;
+use crate::model::id::{CollectionId, SyncToken};
+use crate::model::object::Head;
+use std::sync::Arc;
+
+/// A resource with what is known of it without its body.
+#[derive(Clone, Debug)]
+pub(super) enum Resource {
+    Root(&'static str),
+    Principals(&'static str),
+    Principal,
+    Home(Space),
+    Inbox,
+    Outbox,
+    /// The token only where it was asked for: it costs a refresh.
+    Collection(Arc<Collection>, Option<SyncToken>),
+    Member(Arc<Collection>, Head),
+}
+
+/// Whether the sync-token is among what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tokens {
+    Wanted,
+    Unwanted,
+}
+
+impl Resource {
+    /// Its one spelling.
+    pub(super) fn href(&self, hrefs: &Hrefs) -> String {
+        match self {
+            Self::Root(path) | Self::Principals(path) => (*path).to_owned(),
+            Self::Principal => hrefs.principal(),
+            Self::Home(space) => hrefs.home(*space),
+            Self::Inbox => hrefs.inbox(),
+            Self::Outbox => hrefs.outbox(),
+            Self::Collection(collection, _) => hrefs.collection(collection),
+            Self::Member(collection, head) => hrefs.member(collection, &head.name),
+        }
+    }
+
+    /// Looks up what a place is.
+    pub(super) async fn find(mailbox: &Mailbox, place: &Place, tokens: Tokens) -> Result<Self, Error> {
+        Ok(match place {
+            Place::Root(path) => Self::Root(path),
+            Place::Principals(path) => Self::Principals(path),
+            Place::Principal => Self::Principal,
+            Place::Home(space) => Self::Home(*space),
+            Place::Inbox => Self::Inbox,
+            Place::Outbox => Self::Outbox,
+            Place::Collection(space, id) => {
+                let collection = collection(mailbox, *space, id).await?;
+                let token = match tokens {
+                    Tokens::Wanted => token(&mailbox.refresh(std::slice::from_ref(id)).await?, 0),
+                    Tokens::Unwanted => None,
+                };
+                Self::Collection(collection, token)
+            }
+            Place::Member(space, id, name) => {
+                let collection = collection(mailbox, *space, id).await?;
+                let object = mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
+                Self::Member(collection, object.head)
+            }
+            Place::Attachment(..) => return Err(Error::NotFound),
+        })
+    }
+
+    /// What is directly below it.
+    pub(super) async fn children(&self, mailbox: &Mailbox, tokens: Tokens) -> Result<Vec<Self>, Error> {
+        match self {
+            Self::Root("/") => Ok(vec![Self::Root(super::path::START)]),
+            Self::Principals(_) => Ok(vec![Self::Principal]),
+            Self::Root(_) | Self::Principal | Self::Inbox | Self::Outbox | Self::Member(..) => Ok(Vec::new()),
+            Self::Home(space) => home(mailbox, *space, tokens).await,
+            Self::Collection(collection, _) => {
+                let heads = mailbox.list(&collection.id).await?;
+                Ok(heads.into_iter().map(|head| Self::Member(Arc::clone(collection), head)).collect())
+            }
+        }
+    }
+}
+
+async fn home(mailbox: &Mailbox, space: Space, tokens: Tokens) -> Result<Vec<Resource>, Error> {
+    let mut collections = mailbox.collections().await?;
+    collections.retain(|collection| Space::of(collection.kind) == space);
+    let fresh = match tokens {
+        Tokens::Wanted => {
+            let ids: Vec<CollectionId> = collections.iter().map(|c| c.id.clone()).collect();
+            mailbox.refresh(&ids).await?
+        }
+        Tokens::Unwanted => Vec::new(),
+    };
+    let with_token = |(at, collection)| Resource::Collection(Arc::new(collection), token(&fresh, at));
+    let mut found: Vec<Resource> = collections.into_iter().enumerate().map(with_token).collect();
+    if space == Space::Calendars {
+        found.extend([Resource::Inbox, Resource::Outbox]);
+    }
+    Ok(found)
+}
+
+fn token(fresh: &[Freshness], at: usize) -> Option<SyncToken> {
+    fresh.get(at).map(|freshness| freshness.token)
+}
+
+/// The collection of that name in that half of the tree.
+pub(super) async fn collection(
+    mailbox: &Mailbox,
+    space: Space,
+    id: &CollectionId,
+) -> Result<Arc<Collection>, Error> {
+    let found = mailbox.collection(id).await?.filter(|collection| Space::of(collection.kind) == space);
+    found.map(Arc::new).ok_or(Error::NotFound)
+}
