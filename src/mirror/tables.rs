@@ -279,11 +279,24 @@ impl Mirror {
 
     /// Item → version of everything visible and staged: what need not be fetched again.
     pub fn versions(&self, id: &CollectionId) -> Result<HashMap<UpstreamId, UpstreamVersion>, Error> {
+        self.by_item(id, |entry| entry.version)
+    }
+
+    /// Item → UID of everything visible and staged.
+    pub fn uids(&self, id: &CollectionId) -> Result<HashMap<UpstreamId, String>, Error> {
+        self.by_item(id, |entry| entry.uid)
+    }
+
+    fn by_item<T>(
+        &self,
+        id: &CollectionId,
+        of: impl Fn(Entry) -> T,
+    ) -> Result<HashMap<UpstreamId, T>, Error> {
         let read = self.db.begin_read()?;
-        let mut versions = HashMap::new();
+        let mut found = HashMap::new();
         let mut note = |head: &[u8]| {
             let entry = Entry::unpack(head, &[0, 0, 0, 0, 0]).ok_or_else(damaged)?;
-            versions.insert(entry.upstream, entry.version);
+            found.insert(entry.upstream.clone(), of(entry));
             Ok::<(), Error>(())
         };
         for row in read.open_table(HEADS)?.range((id.as_str(), "")..)? {
@@ -300,7 +313,7 @@ impl Mirror {
             }
             note(value.value().0)?;
         }
-        Ok(versions)
+        Ok(found)
     }
 
     /// What happened since a token; `None` asks for everything that lives. RFC 6578 3.5

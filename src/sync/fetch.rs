@@ -1,7 +1,7 @@
 //! From ids to rendered entries: batched GetItem, exceptions of series, names that the directory knows.
 
 use super::follower::{Error, Follower};
-use crate::convert;
+use crate::convert::{self, Related};
 use crate::ews::types::{Item, ItemClass};
 use crate::mirror::{Attachment, Entry};
 use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Ids of one GetItem. FACTS 3
 const BATCH: usize = 100;
+/// Photos of one GetAttachment: some hundred kilobytes each.
+const PICTURES: usize = 25;
 /// Names that one refresh looks up in the directory.
 const MOST_NAMES: usize = 50;
 
@@ -35,7 +37,8 @@ impl Follower {
             .collect();
         let progress = Progress::new(id, total);
         let mut gone = Vec::new();
-        let mut series = Vec::new();
+        // What needs further calls waits, so that these can be shared.
+        let (mut series, mut pictured, mut lists) = (Vec::new(), Vec::new(), Vec::new());
         let mut answers = stream::iter(batches)
             .map(|(class, ids)| async move {
                 let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -47,8 +50,12 @@ impl Follower {
             let mut plain = Vec::new();
             for (id, item) in ids.into_iter().zip(items?) {
                 match item {
-                    Ok(item) if item.modified_occurrences().is_empty() => plain.push((item, Vec::new())),
-                    Ok(item) => series.push(item),
+                    Ok(item) if item.class == ItemClass::DistributionList => lists.push(item),
+                    Ok(item) if !item.modified_occurrences().is_empty() => series.push(item),
+                    Ok(item) => match convert::photo(&item) {
+                        Some(photo) => pictured.push((item, photo)),
+                        None => plain.push((item, Related::default())),
+                    },
                     Err(error) if error.is("ErrorItemNotFound") => gone.push(UpstreamId(id)),
                     Err(error) if error.is_transient() => return Err(error.into()),
                     // One odd item must not keep the others away.
@@ -59,14 +66,26 @@ impl Follower {
             self.stage(id, plain).await?;
         }
         drop(answers);
-        progress.add(series.len());
+        progress.add(series.len() + pictured.len() + lists.len());
         let series = self.with_exceptions(series).await?;
         self.stage(id, series).await?;
+        for chunk in pictured.chunks(PICTURES) {
+            let chunk = self.with_photos(chunk).await?;
+            self.stage(id, chunk).await?;
+        }
+        if !lists.is_empty() {
+            let key = id.clone();
+            let known = self.mirror().run(move |mirror| mirror.uids(&key)).await?;
+            let uids: Arc<HashMap<String, String>> =
+                Arc::new(known.into_iter().map(|(id, uid)| (id.0, uid)).collect());
+            let related = || Related { uids: Arc::clone(&uids), ..Related::default() };
+            self.stage(id, lists.into_iter().map(|list| (list, related())).collect()).await?;
+        }
         Ok(gone)
     }
 
     /// The full items of all modified occurrences, in as few calls as possible.
-    async fn with_exceptions(&self, masters: Vec<Item>) -> Result<Vec<(Item, Vec<Item>)>, Error> {
+    async fn with_exceptions(&self, masters: Vec<Item>) -> Result<Vec<(Item, Related)>, Error> {
         let mut owners = Vec::new();
         for (at, master) in masters.iter().enumerate() {
             owners.extend(master.modified_occurrences().into_iter().map(|o| (at, o.id.id)));
@@ -86,20 +105,39 @@ impl Follower {
                 }
             }
         }
-        Ok(masters.into_iter().zip(exceptions).collect())
+        let related = exceptions.into_iter().map(|exceptions| Related { exceptions, ..Related::default() });
+        Ok(masters.into_iter().zip(related).collect())
     }
 
-    async fn stage(&self, id: &CollectionId, items: Vec<(Item, Vec<Item>)>) -> Result<(), Error> {
+    /// The contacts of one batch with their photos.
+    async fn with_photos(&self, contacts: &[(Item, String)]) -> Result<Vec<(Item, Related)>, Error> {
+        let ids: Vec<&str> = contacts.iter().map(|(_, photo)| photo.as_str()).collect();
+        let mut done = Vec::new();
+        for ((item, _), photo) in contacts.iter().zip(self.session().get_attachments(&ids).await?) {
+            let photo = match photo {
+                Ok(octets) => Some(octets.into()),
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(%error, "a photo cannot be fetched");
+                    None
+                }
+            };
+            done.push((item.clone(), Related { photo, ..Related::default() }));
+        }
+        Ok(done)
+    }
+
+    async fn stage(&self, id: &CollectionId, items: Vec<(Item, Related)>) -> Result<(), Error> {
         if items.is_empty() {
             return Ok(());
         }
-        let context = self.context_for(&items).await?;
+        let context = self.context_for(id, &items).await?;
         let id = id.clone();
         self.mirror()
             .run(move |mirror| {
                 let entries: Vec<Entry> = items
                     .iter()
-                    .filter_map(|(item, exceptions)| match convert::render(&context, item, exceptions) {
+                    .filter_map(|(item, related)| match convert::render(&context, item, related) {
                         Ok(rendered) => Some(entry(item, rendered)),
                         Err(error) => {
                             tracing::warn!(%error, "an item cannot be shown and is left out");
@@ -114,11 +152,16 @@ impl Follower {
     }
 
     /// The context with all names in it that the items need and the directory knows.
-    async fn context_for(&self, items: &[(Item, Vec<Item>)]) -> Result<convert::Context, Error> {
+    async fn context_for(
+        &self,
+        id: &CollectionId,
+        items: &[(Item, Related)],
+    ) -> Result<convert::Context, Error> {
         let mut unknown: Vec<String> = Vec::new();
         {
             let known = self.directory();
-            let all = items.iter().flat_map(|(item, exceptions)| std::iter::once(item).chain(exceptions));
+            let all =
+                items.iter().flat_map(|(item, related)| std::iter::once(item).chain(&related.exceptions));
             for name in all.flat_map(convert::names_to_resolve) {
                 if !known.contains_key(&name) && !unknown.contains(&name) {
                     unknown.push(name);
@@ -129,7 +172,7 @@ impl Follower {
             let address = self.session().resolve_name(&name).await?;
             self.learn(name, address.unwrap_or_default());
         }
-        Ok(self.context())
+        Ok(self.context(id))
     }
 }
 

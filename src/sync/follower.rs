@@ -5,7 +5,7 @@ use crate::convert;
 use crate::ews::types::Folder as EwsFolder;
 use crate::ews::{self, FolderChange, FolderSelector, ItemChange, Session};
 use crate::mirror::{self, Commit, Folder, Mirror};
-use crate::model::id::{CollectionId, UpstreamId};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -45,6 +45,9 @@ impl From<mirror::Error> for Error {
     }
 }
 
+/// Makes the URL of an attachment: collection, member, MANAGED-ID.
+pub type Links = Arc<dyn Fn(&CollectionId, &ResourceName, &str) -> String + Send + Sync>;
+
 /// One mailbox being followed. Cheap to clone.
 #[derive(Clone)]
 pub struct Follower(Arc<Inner>);
@@ -53,6 +56,7 @@ struct Inner {
     session: RwLock<Session>,
     mirror: Arc<Mirror>,
     context: convert::Context,
+    links: Option<Links>,
     directory: RwLock<Arc<HashMap<String, String>>>,
     settings: Settings,
     state: Mutex<State>,
@@ -79,11 +83,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Follower {
     /// Follows a mailbox; asks nothing yet.
-    pub fn new(session: Session, mirror: Arc<Mirror>, context: convert::Context, settings: Settings) -> Self {
+    pub fn new(
+        session: Session,
+        mirror: Arc<Mirror>,
+        context: convert::Context,
+        links: Option<Links>,
+        settings: Settings,
+    ) -> Self {
         Self(Arc::new(Inner {
             session: RwLock::new(session),
             mirror,
             context,
+            links,
             directory: RwLock::default(),
             settings,
             state: Mutex::default(),
@@ -116,7 +127,7 @@ impl Follower {
         Arc::make_mut(&mut known).insert(name, address);
     }
 
-    pub(super) fn context(&self) -> convert::Context {
+    pub(super) fn context(&self, id: &CollectionId) -> convert::Context {
         let known = Arc::clone(&self.directory());
         let known = if known.values().any(String::is_empty) {
             Arc::new(
@@ -125,7 +136,12 @@ impl Follower {
         } else {
             known
         };
-        convert::Context { directory: known, ..self.0.context.clone() }
+        let attachment_url = self.0.links.clone().map(|links| {
+            let id = id.clone();
+            Arc::new(move |name: &ResourceName, managed: &str| links(&id, name, managed))
+                as convert::AttachmentUrl
+        });
+        convert::Context { directory: known, attachment_url, ..self.0.context.clone() }
     }
 
     /// Asks Exchange for the distinguished folders: proves the credentials in one call.
@@ -360,11 +376,6 @@ impl Follower {
             Commit { gone: gone.into_iter().collect(), only, sync_state: state, stamp: stamp.text.clone() };
         self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;
         Ok(())
-    }
-
-    /// Since when the collections have not been looked at; `None` when all are fresh.
-    pub fn last_seen(&self, id: &CollectionId) -> Option<Instant> {
-        lock(&self.0.state).fresh.get(id).copied()
     }
 }
 

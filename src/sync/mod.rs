@@ -11,4 +11,4 @@ mod fetch;
 mod follower;
 mod hierarchy;
 
-pub use follower::{Error, Follower, Settings};
+pub use follower::{Error, Follower, Links, Settings};

@@ -1,0 +1,44 @@
+//! THE table of failures: what the rooms below say, in the gateway's words.
+
+use super::error::Error;
+use crate::{ews, mirror, sync};
+use std::time::Duration;
+
+/// When to come back if the upstream does not say.
+const LATER: Duration = Duration::from_secs(30);
+
+impl From<sync::Error> for Error {
+    fn from(error: sync::Error) -> Self {
+        match error {
+            sync::Error::Exchange(error) => error.into(),
+            sync::Error::Mirror(error) => Error::Internal(error.to_string(), None),
+            sync::Error::Interrupted => Error::Unavailable { retry_after: LATER, reason: error.to_string() },
+        }
+    }
+}
+
+impl From<ews::Error> for Error {
+    fn from(error: ews::Error) -> Self {
+        let reason = error.to_string();
+        match &error {
+            ews::Error::SignIn => Error::SignIn,
+            ews::Error::Forbidden => Error::Denied(reason),
+            ews::Error::Busy { back_off } => {
+                Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }
+            }
+            ews::Error::Response { .. } if error.is("ErrorAccessDenied") => Error::Denied(reason),
+            ews::Error::Response { .. } if error.is("ErrorItemNotFound") => Error::NotFound,
+            _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
+            _ => Error::Internal(reason, Some(Box::new(error))),
+        }
+    }
+}
+
+impl From<mirror::Error> for Error {
+    fn from(error: mirror::Error) -> Self {
+        match error {
+            mirror::Error::Forgotten => Error::ForgottenToken,
+            error => Error::Internal(error.to_string(), Some(Box::new(error))),
+        }
+    }
+}

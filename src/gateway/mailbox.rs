@@ -1,0 +1,130 @@
+//! One signed-in user: collections and freshness.
+
+use super::error::Error;
+use super::{Freshness, Principal};
+use crate::mirror::{Folder, Mirror};
+use crate::model::collection::Collection;
+use crate::model::id::CollectionId;
+use crate::sync::Follower;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// After a failed look at Exchange the mirror answers at once for this long.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+
+/// One signed-in user's view of the upstream. Cheap to clone.
+#[derive(Clone)]
+pub struct Mailbox(Arc<Inner>);
+
+struct Inner {
+    principal: Principal,
+    follower: Follower,
+    zone: Arc<str>,
+    /// When Exchange last answered, in seconds.
+    seen: AtomicI64,
+    /// When Exchange last failed to answer, in seconds; 0 for never.
+    missed: AtomicI64,
+}
+
+impl Mailbox {
+    pub(super) fn new(principal: Principal, follower: Follower, zone: Arc<str>, now: Timestamp) -> Self {
+        let seen = AtomicI64::new(now.as_second());
+        Self(Arc::new(Inner { principal, follower, zone, seen, missed: AtomicI64::new(0) }))
+    }
+
+    pub(super) fn follower(&self) -> &Follower {
+        &self.0.follower
+    }
+
+    pub(super) fn mirror(&self) -> &Arc<Mirror> {
+        self.0.follower.mirror()
+    }
+
+    /// IANA name of the zone of floating times.
+    pub(super) fn zone(&self) -> &str {
+        &self.0.zone
+    }
+
+    /// Who this is.
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// All collections, defaults first, as fresh as the freshness window asks.
+    pub async fn collections(&self) -> Result<Vec<Collection>, Error> {
+        let folders = match self.0.follower.collections().await.map_err(Error::from) {
+            Ok(folders) => folders,
+            Err(error @ Error::Unavailable { .. }) => {
+                let known = self.mirror().run(Mirror::folders).await?;
+                if known.is_empty() {
+                    return Err(error);
+                }
+                known
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(folders.into_iter().map(|folder| folder.collection).collect())
+    }
+
+    /// One collection, or `None` when there is none of that name.
+    pub async fn collection(&self, id: &CollectionId) -> Result<Option<Collection>, Error> {
+        Ok(self.collections().await?.into_iter().find(|collection| collection.id == *id))
+    }
+
+    /// Makes sure that the mirror of these collections is fresh: at most one upstream call per window
+    /// when nothing changed, however many collections are asked for.
+    pub async fn refresh(&self, ids: &[CollectionId]) -> Result<Vec<Freshness>, Error> {
+        let stale_since = self.look(ids).await?;
+        let mut freshness = Vec::with_capacity(ids.len());
+        for id in ids {
+            let folder = self.folder(id).await?;
+            if stale_since.is_some() && folder.sync_state.is_none() {
+                return Err(Error::Unavailable {
+                    retry_after: std::time::Duration::from_secs(30),
+                    reason: "this collection was never fetched".to_owned(),
+                });
+            }
+            freshness.push(Freshness { token: self.mirror().token(&folder), stale_since });
+        }
+        Ok(freshness)
+    }
+
+    async fn look(&self, ids: &[CollectionId]) -> Result<Option<Timestamp>, Error> {
+        let now = Timestamp::now();
+        let inner = &self.0;
+        let on_its_own = || Timestamp::from_second(inner.seen.load(Ordering::Relaxed)).ok();
+        let missed = inner.missed.load(Ordering::Relaxed);
+        if missed > 0 && now.as_second() - missed < PATIENCE.as_secs() {
+            return Ok(on_its_own());
+        }
+        match inner.follower.refresh(ids).await.map_err(Error::from) {
+            Ok(()) => {
+                inner.seen.store(now.as_second(), Ordering::Relaxed);
+                inner.missed.store(0, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(Error::Unavailable { reason, .. }) => {
+                tracing::warn!(reason, "Exchange is away: the mirror answers on its own");
+                inner.missed.store(now.as_second(), Ordering::Relaxed);
+                Ok(on_its_own().or(Some(now)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The collection as the mirror knows it.
+    pub(super) async fn folder(&self, id: &CollectionId) -> Result<Folder, Error> {
+        let key = id.clone();
+        self.mirror().run(move |mirror| mirror.folder(&key)).await?.ok_or(Error::NotFound)
+    }
+
+    /// The collection, after making sure that it is fresh.
+    pub(super) async fn fresh_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
+        if self.collection(id).await?.is_none() {
+            return Err(Error::NotFound);
+        }
+        self.refresh(std::slice::from_ref(id)).await?;
+        self.folder(id).await
+    }
+}

@@ -1,0 +1,285 @@
+//! Reading: everything is answered from the mirror, after making sure that it is fresh.
+
+use super::error::Error;
+use super::mailbox::Mailbox;
+use super::{Attachment, Changes, Export, Matches, Selected};
+use crate::mirror::{self, Change, Listed};
+use crate::model::collection::CollectionKind;
+use crate::model::id::{CollectionId, ETag, ResourceName, SyncToken};
+use crate::model::object::{Head, Object};
+use crate::model::zone::Zone;
+use crate::query::filter::{Filter, TimeRange};
+use crate::query::shape::{CardVersion, Shape};
+use crate::query::{self};
+use crate::text::{Component, Line};
+use bytes::Bytes;
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+
+/// Members that are read from the store at once.
+const BATCH: usize = 200;
+
+impl Mailbox {
+    /// All members without bodies.
+    pub async fn list(&self, id: &CollectionId) -> Result<Vec<Head>, Error> {
+        self.fresh_folder(id).await?;
+        let all = self.listed(id).await?;
+        Ok(all.into_iter().map(|listed| listed.head).collect())
+    }
+
+    async fn listed(&self, id: &CollectionId) -> Result<Vec<Listed>, Error> {
+        let id = id.clone();
+        Ok(self.mirror().run(move |mirror| mirror.list(&id)).await?)
+    }
+
+    async fn objects(
+        &self,
+        id: &CollectionId,
+        names: Vec<ResourceName>,
+    ) -> Result<Vec<Option<Object>>, Error> {
+        let id = id.clone();
+        Ok(self.mirror().run(move |mirror| mirror.get_many(&id, &names)).await?)
+    }
+
+    /// One member.
+    pub async fn get(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
+        self.fresh_folder(id).await?;
+        Ok(self.objects(id, vec![name.clone()]).await?.pop().flatten())
+    }
+
+    /// Members by name, in the order asked for; `None` where there is no such member.
+    pub async fn multiget(
+        &self,
+        id: &CollectionId,
+        names: &[ResourceName],
+        shape: &Shape,
+    ) -> Result<Vec<Option<Selected>>, Error> {
+        self.fresh_folder(id).await?;
+        let zone = self.floating_zone(None);
+        let mut selected = Vec::with_capacity(names.len());
+        for chunk in names.chunks(BATCH) {
+            let objects = self.objects(id, chunk.to_vec()).await?;
+            for object in objects {
+                selected.push(object.map(|object| select(object, shape, &zone)).transpose()?);
+            }
+        }
+        Ok(selected)
+    }
+
+    /// Members that match.
+    pub async fn query(
+        &self,
+        id: &CollectionId,
+        filter: &Filter,
+        shape: &Shape,
+        limit: Option<usize>,
+    ) -> Result<Matches, Error> {
+        self.fresh_folder(id).await?;
+        let zone = self.floating_zone(query::zone(filter));
+        let candidates: Vec<ResourceName> = self
+            .listed(id)
+            .await?
+            .into_iter()
+            .filter(|listed| query::may_match(filter, &listed.span))
+            .map(|listed| listed.head.name)
+            .collect();
+        let mut members = Vec::new();
+        for chunk in candidates.chunks(BATCH) {
+            let (key, names) = (id.clone(), chunk.to_vec());
+            let (filter, shape, zone) = (filter.clone(), shape.clone(), zone.clone());
+            // Parsing and matching are work for a thread that may block.
+            let matched = self
+                .mirror()
+                .run(move |mirror| {
+                    let objects = mirror.get_many(&key, &names)?;
+                    Ok(objects
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|o| evaluate(o, &filter, &shape, &zone))
+                        .collect::<Vec<_>>())
+                })
+                .await?;
+            members.extend(matched);
+            if let Some(limit) = limit.filter(|limit| members.len() > *limit) {
+                members.truncate(limit);
+                return Ok(Matches { members, truncated: true });
+            }
+        }
+        Ok(Matches { members, truncated: false })
+    }
+
+    /// What changed since a token; `None` asks for everything. Fails with [`Error::ForgottenToken`].
+    pub async fn changes(
+        &self,
+        id: &CollectionId,
+        since: Option<SyncToken>,
+        limit: Option<usize>,
+    ) -> Result<Changes, Error> {
+        self.fresh_folder(id).await?;
+        let key = id.clone();
+        let mirror::Changes { rows, token, truncated } =
+            self.mirror().run(move |mirror| mirror.changes(&key, since, limit)).await?;
+        let (mut changed, mut removed) = (Vec::new(), Vec::new());
+        for row in rows {
+            match row {
+                Change::Written(head) => changed.push(head),
+                Change::Gone(name) => removed.push(name),
+            }
+        }
+        Ok(Changes { changed, removed, token, truncated })
+    }
+
+    /// Busy time of a calendar as one VFREEBUSY object. RFC 4791 7.10
+    pub async fn free_busy(&self, id: &CollectionId, range: TimeRange) -> Result<Bytes, Error> {
+        self.fresh_folder(id).await?;
+        let zone = self.floating_zone(None);
+        let candidates: Vec<ResourceName> = self
+            .listed(id)
+            .await?
+            .into_iter()
+            .filter(|listed| listed.span.may_overlap(range.start, range.end))
+            .map(|listed| listed.head.name)
+            .collect();
+        let key = id.clone();
+        let now = Timestamp::now();
+        let text = self
+            .mirror()
+            .run(move |mirror| {
+                let objects = mirror.get_many(&key, &candidates)?;
+                let trees: Vec<Component> =
+                    objects.into_iter().flatten().filter_map(|o| Component::parse(&o.body).ok()).collect();
+                Ok(query::free_busy(&trees, &range, &zone, now).write())
+            })
+            .await?;
+        Ok(text.into())
+    }
+
+    /// The whole collection as one text.
+    pub async fn export(&self, id: &CollectionId, version: CardVersion) -> Result<Export, Error> {
+        let folder = self.fresh_folder(id).await?;
+        let collection = folder.collection;
+        let key = id.clone();
+        self.mirror()
+            .run(move |mirror| {
+                let all = mirror.list(&key)?;
+                let mut tag = Sha256::new();
+                tag.update(format!("{version:?} {} {:?}", collection.display_name, collection.color));
+                for listed in &all {
+                    tag.update(listed.head.name.as_str());
+                    tag.update(&listed.head.etag.0);
+                }
+                let etag: String =
+                    tag.finalize().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+                let last_modified = all.iter().map(|l| l.head.last_modified).max().unwrap_or_default();
+                let names: Vec<ResourceName> = all.into_iter().map(|l| l.head.name).collect();
+                let objects = mirror.get_many(&key, &names)?;
+                let objects = objects.into_iter().flatten();
+                let body = match collection.kind {
+                    CollectionKind::AddressBook => {
+                        let mut text = Vec::new();
+                        for object in objects {
+                            let card =
+                                object.vcard4.filter(|_| version == CardVersion::V4).unwrap_or(object.body);
+                            text.extend_from_slice(&card);
+                        }
+                        Bytes::from(text)
+                    }
+                    CollectionKind::Calendar | CollectionKind::Tasks => {
+                        one_calendar(&collection.display_name, collection.color.as_deref(), objects)
+                    }
+                };
+                Ok(Export { etag: ETag(etag), last_modified, body })
+            })
+            .await
+            .map_err(Error::from)
+    }
+
+    /// The content of an attachment of a member.
+    pub async fn attachment(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        managed_id: &str,
+    ) -> Result<Option<Attachment>, Error> {
+        self.fresh_folder(id).await?;
+        let (key, member, managed) = (id.clone(), name.clone(), managed_id.to_owned());
+        let found = self.mirror().run(move |mirror| mirror.attachment(&key, &member, &managed)).await?;
+        let Some(attachment) = found else { return Ok(None) };
+        let session = self.follower().session();
+        let content = session.get_attachments(&[&attachment.upstream]).await?.pop();
+        let content = content.ok_or(Error::NotFound)?.map_err(Error::from)?.into();
+        Ok(Some(Attachment { name: attachment.name, media_type: attachment.media_type, content }))
+    }
+
+    /// The zone of floating times: the request's, else the mailbox's.
+    fn floating_zone(&self, asked: Option<Zone>) -> Zone {
+        asked.or_else(|| Zone::iana(self.zone())).unwrap_or(Zone::Utc)
+    }
+}
+
+/// The body in the shape that was asked for.
+fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Selected, Error> {
+    let Object { head, body, vcard4 } = object;
+    let source = match wanted {
+        Shape::Nothing => return Ok(Selected { head, body: None }),
+        Shape::Whole => return Ok(Selected { head, body: Some(body) }),
+        Shape::Card(data) => vcard4.filter(|_| data.version == CardVersion::V4).unwrap_or(body),
+        Shape::Calendar(_) => body,
+    };
+    if let Shape::Card(data) = wanted
+        && data.props.is_none()
+    {
+        return Ok(Selected { head, body: Some(source) });
+    }
+    let tree = Component::parse(&source).map_err(|e| Error::Internal(e.to_string(), Some(Box::new(e))))?;
+    let body = query::shape(wanted, &tree, zone).map(|shaped| shaped.write().into());
+    Ok(Selected { head, body })
+}
+
+fn evaluate(object: Object, filter: &Filter, wanted: &Shape, zone: &Zone) -> Option<Selected> {
+    let tree = Component::parse(&object.body).ok()?;
+    if !query::matches(filter, &tree, zone) {
+        return None;
+    }
+    match wanted {
+        Shape::Nothing | Shape::Whole | Shape::Card(_) => select(object, wanted, zone).ok(),
+        Shape::Calendar(_) => {
+            let body = query::shape(wanted, &tree, zone).map(|shaped| shaped.write().into());
+            Some(Selected { head: object.head, body })
+        }
+    }
+}
+
+/// All objects in one VCALENDAR, each zone once.
+fn one_calendar(name: &str, color: Option<&str>, objects: impl Iterator<Item = Object>) -> Bytes {
+    let mut text = String::from("BEGIN:VCALENDAR\r\n");
+    let mut head = Component::new("VCALENDAR");
+    head.push(Line::raw("VERSION", "2.0"));
+    head.push(Line::raw("PRODID", concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN")));
+    head.push(Line::text("X-WR-CALNAME", name));
+    if let Some(color) = color {
+        head.push(Line::raw("X-APPLE-CALENDAR-COLOR", color));
+    }
+    head.push(Line::raw("REFRESH-INTERVAL", "PT15M").with("VALUE", "DURATION"));
+    head.push(Line::raw("X-PUBLISHED-TTL", "PT15M"));
+    let lines = head.write();
+    text.push_str(lines.trim_start_matches("BEGIN:VCALENDAR\r\n").trim_end_matches("END:VCALENDAR\r\n"));
+    let mut zones: HashSet<String> = HashSet::new();
+    let mut events = String::new();
+    for object in objects {
+        let Ok(tree) = Component::parse(&object.body) else { continue };
+        for child in &tree.children {
+            if child.name == "VTIMEZONE" {
+                if zones.insert(child.value("TZID").unwrap_or_default().to_owned()) {
+                    child.write_to(&mut text);
+                }
+            } else {
+                child.write_to(&mut events);
+            }
+        }
+    }
+    text.push_str(&events);
+    text.push_str("END:VCALENDAR\r\n");
+    text.into()
+}

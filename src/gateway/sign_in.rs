@@ -1,0 +1,299 @@
+//! Who may open which mirror.
+//!
+//! A password is held only as a keyed hash whose key dies with the process. Within [`Settings::recheck`] of Exchange's
+//! last yes the hash opens the mailbox; then Exchange is asked again. Nobody else's yes counts.
+
+use super::Principal;
+use super::error::Error;
+use super::mailbox::Mailbox;
+use crate::mirror::{self, Key, Store};
+use crate::model::id::{CollectionId, ResourceName};
+use crate::sync::{self, Follower};
+use crate::{convert, ews};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use subtle::ConstantTimeEq as _;
+
+/// How users are let in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long Exchange's yes to a password holds.
+    pub recheck: Duration,
+    /// How long Exchange's no holds: a client with an old password must not lock the account.
+    pub refusal: Duration,
+    /// How long the mirror answers on its own while Exchange is away.
+    pub offline: Duration,
+    /// IANA name of the zone of all-day and floating times; empty: that of this machine.
+    pub zone: String,
+    /// Where clients reach exdav, for links to attachments; empty: no links.
+    pub public_url: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            recheck: Duration::from_secs(15 * 60),
+            refusal: Duration::from_secs(10),
+            offline: Duration::from_secs(7 * 24 * 3600),
+            zone: String::new(),
+            public_url: String::new(),
+        }
+    }
+}
+
+/// Makes the path of an attachment: principal's segment, collection, member, MANAGED-ID.
+pub type Links = fn(&str, &CollectionId, &ResourceName, &str) -> String;
+
+/// The whole product behind the protocol: signs users in. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    exchange: ews::Exchange,
+    store: Arc<Store>,
+    settings: Settings,
+    sync: sync::Settings,
+    convert: convert::Settings,
+    links: Links,
+    zone: Arc<str>,
+    secret: [u8; 32],
+    known: Mutex<HashMap<String, Known>>,
+    refused: Mutex<HashMap<Digest, Instant>>,
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+type Digest = [u8; 32];
+
+#[derive(Clone)]
+struct Known {
+    digest: Digest,
+    accepted: Instant,
+    mailbox: Mailbox,
+}
+
+/// Sign-ins and refusals that are remembered at once.
+const MOST_REMEMBERED: usize = 10_000;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gateway({})", self.0.exchange.url())
+    }
+}
+
+impl Gateway {
+    /// Prepares the product; asks nobody yet.
+    pub fn new(
+        settings: Settings,
+        ews: ews::Settings,
+        mirror: mirror::Settings,
+        sync: sync::Settings,
+        convert: convert::Settings,
+        links: Links,
+    ) -> Result<Self, Error> {
+        let mut secret = [0; 32];
+        rustls::crypto::ring::default_provider()
+            .secure_random
+            .fill(&mut secret)
+            .map_err(|_| Error::Internal("the system has no random numbers".to_owned(), None))?;
+        let zone = if settings.zone.is_empty() {
+            jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+        } else {
+            settings.zone.clone()
+        };
+        Ok(Self(Arc::new(Inner {
+            exchange: ews::Exchange::new(ews)?,
+            store: Arc::new(Store::new(mirror)?),
+            settings,
+            sync,
+            convert,
+            links,
+            zone: zone.into(),
+            secret,
+            known: Mutex::default(),
+            refused: Mutex::default(),
+            turns: Mutex::default(),
+        })))
+    }
+
+    /// Opens the mailbox of `login` if the upstream accepts the password.
+    ///
+    /// Fails with [`Error::SignIn`] only when the upstream refused the credentials.
+    pub async fn sign_in(&self, login: &str, password: &str) -> Result<Mailbox, Error> {
+        let login = login.trim();
+        if login.is_empty() || login.chars().any(char::is_control) {
+            return Err(Error::SignIn);
+        }
+        let key = login.to_lowercase();
+        let digest = self.digest(&key, password);
+        if let Some(outcome) = self.remembered(&key, &digest) {
+            return outcome;
+        }
+        // Those who come with the same name at the same time ask Exchange once.
+        let turn = Arc::clone(lock(&self.0.turns).entry(key.clone()).or_default());
+        let outcome = {
+            let _turn = turn.lock().await;
+            match self.remembered(&key, &digest) {
+                Some(outcome) => outcome,
+                None => self.ask(login, &key, password, digest).await,
+            }
+        };
+        let mut turns = lock(&self.0.turns);
+        if Arc::strong_count(&turn) <= 2 {
+            turns.remove(&key);
+        }
+        outcome
+    }
+
+    fn digest(&self, key: &str, password: &str) -> Digest {
+        // HMAC takes keys of any length, so this cannot fail; the fallback opens nothing.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0.secret) else { return [0; 32] };
+        mac.update(key.as_bytes());
+        mac.update(&[0]);
+        mac.update(password.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    fn remembered(&self, key: &str, digest: &Digest) -> Option<Result<Mailbox, Error>> {
+        if lock(&self.0.refused).get(digest).is_some_and(|at| at.elapsed() < self.0.settings.refusal) {
+            return Some(Err(Error::SignIn));
+        }
+        let known = lock(&self.0.known).get(key).cloned()?;
+        let same = bool::from(known.digest.ct_eq(digest));
+        (same && known.accepted.elapsed() < self.0.settings.recheck).then_some(Ok(known.mailbox))
+    }
+
+    async fn ask(&self, login: &str, key: &str, password: &str, digest: Digest) -> Result<Mailbox, Error> {
+        let credentials = ews::Credentials::Basic { login: login.to_owned(), password: password.to_owned() };
+        let session = self.0.exchange.session(credentials);
+        let before = lock(&self.0.known).get(key).cloned();
+        let same = before.as_ref().is_some_and(|known| bool::from(known.digest.ct_eq(&digest)));
+        match Follower::sign_in(&session).await {
+            Ok(folders) => {
+                let mailbox = match before {
+                    Some(known) => {
+                        known.mailbox.follower().use_session(session);
+                        known.mailbox
+                    }
+                    None => self.open(login, session).await?,
+                };
+                mailbox.follower().note_distinguished(&folders);
+                let mut known = lock(&self.0.known);
+                if known.len() >= MOST_REMEMBERED {
+                    let recheck = self.0.settings.recheck;
+                    known.retain(|_, k| k.accepted.elapsed() < recheck);
+                }
+                known.insert(
+                    key.to_owned(),
+                    Known { digest, accepted: Instant::now(), mailbox: mailbox.clone() },
+                );
+                Ok(mailbox)
+            }
+            Err(sync::Error::Exchange(ews::Error::SignIn)) => {
+                if same {
+                    // The password was good and is no longer.
+                    lock(&self.0.known).remove(key);
+                }
+                let mut refused = lock(&self.0.refused);
+                if refused.len() >= MOST_REMEMBERED {
+                    let refusal = self.0.settings.refusal;
+                    refused.retain(|_, at| at.elapsed() < refusal);
+                }
+                refused.insert(digest, Instant::now());
+                Err(Error::SignIn)
+            }
+            Err(error) => match before {
+                // Exchange is away: its last yes to this very password holds a while longer.
+                Some(known)
+                    if same
+                        && known.accepted.elapsed() < self.0.settings.offline
+                        && matches!(Error::from(error.clone()), Error::Unavailable { .. }) =>
+                {
+                    tracing::warn!(%error, "Exchange is away: the mirror answers on its own");
+                    Ok(known.mailbox)
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    async fn open(&self, login: &str, session: ews::Session) -> Result<Mailbox, Error> {
+        let inner = &self.0;
+        let principal = principal(login);
+        let key = Key {
+            upstream: inner.exchange.url().to_owned(),
+            mailbox: principal.address.clone(),
+            accessor: login.to_owned(),
+        };
+        let rendering = format!(
+            "{} {:?} {} {}",
+            convert::RENDERING_VERSION,
+            inner.convert,
+            inner.zone,
+            inner.settings.public_url
+        );
+        let store = Arc::clone(&inner.store);
+        let mirror = tokio::task::spawn_blocking(move || store.open(&key, &rendering))
+            .await
+            .map_err(|error| Error::Internal(error.to_string(), None))??;
+        let context = convert::Context {
+            addresses: principal.addresses.clone().into(),
+            zone: Arc::clone(&inner.zone),
+            attachment_url: None,
+            directory: Arc::default(),
+            settings: inner.convert,
+        };
+        let links = (!inner.settings.public_url.is_empty()).then(|| {
+            let (base, segment) =
+                (inner.settings.public_url.trim_end_matches('/').to_owned(), principal.segment.clone());
+            let path = inner.links;
+            let make = move |id: &CollectionId, name: &ResourceName, managed: &str| {
+                format!("{base}{}", path(&segment, id, name, managed))
+            };
+            Arc::new(make) as sync::Links
+        });
+        let follower = Follower::new(session, mirror, context, links, inner.sync.clone());
+        Ok(Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now()))
+    }
+}
+
+fn principal(login: &str) -> Principal {
+    let login = login.to_lowercase();
+    // DOMAIN\user has no address that could be guessed.
+    let address = login.clone();
+    let display_name = login.split('@').next().unwrap_or(&login).to_owned();
+    Principal { segment: segment(&login), addresses: vec![address.clone()], address, display_name }
+}
+
+/// A login as one path segment: other octets than `[A-Za-z0-9._-]` become `~XX`.
+fn segment(login: &str) -> String {
+    let mut segment = String::with_capacity(login.len() + 2);
+    for octet in login.bytes() {
+        if octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-') {
+            segment.push(char::from(octet));
+        } else {
+            use std::fmt::Write as _;
+            let _ = write!(segment, "~{octet:02X}");
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn segments_are_one_to_one_with_logins() {
+        assert_eq!(segment("demo@example.com"), "demo~40example.com");
+        assert_eq!(segment("corp\\jörg~x"), "corp~5Cj~C3~B6rg~7Ex");
+    }
+}
