@@ -6,46 +6,55 @@
 //! **Invariant:** pure: no I/O, no clock, no XML, no URL.
 //! **Invariant:** work is bounded: endless series are looked at only as far as a range asks.
 
+mod busy;
+mod cut;
 pub mod filter;
+mod instance;
+mod matching;
+mod moment;
 pub mod shape;
+mod text_match;
+
+pub use busy::free_busy;
+pub use moment::zone_of_text;
 
 use crate::model::object::Span;
 use crate::model::zone::Zone;
 use crate::text::Component;
-use filter::{Filter, TimeRange};
-use jiff::Timestamp;
+use filter::Filter;
 use shape::Shape;
 
 /// Whether an object is meant.
 pub fn matches(filter: &Filter, object: &Component, zone: &Zone) -> bool {
-    let _ = (filter, object, zone);
-    true
+    match filter {
+        Filter::Calendar(filter) => matching::calendar(filter, object, zone),
+        Filter::Card(filter) => matching::card(filter, object),
+    }
 }
 
 /// Whether an object with this span may match: those for which this is false need not be parsed.
 pub fn may_match(filter: &Filter, span: &Span) -> bool {
-    let _ = (filter, span);
-    true
-}
-
-/// The zone that a request asks floating values to be read in, if it names a known one.
-pub fn zone(filter: &Filter) -> Option<Zone> {
-    let _ = filter;
-    None
-}
-
-/// What is to come back of an object; `None` when nothing of it is (no body was asked for, or `expand` left no
-/// instance).
-pub fn shape(shape: &Shape, object: &Component, zone: &Zone) -> Option<Component> {
-    let _ = zone;
-    match shape {
-        Shape::Nothing => None,
-        Shape::Whole | Shape::Calendar(_) | Shape::Card(_) => Some(object.clone()),
+    match filter {
+        Filter::Calendar(filter) => matching::may_match(filter, span),
+        Filter::Card(_) => true,
     }
 }
 
-/// Busy time of calendar objects within a range as a VCALENDAR with one VFREEBUSY. RFC 4791 7.10
-pub fn free_busy(objects: &[Component], range: &TimeRange, zone: &Zone, now: Timestamp) -> Component {
-    let _ = (objects, range, zone, now);
-    Component::new("VCALENDAR")
+/// The zone that a request asks floating values to be read in, if it names a known one. RFC 4791 9.8
+pub fn zone(filter: &Filter) -> Option<Zone> {
+    match filter {
+        Filter::Calendar(filter) => zone_of_text(filter.timezone.as_deref()?),
+        Filter::Card(_) => None,
+    }
+}
+
+/// What is to come back of an object; `None` when nothing of it is: no body was asked for, or `expand` left no
+/// instance.
+pub fn shape(shape: &Shape, object: &Component, zone: &Zone) -> Option<Component> {
+    match shape {
+        Shape::Nothing => None,
+        Shape::Whole => Some(object.clone()),
+        Shape::Calendar(data) => cut::calendar(data, object, zone),
+        Shape::Card(data) => Some(cut::card(data, object)),
+    }
 }

@@ -1,0 +1,78 @@
+//! Busy time. RFC 4791 7.10
+
+use super::filter::TimeRange;
+use super::instance::{Range, visit};
+use super::moment::Zones;
+use crate::model::zone::Zone;
+use crate::text::{Component, Line};
+use jiff::Timestamp;
+use std::ops::ControlFlow;
+
+/// FBTYPE, in the order in which one hides the other. RFC 5545 3.2.9
+const KINDS: [&str; 3] = ["BUSY-UNAVAILABLE", "BUSY", "BUSY-TENTATIVE"];
+
+/// Busy periods of the objects that lie in the range, merged by kind.
+pub fn free_busy(objects: &[Component], range: &TimeRange, zone: &Zone, now: Timestamp) -> Component {
+    let Range(from, to) = Range::of(range);
+    let mut busy: Vec<Vec<(Timestamp, Timestamp)>> = vec![Vec::new(); KINDS.len()];
+    for object in objects {
+        let zones = Zones::new(object, zone);
+        visit(object, &zones, "VEVENT", range, |instance| {
+            let kind =
+                kind(instance.component).and_then(|kind| KINDS.iter().position(|known| *known == kind));
+            let extent =
+                instance.extent(&zones).filter(|(start, end)| start < end && *start < to && *end > from);
+            if let (Some((start, end)), Some(periods)) = (extent, kind.and_then(|kind| busy.get_mut(kind))) {
+                periods.push((start.max(from), end.min(to)));
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    let mut component = Component::new("VFREEBUSY");
+    let utc = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
+    component.push(Line::raw("UID", format!("free-busy-{}-{}", from.as_second(), to.as_second())));
+    component.push(Line::raw("DTSTAMP", utc(now)));
+    component.lines.extend(range.start.map(|at| Line::raw("DTSTART", utc(at))));
+    component.lines.extend(range.end.map(|at| Line::raw("DTEND", utc(at))));
+    for (kind, periods) in KINDS.iter().zip(busy) {
+        for (start, end) in merged(periods) {
+            component
+                .push(Line::raw("FREEBUSY", format!("{}/{}", utc(start), utc(end))).with("FBTYPE", kind));
+        }
+    }
+    let mut calendar = Component::new("VCALENDAR");
+    calendar.push(Line::raw("VERSION", "2.0"));
+    calendar.push(Line::raw("PRODID", concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN")));
+    calendar.children.push(component);
+    calendar
+}
+
+/// How an event takes up time; `None` when it does not. RFC 4791 7.10
+fn kind(event: &Component) -> Option<&'static str> {
+    let is = |name: &str, word: &str| {
+        event.value(name).is_some_and(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    if is("TRANSP", "TRANSPARENT") || is("STATUS", "CANCELLED") {
+        return None;
+    }
+    Some(if is("X-MICROSOFT-CDO-BUSYSTATUS", "OOF") {
+        "BUSY-UNAVAILABLE"
+    } else if is("STATUS", "TENTATIVE") || is("X-MICROSOFT-CDO-BUSYSTATUS", "TENTATIVE") {
+        "BUSY-TENTATIVE"
+    } else {
+        "BUSY"
+    })
+}
+
+/// Periods that touch or overlap as one, in order.
+fn merged(mut periods: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
+    periods.sort_unstable();
+    let mut merged: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for (start, end) in periods {
+        match merged.last_mut() {
+            Some((_, last)) if start <= *last => *last = end.max(*last),
+            _ => merged.push((start, end)),
+        }
+    }
+    merged
+}
