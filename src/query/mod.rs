@@ -13,6 +13,9 @@ mod instance;
 mod matching;
 mod moment;
 pub mod shape;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;
 mod text_match;
 
 pub use busy::free_busy;
