@@ -122,9 +122,6 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&caldav::SUPPORTED_CALENDAR_DATA, K::CALENDARS, No, |_| Some(Value::Elements(vec![media(&caldav::CALENDAR_DATA, "text/calendar", "2.0")]))),
     row(&caldav::SUPPORTED_COLLATION_SET, K::CALENDARS, No, |_| Some(collations(&caldav::SUPPORTED_COLLATION))),
     row(&caldav::MAX_RESOURCE_SIZE, K::CALENDARS, No, |s| Some(Value::Text(s.max_resource_size.to_string().into()))),
-    // Exchange counts the occurrences of a rule up to 999. MS-OXWSCDATA 3.1.4
-    row(&caldav::MIN_DATE_TIME, K::CALENDARS, No, |_| Some(Value::Text("19000101T000000Z".into()))),
-    row(&caldav::MAX_DATE_TIME, K::CALENDARS, No, |_| Some(Value::Text("45000831T235959Z".into()))),
     // RFC 6638 2.1, 2.2, 2.4, 9
     row(&caldav::CALENDAR_USER_ADDRESS_SET, K::PRINCIPAL, No, |s| Some(Value::Hrefs(addresses(s)))),
     row(&caldav::CALENDAR_USER_TYPE, K::PRINCIPAL, No, |_| Some(Value::Text("INDIVIDUAL".into()))),

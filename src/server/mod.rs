@@ -12,11 +12,15 @@ use crate::gateway::Gateway;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
+use hyper_util::rt::TokioTimer;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
+
+/// How long a connection may be silent.
+const IDLE: Duration = Duration::from_secs(90);
 
 /// Where and how clients connect.
 #[derive(Clone, Debug)]
@@ -93,7 +97,10 @@ pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Erro
     let address = listener.local_addr().map_err(failed)?;
     let service = layers::around(dav::router(gateway, dav)).into_make_service();
     let handle = Handle::new();
-    let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
+    let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
+    // Without a timer, connections that send nothing would stay for ever.
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(IDLE);
     let task = match tls {
         None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
         Some(config) => {

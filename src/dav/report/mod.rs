@@ -48,9 +48,9 @@ static REPORTS: &[(&Name, Kinds, Report)] = &[
     (&carddav::ADDRESSBOOK_QUERY, K::BOOK, R::AddressbookQuery), // RFC 6352 8.6
     (&webdav::SYNC_COLLECTION, K::COLLECTIONS, R::SyncCollection), // RFC 6578 3.2
     (&webdav::EXPAND_PROPERTY, K::ALL, R::ExpandProperty),   // RFC 3253 3.8
-    (&webdav::PRINCIPAL_PROPERTY_SEARCH, ABOVE_PRINCIPAL, R::PrincipalPropertySearch), // RFC 3744 9.4
+    (&webdav::PRINCIPAL_PROPERTY_SEARCH, K::ALL, R::PrincipalPropertySearch), // RFC 3744 9.4
     (&calendarserver::CALENDARSERVER_PRINCIPAL_SEARCH, ABOVE_PRINCIPAL, R::PrincipalSearch), // Seen: macOS
-    (&webdav::PRINCIPAL_SEARCH_PROPERTY_SET, ABOVE_PRINCIPAL, R::PrincipalSearchPropertySet), // RFC 3744 9.5
+    (&webdav::PRINCIPAL_SEARCH_PROPERTY_SET, K::ALL, R::PrincipalSearchPropertySet), // RFC 3744 9.5
     (&webdav::PRINCIPAL_MATCH, ABOVE_PRINCIPAL, R::PrincipalMatch), // RFC 3744 9.3
     (&webdav::ACL_PRINCIPAL_PROP_SET, K::ALL, R::AclPrincipalPropSet), // RFC 3744 9.2
 ];

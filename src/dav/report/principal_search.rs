@@ -36,7 +36,7 @@ pub(super) async fn by_property(
     resource: Resource,
     asked: &Element,
 ) -> Result<Response, Error> {
-    let is_above = !matches!(resource, Resource::Home(_))
+    let is_above = matches!(resource, Resource::Root(_) | Resource::Principals(_) | Resource::Principal)
         || asked.child(&webdav::APPLY_TO_PRINCIPAL_COLLECTION_SET).is_some();
     let found = is_above && has_properties(&session, asked)?;
     own_principal(session, asked, found).await

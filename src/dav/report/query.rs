@@ -6,10 +6,11 @@ use super::multiget::{write, write_one};
 use crate::dav::error::Error;
 use crate::dav::multistatus;
 use crate::dav::names::carddav;
+use crate::dav::precondition::Precondition;
 use crate::dav::property::Wanted;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
-use crate::gateway::Selected;
+use crate::gateway::{self, Selected};
 use crate::model::collection::CollectionKind;
 use crate::model::id::ResourceName;
 use crate::query::filter::Filter;
@@ -27,7 +28,13 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
     let bodies = data::parse(asked)?;
     let limit = limit(asked)?;
     // Names first, bodies in batches after them: the memory of an answer does not grow with its length.
-    let matches = session.mailbox.query(&collection.id, &filter, &Shape::Nothing, limit).await?;
+    let matches = session.mailbox.query(&collection.id, &filter, &Shape::Nothing, limit).await;
+    let matches = matches.map_err(|error| match (error, &filter) {
+        (gateway::Error::InvalidFilter(text), Filter::Card(_)) => {
+            Error::Refused(Precondition::CardFilter, text)
+        }
+        (other, _) => other.into(),
+    })?;
     multistatus::answer(session.preferences, |mut out| async move {
         if bodies.shape == Shape::Nothing {
             for head in matches.members.into_iter().map(|selected| selected.head) {
