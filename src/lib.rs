@@ -46,6 +46,6 @@ pub mod dav;
 
 pub mod server;
 
-// pub mod config;
+pub mod config;
 
-// pub mod cli;
+pub mod cli;

@@ -1,2 +1,5 @@
 //! exdav
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    exdav::cli::run()
+}

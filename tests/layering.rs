@@ -23,7 +23,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("dav", vec!["model", "xml", "query", "gateway"]),
         ("server", vec!["model", "gateway", "dav"]),
         ("config", vec!["server", "gateway", "ews", "sync", "convert", "mirror"]),
-        ("cli", vec!["config", "server", "gateway", "ews", "sync", "simulator"]),
+        ("cli", vec!["config", "server", "dav::path", "gateway", "simulator"]),
     ])
 }
 

@@ -2,6 +2,7 @@
 
 use super::{ExchangeOptions, Failure, print_ready, serve, stopped};
 use crate::config::Config;
+use crate::dav::path::{calendar_home, default_address_book, default_calendar};
 use crate::simulator::{self, CONTROL_HELP};
 use clap::Args;
 use std::net::SocketAddr;
@@ -31,10 +32,13 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     if let Some(folder) = options.store.or_else(|| passing.as_ref().map(|p| p.0.clone())) {
         config.mirror.path = folder;
     }
+    config.gateway.public_url = format!("http://{}", options.listen);
     let gateway = serve::start(config).await?;
     let url = format!("http://{}", gateway.address);
     let curl = "curl -su demo@example.com:demo";
-    let calendar = crate::dav::path::default_calendar("demo@example.com");
+    let user = "demo@example.com";
+    let (calendar, contacts) = (default_calendar(user), default_address_book(user));
+    let home = calendar_home(user);
     print_ready(&format!(
         "A simulated Exchange with a lively mailbox, and exdav before it.\n\n  \
          gateway   {url}/\n  exchange  http://{}/EWS/Exchange.asmx\n  control   http://{}\n  \
@@ -42,15 +46,13 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
          Point a calendar or contacts client at the gateway, or try:\n\n  \
          # everything in the calendar, as one file\n  \
          {curl} {url}{calendar}\n  \
-         # the calendars and address books\n  \
+         # the calendars and task lists\n  \
          {curl} -X PROPFIND -H 'Depth: 1' {url}{home}\n  \
          # all contacts, as vCards\n  \
          {curl} {url}{contacts}\n",
         exchange.exchange,
         exchange.control,
         options.exchange.accounts(),
-        home = crate::dav::path::calendar_home("demo@example.com"),
-        contacts = crate::dav::path::default_address_book("demo@example.com"),
     ))?;
     stopped().await;
     gateway.shutdown().await;

@@ -114,20 +114,19 @@ impl ExchangeOptions {
 pub fn run() -> std::process::ExitCode {
     let command = Command::parse();
     start_log(command.log.as_deref(), command.log_json);
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::from)
-        .and_then(|runtime| {
-            runtime.block_on(async {
-                match command.action {
-                    Action::Serve(options) => serve::run(options).await,
-                    Action::Demo(options) => demo::run(options).await,
-                    Action::Simulate(options) => simulate::run(options).await,
-                    Action::Health(options) => health::run(options).await,
-                }
-            })
-        });
+    let outcome =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(
+            |runtime| {
+                runtime.block_on(async {
+                    match command.action {
+                        Action::Serve(options) => serve::run(options).await,
+                        Action::Demo(options) => demo::run(options).await,
+                        Action::Simulate(options) => simulate::run(options).await,
+                        Action::Health(options) => health::run(options).await,
+                    }
+                })
+            },
+        );
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

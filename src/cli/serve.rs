@@ -2,6 +2,7 @@
 
 use super::{Failure, print_ready, stopped};
 use crate::config::{self, Config};
+use crate::dav::path::attachment;
 use crate::gateway::Gateway;
 use crate::server;
 use clap::Args;
@@ -26,6 +27,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
 
 /// Puts the rooms together.
 pub(super) async fn start(config: Config) -> Result<server::Running, Failure> {
-    let gateway = Gateway::new(config.gateway, config.ews, config.mirror, config.sync, config.convert)?;
-    Ok(server::start(config.server, gateway).await?)
+    let Config { server, ews, mirror, sync, gateway, convert } = config;
+    let gateway = Gateway::new(gateway, ews, mirror, sync, convert, attachment)?;
+    Ok(server::start(server, gateway).await?)
 }

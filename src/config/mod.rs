@@ -44,6 +44,9 @@ pub enum Error {
         /// What is wrong and what would be right.
         message: String,
     },
+    /// One of two keys that need each other is missing.
+    #[error("`{0}` and `{1}` are set together or not at all")]
+    Together(&'static str, &'static str),
     /// A key that has no default is missing.
     #[error("`{table}.{name}` is not set: put it into the configuration file or set {variable}\n  {doc}")]
     Missing {
@@ -59,13 +62,10 @@ pub enum Error {
 }
 
 /// Reads the file and then the environment, which wins.
-pub fn load(
-    file: &Path,
-    environment: impl Iterator<Item = (String, String)>,
-) -> Result<Config, Error> {
+pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Error> {
     let path = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+    let text =
+        std::fs::read_to_string(file).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
     let mut config = Config::default();
     read_file(&mut config, &path, &text)?;
     read_environment(&mut config, environment)?;
@@ -76,8 +76,8 @@ pub fn load(
 fn read_file(config: &mut Config, path: &str, text: &str) -> Result<(), Error> {
     let line_of = |offset: usize| text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1;
     let wrong = |offset, message| Error::Wrong { path: path.to_owned(), line: line_of(offset), message };
-    let document = DeTable::parse(text)
-        .map_err(|e| wrong(e.span().map_or(0, |s| s.start), e.message().to_owned()))?;
+    let document =
+        DeTable::parse(text).map_err(|e| wrong(e.span().map_or(0, |s| s.start), e.message().to_owned()))?;
     for (table_name, table) in document.get_ref() {
         let at = table_name.span().start;
         let name: &str = table_name.get_ref();
@@ -155,7 +155,7 @@ pub fn example() -> String {
          # Each can also be set by an environment variable, which wins: EXDAV_<TABLE>_<KEY>.\n",
     );
     let mut table = "";
-    for key in KEYS {
+    for key in KEYS.iter() {
         if key.table != table {
             table = key.table;
             let _ = write!(text, "\n[{table}]\n");
@@ -172,7 +172,7 @@ pub fn example() -> String {
 /// The README's table of settings.
 pub fn reference() -> String {
     let mut text = String::from("| key | default | meaning |\n| --- | --- | --- |\n");
-    for key in KEYS {
+    for key in KEYS.iter() {
         let default = key.default.map_or_else(|| "must be set".to_owned(), |value| format!("`{value}`"));
         let _ = writeln!(text, "| `{}.{}` | {default} | {} ({}) |", key.table, key.name, key.doc, key.form);
     }

@@ -74,6 +74,8 @@ pub(super) enum Repeat {
 impl Exchange {
     /// Prepares for an upstream; connects to nothing.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        // Whoever comes first installs it; it is the same for all.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(settings.user_agent.clone())
             .connect_timeout(settings.connect_timeout)

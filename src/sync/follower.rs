@@ -68,6 +68,8 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
+    /// The collections were asked for before.
+    has_begun: bool,
     /// When the folder tree was last asked for.
     hierarchy: Option<Instant>,
     /// When each collection was last known to be like Exchange.
@@ -169,8 +171,11 @@ impl Follower {
     /// The collections, as fresh as the settings ask.
     pub async fn collections(&self) -> Result<Vec<Folder>, Error> {
         let known = self.0.mirror.run(Mirror::folders).await?;
-        let fresh = self.is_tree_fresh();
-        if fresh && !known.is_empty() {
+        if !std::mem::replace(&mut lock(&self.0.state).has_begun, true) && !known.is_empty() {
+            // After a restart the tree of yesterday serves at once; it is looked at when its time comes.
+            lock(&self.0.state).hierarchy = Some(Instant::now());
+        }
+        if self.is_tree_fresh() && !known.is_empty() {
             return Ok(known);
         }
         let follower = self.clone();
@@ -247,13 +252,23 @@ impl Follower {
     }
 
     async fn refresh_now(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        // Always in the same order, so that nobody waits for somebody who waits for him.
+        let mut ids = ids.to_vec();
+        ids.sort();
+        ids.dedup();
+        let mut turns = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let turn = Arc::clone(lock(&self.0.following).entry(id.clone()).or_default());
+            turns.push(turn.lock_owned().await);
+        }
+        // Whoever had the turn before may have done the work.
         let changed = {
             let _looking = self.0.looking.lock().await;
-            let stale = self.stale(ids);
+            let stale = self.stale(&ids);
             if stale.is_empty() { Vec::new() } else { self.look(&stale).await? }
         };
         for (folder, stamp) in changed {
-            self.follow(folder.collection.id, stamp).await?;
+            self.follow(&folder, stamp).await?;
         }
         Ok(())
     }
@@ -299,20 +314,13 @@ impl Follower {
         Ok(to_follow)
     }
 
-    /// Follows one collection with SyncFolderItems; those who wait for the same share it.
-    async fn follow(&self, id: CollectionId, stamp: Stamp) -> Result<(), Error> {
-        let turn = Arc::clone(lock(&self.0.following).entry(id.clone()).or_default());
-        let _turn = turn.lock().await;
-        let done = lock(&self.0.state).fresh.get(&id).is_some_and(|at| *at >= stamp.seen);
-        if done {
-            return Ok(());
-        }
-        let key = id.clone();
-        let Some(folder) = self.0.mirror.run(move |mirror| mirror.folder(&key)).await? else { return Ok(()) };
-        let outcome = match self.follow_from(&folder, folder.sync_state.clone(), &stamp).await {
+    /// Follows one collection with SyncFolderItems. The caller has its turn.
+    async fn follow(&self, folder: &Folder, stamp: Stamp) -> Result<(), Error> {
+        let id = folder.collection.id.clone();
+        let outcome = match self.follow_from(folder, folder.sync_state.clone(), &stamp).await {
             Err(Error::Exchange(error)) if error.is("ErrorInvalidSyncStateData") => {
                 tracing::info!(collection = %id, "the SyncState is no longer valid: comparing everything");
-                self.follow_from(&folder, None, &stamp).await
+                self.follow_from(folder, None, &stamp).await
             }
             outcome => outcome,
         };

@@ -1,0 +1,350 @@
+//! THE table of settings.
+
+use super::{Error, value};
+use crate::convert::HtmlForm;
+use crate::{convert, ews, gateway, mirror, server, sync};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+/// The rooms' own settings, side by side.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Sockets.
+    pub server: server::Settings,
+    /// The upstream.
+    pub ews: ews::Settings,
+    /// The store.
+    pub mirror: mirror::Settings,
+    /// Freshness.
+    pub sync: sync::Settings,
+    /// Sign-in and links.
+    pub gateway: gateway::Settings,
+    /// Translation.
+    pub convert: convert::Settings,
+}
+
+impl Config {
+    /// Refuses what cannot work together.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.ews.url.is_empty() {
+            let Some(key) = KEYS.iter().find(|key| (key.table, key.name) == ("exchange", "url")) else {
+                return Ok(());
+            };
+            return Err(Error::Missing {
+                table: key.table,
+                name: key.name,
+                variable: key.variable(),
+                doc: key.doc,
+            });
+        }
+        if let Some(tls) = &self.server.tls {
+            let empty = |path: &PathBuf| path.as_os_str().is_empty();
+            if empty(&tls.certificate) || empty(&tls.key) {
+                return Err(Error::Together("server.certificate", "server.key"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A setting.
+pub struct Key {
+    /// Its table in the file.
+    pub table: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// What its value looks like.
+    pub form: &'static str,
+    /// As it would be written; `None`: there is none.
+    pub default: Option<&'static str>,
+    /// A value to imitate.
+    pub example: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// Reads a value.
+    pub set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+impl Key {
+    /// Its environment variable.
+    pub fn variable(&self) -> String {
+        format!("EXDAV_{}_{}", self.table.to_uppercase(), self.name.to_uppercase())
+    }
+}
+
+fn tls(config: &mut Config) -> &mut server::Tls {
+    config.server.tls.get_or_insert_with(|| server::Tls { certificate: PathBuf::new(), key: PathBuf::new() })
+}
+
+const DURATION: &str = "a duration: `250ms`, `15s`, `5m`, `2h`, `7d`";
+const SIZE: &str = "a size: `512 KB`, `20 MB`";
+const HTML: [(&str, HtmlForm); 4] = [
+    ("x-alt-desc", HtmlForm::XAltDesc),
+    ("altrep", HtmlForm::Altrep),
+    ("styled-description", HtmlForm::StyledDescription),
+    ("none", HtmlForm::None),
+];
+const VERSIONS: [(&str, &str); 4] = [
+    ("Exchange2010_SP2", "Exchange2010_SP2"),
+    ("Exchange2013", "Exchange2013"),
+    ("Exchange2013_SP1", "Exchange2013_SP1"),
+    ("Exchange2016", "Exchange2016"),
+];
+
+/// All settings, in the order of the example file.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    vec![
+        Key {
+            table: "exchange",
+            name: "url",
+            form: "an http or https URL",
+            default: None,
+            example: "\"https://mail.example.com/EWS/Exchange.asmx\"",
+            doc: "The EWS endpoint of your Exchange.",
+            set: |config, text| {
+                let good = text.starts_with("https://") || text.starts_with("http://");
+                if !good {
+                    return Err(value::expected(
+                        "a URL such as `https://mail.example.com/EWS/Exchange.asmx`",
+                        text,
+                    ));
+                }
+                config.ews.url = text.to_owned();
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "version",
+            form: "`Exchange2010_SP2`, `Exchange2013`, `Exchange2013_SP1` or `Exchange2016`",
+            default: Some("\"Exchange2013_SP1\""),
+            example: "\"Exchange2016\"",
+            doc: "The schema version that is spoken; newer servers understand older versions.",
+            set: |config, text| {
+                value::choice(&VERSIONS, text).map(|version| version.clone_into(&mut config.ews.version))
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "connect_timeout",
+            form: DURATION,
+            default: Some("\"10s\""),
+            example: "\"5s\"",
+            doc: "How long to wait for a connection.",
+            set: |config, text| value::duration(text).map(|d| config.ews.connect_timeout = d),
+        },
+        Key {
+            table: "exchange",
+            name: "timeout",
+            form: DURATION,
+            default: Some("\"60s\""),
+            example: "\"2m\"",
+            doc: "How long to wait for an answer.",
+            set: |config, text| value::duration(text).map(|d| config.ews.timeout = d),
+        },
+        Key {
+            table: "exchange",
+            name: "patience",
+            form: DURATION,
+            default: Some("\"30s\""),
+            example: "\"1m\"",
+            doc: "How long reads are tried again while Exchange is busy.",
+            set: |config, text| value::duration(text).map(|d| config.ews.patience = d),
+        },
+        Key {
+            table: "exchange",
+            name: "concurrency",
+            form: "a number from 1 to 20",
+            default: Some("4"),
+            example: "8",
+            doc: "Requests of one user that may be under way at once. Exchange allows about ten.",
+            set: |config, text| match text.parse() {
+                Ok(number @ 1..=20) => {
+                    config.ews.concurrency = number;
+                    Ok(())
+                }
+                _ => Err(value::expected("a number from 1 to 20", text)),
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "user_agent",
+            form: "a text",
+            default: Some(concat!("\"exdav/", env!("CARGO_PKG_VERSION"), "\"")),
+            example: "\"exdav\"",
+            doc: "How exdav introduces itself; some organisations allow EWS only to those that they know.",
+            set: |config, text| {
+                text.clone_into(&mut config.ews.user_agent);
+                Ok(())
+            },
+        },
+        Key {
+            table: "server",
+            name: "listen",
+            form: "an address with a port",
+            default: Some("\"127.0.0.1:8008\""),
+            example: "\"[::]:8443\"",
+            doc: "Where CalDAV and CardDAV clients connect.",
+            set: |config, text| match text.parse() {
+                Ok(address) => {
+                    config.server.listen = address;
+                    Ok(())
+                }
+                Err(_) => Err(value::expected("an address with a port such as `127.0.0.1:8008`", text)),
+            },
+        },
+        Key {
+            table: "server",
+            name: "certificate",
+            form: "a path",
+            default: None,
+            example: "\"/etc/exdav/certificate.pem\"",
+            doc: "PEM file with the certificate and those above it; together with `key` it turns TLS on.",
+            set: |config, text| {
+                tls(config).certificate = PathBuf::from(text);
+                Ok(())
+            },
+        },
+        Key {
+            table: "server",
+            name: "key",
+            form: "a path",
+            default: None,
+            example: "\"/etc/exdav/key.pem\"",
+            doc: "PEM file with the private key.",
+            set: |config, text| {
+                tls(config).key = PathBuf::from(text);
+                Ok(())
+            },
+        },
+        Key {
+            table: "server",
+            name: "public_url",
+            form: "a URL without path",
+            default: None,
+            example: "\"https://dav.example.com\"",
+            doc: "Where clients reach exdav, for links to attachments; without it there are no links.",
+            set: |config, text| {
+                text.trim_end_matches('/').clone_into(&mut config.gateway.public_url);
+                Ok(())
+            },
+        },
+        Key {
+            table: "server",
+            name: "max_resource_size",
+            form: SIZE,
+            default: Some("\"20 MB\""),
+            example: "\"40 MB\"",
+            doc: "Largest object that a client may send.",
+            set: |config, text| value::size(text).map(|size| config.server.dav.max_resource_size = size),
+        },
+        Key {
+            table: "server",
+            name: "body_timeout",
+            form: DURATION,
+            default: Some("\"60s\""),
+            example: "\"2m\"",
+            doc: "How long a request's body may take to arrive.",
+            set: |config, text| value::duration(text).map(|d| config.server.dav.body_timeout = d),
+        },
+        Key {
+            table: "server",
+            name: "shutdown_grace",
+            form: DURATION,
+            default: Some("\"10s\""),
+            example: "\"30s\"",
+            doc: "How long running requests may go on when exdav is asked to end.",
+            set: |config, text| value::duration(text).map(|d| config.server.shutdown_grace = d),
+        },
+        Key {
+            table: "sign_in",
+            name: "recheck",
+            form: DURATION,
+            default: Some("\"15m\""),
+            example: "\"5m\"",
+            doc: "How long Exchange's yes to a password holds before Exchange is asked again.",
+            set: |config, text| value::duration(text).map(|d| config.gateway.recheck = d),
+        },
+        Key {
+            table: "sign_in",
+            name: "refusal",
+            form: DURATION,
+            default: Some("\"10s\""),
+            example: "\"1m\"",
+            doc: "How long Exchange's no holds, so that a client with an old password does not lock the account.",
+            set: |config, text| value::duration(text).map(|d| config.gateway.refusal = d),
+        },
+        Key {
+            table: "sign_in",
+            name: "offline",
+            form: DURATION,
+            default: Some("\"7d\""),
+            example: "\"1d\"",
+            doc: "How long users whom Exchange accepted before are let in while Exchange is away.",
+            set: |config, text| value::duration(text).map(|d| config.gateway.offline = d),
+        },
+        Key {
+            table: "store",
+            name: "path",
+            form: "a path",
+            default: Some("\"exdav-store\""),
+            example: "\"/var/lib/exdav\"",
+            doc: "The folder of the mirror; it can be deleted at any time and is filled again.",
+            set: |config, text| {
+                config.mirror.path = PathBuf::from(text);
+                Ok(())
+            },
+        },
+        Key {
+            table: "store",
+            name: "cache",
+            form: SIZE,
+            default: Some("\"4 MB\""),
+            example: "\"16 MB\"",
+            doc: "Memory for each open mirror.",
+            set: |config, text| value::size(text).map(|size| config.mirror.cache = size),
+        },
+        Key {
+            table: "sync",
+            name: "freshness",
+            form: DURATION,
+            default: Some("\"15s\""),
+            example: "\"1m\"",
+            doc: "Within this time after a look at Exchange nobody asks it again.",
+            set: |config, text| value::duration(text).map(|d| config.sync.freshness = d),
+        },
+        Key {
+            table: "sync",
+            name: "hierarchy",
+            form: DURATION,
+            default: Some("\"2m\""),
+            example: "\"10m\"",
+            doc: "How often new and renamed folders are looked for.",
+            set: |config, text| value::duration(text).map(|d| config.sync.hierarchy = d),
+        },
+        Key {
+            table: "calendar",
+            name: "zone",
+            form: "an IANA name",
+            default: None,
+            example: "\"Europe/Berlin\"",
+            doc: "The time zone of all-day and floating times; without it that of the machine.",
+            set: |config, text| {
+                if jiff::tz::TimeZone::get(text).is_err() {
+                    return Err(value::expected("an IANA time zone such as `Europe/Berlin`", text));
+                }
+                text.clone_into(&mut config.gateway.zone);
+                Ok(())
+            },
+        },
+        Key {
+            table: "calendar",
+            name: "html",
+            form: "`x-alt-desc`, `altrep`, `styled-description` or `none`",
+            default: Some("\"x-alt-desc\""),
+            example: "\"altrep\"",
+            doc: "The property that carries formatted descriptions beside the plain text.",
+            set: |config, text| value::choice(&HTML, text).map(|form| config.convert.html = form),
+        },
+    ]
+});

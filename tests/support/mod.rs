@@ -1,0 +1,145 @@
+//! The stage of integration tests: a simulated Exchange and the product before it, on free ports.
+
+#![allow(dead_code, reason = "each test file uses its part of the stage")]
+
+use exdav::gateway::{Gateway, Mailbox, Settings};
+use exdav::model::id::{CollectionId, ResourceName};
+use exdav::{convert, ews, mirror, simulator, sync};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// A simulated Exchange.
+pub struct Stage {
+    pub exchange: simulator::Running,
+    pub store: tempfile::TempDir,
+}
+
+pub const USER: &str = "demo@example.com";
+pub const PASSWORD: &str = "demo";
+
+impl Stage {
+    pub async fn of(settings: simulator::Settings) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let exchange = simulator::start(settings).await.unwrap();
+        Self { exchange, store: tempfile::tempdir().unwrap() }
+    }
+
+    pub async fn lively() -> Self {
+        Self::of(simulator::Settings::default()).await
+    }
+
+    /// A gateway with the stage's store; another one each time, as after a restart.
+    pub fn gateway(&self, freshness: Duration) -> Gateway {
+        self.gateway_with(freshness, self.store.path(), Settings::default())
+    }
+
+    pub fn gateway_with(&self, freshness: Duration, store: &Path, settings: Settings) -> Gateway {
+        let ews = ews::Settings {
+            url: format!("http://{}/EWS/Exchange.asmx", self.exchange.exchange),
+            patience: Duration::from_secs(2),
+            ..ews::Settings::default()
+        };
+        let mirror = mirror::Settings { path: store.to_owned(), ..mirror::Settings::default() };
+        let sync = sync::Settings { freshness, ..sync::Settings::default() };
+        let links = |segment: &str, id: &CollectionId, name: &ResourceName, managed: &str| {
+            format!("/{segment}/{id}/{name}/{managed}")
+        };
+        Gateway::new(settings, ews, mirror, sync, convert::Settings::default(), links).unwrap()
+    }
+
+    pub async fn mailbox(&self, freshness: Duration) -> Mailbox {
+        self.gateway(freshness).sign_in(USER, PASSWORD).await.unwrap()
+    }
+
+    async fn control(&self, method: reqwest::Method, path: &str, body: &str) -> Value {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}{path}", self.exchange.control);
+        let request =
+            client.request(method, url).header("content-type", "application/json").body(body.to_owned());
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// EWS requests since the last reset.
+    pub async fn calls(&self) -> BTreeMap<String, u64> {
+        let stats = self.control(reqwest::Method::GET, "/stats", "").await;
+        serde_json::from_value(stats["operations"].clone()).unwrap()
+    }
+
+    pub async fn total(&self) -> u64 {
+        self.calls().await.values().sum()
+    }
+
+    pub async fn reset(&self) {
+        self.control(reqwest::Method::POST, "/stats/reset", "").await;
+    }
+
+    pub async fn faults(&self, faults: &str) {
+        self.control(reqwest::Method::POST, "/faults", faults).await;
+    }
+
+    pub async fn latency(&self, ms: u64) {
+        self.control(reqwest::Method::POST, "/latency", &format!("{{\"ms\":{ms}}}")).await;
+    }
+
+    pub async fn dump(&self, mailbox: &str) -> Value {
+        self.control(reqwest::Method::GET, &format!("/dump/{mailbox}"), "").await
+    }
+
+    /// One EWS request of a colleague, as the given user; the whole answer.
+    pub async fn colleague(&self, user: &str, body: &str) -> String {
+        let envelope = format!(
+            "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' \
+             xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types' \
+             xmlns:m='http://schemas.microsoft.com/exchange/services/2006/messages'>\
+             <s:Header><t:RequestServerVersion Version='Exchange2013_SP1'/></s:Header><s:Body>{body}</s:Body></s:Envelope>"
+        );
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/EWS/Exchange.asmx", self.exchange.exchange);
+        let answer = client
+            .post(url)
+            .basic_auth(user, Some(PASSWORD))
+            .header("content-type", "text/xml; charset=utf-8");
+        let answer = answer.body(envelope).send().await.unwrap();
+        String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap()
+    }
+
+    /// A colleague makes an event in the user's calendar.
+    pub async fn make_event(&self, user: &str, subject: &str) -> String {
+        let answer = self
+            .colleague(
+                user,
+                &format!(
+                    "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items><t:CalendarItem>\
+                     <t:Subject>{subject}</t:Subject><t:Start>2026-12-01T09:00:00Z</t:Start>\
+                     <t:End>2026-12-01T10:00:00Z</t:End></t:CalendarItem></m:Items></m:CreateItem>"
+                ),
+            )
+            .await;
+        assert!(answer.contains("NoError"), "{answer}");
+        answer.split("ItemId Id=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+
+    pub async fn delete_event(&self, user: &str, id: &str) {
+        let answer = self
+            .colleague(
+                user,
+                &format!(
+                    "<m:DeleteItem DeleteType='HardDelete' SendMeetingCancellations='SendToNone'><m:ItemIds>\
+                     <t:ItemId Id='{id}'/></m:ItemIds></m:DeleteItem>"
+                ),
+            )
+            .await;
+        assert!(answer.contains("NoError"), "{answer}");
+    }
+}
+
+pub fn calendar() -> CollectionId {
+    "calendar".parse().unwrap()
+}
+
+pub fn contacts() -> CollectionId {
+    "contacts".parse().unwrap()
+}

@@ -1,0 +1,166 @@
+//! What following Exchange costs, and that nothing is lost on the way. Costs are counts of EWS requests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use exdav::gateway::Error;
+use exdav::simulator;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use support::{Stage, USER, calendar, contacts};
+
+const NEVER: Duration = Duration::ZERO;
+const LONG: Duration = Duration::from_secs(3600);
+
+async fn names(mailbox: &exdav::gateway::Mailbox) -> BTreeSet<String> {
+    mailbox.list(&calendar()).await.unwrap().into_iter().map(|h| format!("{} {}", h.name, h.etag)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_sync_costs_its_pages_and_batches() {
+    let settings =
+        simulator::Settings { events: Some(2_000), mailboxes: 1, ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    let mailbox = stage.mailbox(LONG).await;
+    assert!(stage.total().await <= 1, "sign-in: {:?}", stage.calls().await);
+    let members = names(&mailbox).await;
+    assert_eq!(members.len(), 2_000);
+    let limit = 2_000_u64.div_ceil(512) + 2_000_u64.div_ceil(100) + 5;
+    assert!(stage.total().await <= limit, "{:?} > {limit}", stage.calls().await);
+
+    stage.reset().await;
+    names(&mailbox).await;
+    mailbox.changes(&calendar(), None, None).await.unwrap();
+    assert_eq!(stage.total().await, 0, "inside the window nobody is asked");
+
+    drop(mailbox);
+    let again = stage.mailbox(LONG).await;
+    assert_eq!(names(&again).await, members, "a restart gives the same ETags");
+    assert!(stage.total().await <= 3, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_poll_of_all_collections_costs_one_call() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(NEVER).await;
+    let ids: Vec<_> = mailbox.collections().await.unwrap().into_iter().map(|c| c.id).collect();
+    assert!(ids.len() >= 6);
+    mailbox.refresh(&ids).await.unwrap();
+    // Stamps of the very second of the demo's birth prove nothing yet.
+    let mut calls = u64::MAX;
+    for _ in 0..100 {
+        stage.reset().await;
+        mailbox.refresh(&ids).await.unwrap();
+        calls = stage.total().await;
+        if calls == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(calls, 1, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_costs_one_item_and_no_more() {
+    let settings = simulator::Settings { events: Some(700), ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    let mailbox = stage.mailbox(NEVER).await;
+    names(&mailbox).await;
+    let before = mailbox.changes(&calendar(), None, None).await.unwrap();
+    let id = stage.make_event(USER, "New one").await;
+    stage.reset().await;
+    let changes = mailbox.changes(&calendar(), Some(before.token), None).await.unwrap();
+    assert_eq!((changes.changed.len(), changes.removed.len()), (1, 0));
+    let calls = stage.calls().await;
+    assert!(calls["GetItem"] == 1 && calls["SyncFolderItems"] == 1, "{calls:?}");
+    stage.delete_event(USER, &id).await;
+    let gone = mailbox.changes(&calendar(), Some(changes.token), None).await.unwrap();
+    assert_eq!((gone.changed.len(), gone.removed.len()), (0, 1));
+    assert_eq!(gone.removed[0], changes.changed[0].name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_at_the_same_time_share_one_refresh() {
+    let stage = Stage::lively().await;
+    stage.latency(50).await;
+    let gateway = stage.gateway(LONG);
+    let all = (0..8).map(|_| {
+        let gateway = gateway.clone();
+        tokio::spawn(async move {
+            let mailbox = gateway.sign_in(USER, support::PASSWORD).await.unwrap();
+            names(&mailbox).await.len()
+        })
+    });
+    let mut sizes = BTreeSet::new();
+    for one in all.collect::<Vec<_>>() {
+        sizes.insert(one.await.unwrap());
+    }
+    assert_eq!(sizes.len(), 1);
+    let calls = stage.calls().await;
+    assert_eq!(calls["SyncFolderItems"], 1, "{calls:?}");
+    assert_eq!(calls["SyncFolderHierarchy"], 1, "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invalid_sync_state_keeps_etags_and_tokens() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(NEVER).await;
+    let members = names(&mailbox).await;
+    let token = mailbox.changes(&calendar(), None, None).await.unwrap().token;
+    stage.make_event(USER, "Meanwhile").await;
+    stage.faults(r#"[{"kind": "invalid-sync-state", "operation": "SyncFolderItems"}]"#).await;
+    stage.reset().await;
+    let changes = mailbox.changes(&calendar(), Some(token), None).await.unwrap();
+    assert_eq!((changes.changed.len(), changes.removed.len()), (1, 0), "only what changed is told");
+    assert!(stage.calls().await["GetItem"] == 1, "what is known is not fetched again");
+    assert!(names(&mailbox).await.is_superset(&members));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_comes_in_parts_that_add_up() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(LONG).await;
+    let whole = names(&mailbox).await;
+    let (mut told, mut token) = (BTreeSet::new(), None);
+    loop {
+        let part = mailbox.changes(&calendar(), token, Some(37)).await.unwrap();
+        assert!(part.changed.len() <= 37);
+        told.extend(part.changed.iter().map(|h| format!("{} {}", h.name, h.etag)));
+        token = Some(part.token);
+        if !part.truncated {
+            break;
+        }
+    }
+    assert_eq!(told, whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_first_sync_is_invisible_and_resumes() {
+    let settings =
+        simulator::Settings { events: Some(1_500), mailboxes: 1, ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    stage.faults(r#"[{"kind": "server-error", "operation": "GetItem", "after": 7, "times": 1000}]"#).await;
+    let mailbox = stage.mailbox(NEVER).await;
+    assert!(matches!(mailbox.list(&calendar()).await, Err(Error::Unavailable { .. })));
+    stage.faults("[]").await;
+    stage.reset().await;
+    drop(mailbox);
+    let again = stage.mailbox(NEVER).await;
+    assert_eq!(names(&again).await.len(), 1_500);
+    let calls = stage.calls().await;
+    assert!(calls["GetItem"] <= 10, "what was fetched before is not fetched again: {calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_go_on_while_exchange_is_away() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(NEVER).await;
+    let members = names(&mailbox).await;
+    stage.faults(r#"[{"kind": "unavailable", "times": 100000, "wait": 1}]"#).await;
+    assert_eq!(names(&mailbox).await, members);
+    let freshness = mailbox.refresh(&[calendar()]).await.unwrap();
+    assert!(freshness[0].stale_since.is_some());
+    let never_seen = mailbox.list(&contacts()).await;
+    assert!(matches!(never_seen, Err(Error::Unavailable { .. })), "{never_seen:?}");
+}
