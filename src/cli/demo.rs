@@ -27,12 +27,12 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let exchange = simulator::start(options.exchange.settings()).await?;
     let passing = if options.store.is_none() { Some(Passing::create()?) } else { None };
     let mut config = Config::default();
-    config.server.listen = options.listen;
+    config.server.listen = settled(options.listen)?;
+    config.gateway.public_url = format!("http://{}", config.server.listen);
     config.ews.url = format!("http://{}/EWS/Exchange.asmx", exchange.exchange);
     if let Some(folder) = options.store.or_else(|| passing.as_ref().map(|p| p.0.clone())) {
         config.mirror.path = folder;
     }
-    config.gateway.public_url = format!("http://{}", options.listen);
     let gateway = serve::start(config).await?;
     let url = format!("http://{}", gateway.address);
     let curl = "curl -su demo@example.com:demo";
@@ -58,6 +58,11 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     gateway.shutdown().await;
     exchange.shutdown().await;
     Ok(())
+}
+
+/// Links are made before the gateway listens, so a free port is chosen first.
+fn settled(listen: SocketAddr) -> std::io::Result<SocketAddr> {
+    if listen.port() == 0 { std::net::TcpListener::bind(listen)?.local_addr() } else { Ok(listen) }
 }
 
 /// A folder for the time of the demo.
