@@ -95,19 +95,20 @@ pub(super) fn render(
     let name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
     let (mut v3, mut v4) = (project(Version::V3, &uid), project(Version::V4, &uid));
     let mut own = None;
-    if let Some((octets, kept)) = kept.as_ref().and_then(|kept| Some((kept.octets.clone()?, kept))) {
-        if let Ok(text) = Component::parse(&octets) {
-            let is_v4 = text.value("VERSION").map(str::trim) == Some("4.0");
-            let (same, other) = if is_v4 { (&v4, &mut v3) } else { (&v3, &mut v4) };
-            let changed = kept.changed(sums);
-            let merged = if changed.is_empty() {
-                octets
-            } else {
-                Bytes::from(merge(&text, same, groups, &changed).write())
-            };
-            carry_over(&text, groups, other);
-            own = Some((is_v4, merged));
-        }
+    let kept = kept.as_ref().and_then(|kept| Some((kept.octets.clone()?, kept)));
+    if let Some((octets, kept)) = kept
+        && let Ok(text) = Component::parse(&octets)
+    {
+        let is_v4 = text.value("VERSION").map(str::trim) == Some("4.0");
+        let (same, other) = if is_v4 { (&v4, &mut v3) } else { (&v3, &mut v4) };
+        let changed = kept.changed(sums);
+        let merged = if changed.is_empty() {
+            octets
+        } else {
+            Bytes::from(merge(&text, same, groups, &changed).write())
+        };
+        carry_over(&text, groups, other);
+        own = Some((is_v4, merged));
     }
     let (mut body, mut vcard4) = (Bytes::from(v3.write()), Bytes::from(v4.write()));
     match own {
@@ -144,14 +145,12 @@ fn merge(text: &Component, fresh: &Component, groups: Groups, changed: &BTreeSet
         }
         let is_meant = |line: &Line| properties.contains(&line.name.as_str());
         let mut wanted: Vec<&Line> = fresh.lines.iter().filter(|line| is_meant(line)).collect();
-        let mut seen = 0;
         let mut gone: Vec<Line> = Vec::new();
-        for line in merged.lines.iter().filter(|line| is_meant(line)) {
-            seen += 1;
+        for (seen, line) in merged.lines.iter().filter(|line| is_meant(line)).enumerate() {
             let value = line.unescaped();
             match wanted.iter().position(|new| new.name == line.name && new.unescaped() == value) {
                 Some(at) => drop(wanted.remove(at)),
-                None if slots.is_some_and(|slots| seen > slots) => {}
+                None if slots.is_some_and(|slots| seen >= slots) => {}
                 None => gone.push(line.clone()),
             }
         }
@@ -161,7 +160,7 @@ fn merge(text: &Component, fresh: &Component, groups: Groups, changed: &BTreeSet
                 other != line && !(explains && other.name.starts_with("X-AB"))
             });
         }
-        let at = merged.lines.iter().rposition(|line| is_meant(line)).map_or(merged.lines.len(), |at| at + 1);
+        let at = merged.lines.iter().rposition(is_meant).map_or(merged.lines.len(), |at| at + 1);
         let mut new: Vec<Line> = Vec::new();
         for line in wanted {
             let Some(group) = &line.group else {

@@ -45,8 +45,11 @@ const GROUPS: Groups = &[
     ('P', &["PHOTO"], None),
 ];
 
-/// How a phone is told: key, types in 3.0, types in 4.0, Apple's label. THE table of phones.
-const PHONES: [(&str, &[&str], &[&str], Option<&str>); 21] = [
+/// Key, types in 3.0, types in 4.0, Apple's label.
+type Phone = (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
+
+/// How a phone is told: THE table of phones.
+const PHONES: [Phone; 21] = [
     ("BusinessPhone", &["WORK", "VOICE"], &["work", "voice"], None),
     ("BusinessPhone2", &["WORK", "VOICE"], &["work", "voice"], None),
     ("BusinessFax", &["WORK", "FAX"], &["work", "fax"], None),
@@ -414,7 +417,7 @@ fn relations(card: &mut Card, item: &Item) {
         for name in names {
             match (card.version(), kind) {
                 (Version::V3, _) => {
-                    card.labelled(Line::text("X-ABRELATEDNAMES", &name), &format!("_$!<{label}>!$_"))
+                    card.labelled(Line::text("X-ABRELATEDNAMES", &name), &format!("_$!<{label}>!$_"));
                 }
                 (Version::V4, Some(kind)) => {
                     card.push(Line::text("RELATED", &name).with("TYPE", kind).with("VALUE", "text"));
@@ -428,7 +431,6 @@ fn relations(card: &mut Card, item: &Item) {
 /// PHOTO; octets are never changed. `None` for what is no picture.
 fn photo_line(version: Version, octets: &[u8]) -> Option<Line> {
     let kind = match octets {
-        [0xFF, 0xD8, ..] => "jpeg",
         [0x89, b'P', b'N', b'G', ..] => "png",
         [b'G', b'I', b'F', ..] => "gif",
         [b'B', b'M', ..] => "bmp",

@@ -102,7 +102,9 @@ fn local(value: &str) -> Option<DateTime> {
 pub(super) fn is_override_of(event: &Component, original: Timestamp, series: &Frame) -> bool {
     match event.line("RECURRENCE-ID").and_then(|line| moment(line, series)) {
         Some(Moment::Utc(at)) => at == original,
-        day @ Some(Moment::Date(_)) => day == Some(series.at(original)) || series.day_of(original) == day,
+        day @ Some(Moment::Date(_)) => {
+            day == Some(series.at(original)) || Some(series.day_of(original)) == day
+        }
         _ => false,
     }
 }

@@ -15,16 +15,16 @@ pub(super) enum Bound {
 
 /// The RRULE of a pattern; `None` where no rule says the same. `until` makes the bound of an end date.
 pub(super) fn rrule(recurrence: &Recurrence, until: impl Fn(Date) -> Bound) -> Option<String> {
-    let mut rule = pattern(&recurrence.pattern, recurrence.start)?;
-    match recurrence.end {
-        RangeEnd::Never => {}
-        RangeEnd::After(count) => rule.push_str(&format!(";COUNT={count}")),
-        RangeEnd::On(date) => rule.push_str(&match until(date) {
+    let rule = pattern(&recurrence.pattern, recurrence.start)?;
+    let end = match recurrence.end {
+        RangeEnd::Never => String::new(),
+        RangeEnd::After(count) => format!(";COUNT={count}"),
+        RangeEnd::On(date) => match until(date) {
             Bound::Date(date) => format!(";UNTIL={}", date.strftime("%Y%m%d")),
             Bound::Instant(at) => format!(";UNTIL={}", at.strftime("%Y%m%dT%H%M%SZ")),
-        }),
-    }
-    Some(rule)
+        },
+    };
+    Some(rule + &end)
 }
 
 fn pattern(pattern: &Pattern, start: Date) -> Option<String> {

@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 /// Years at which components begin: the same for most events, so that they are the same for most events.
-const ROUND_YEARS: [i16; 3] = [2008, 1996, 1970];
+const ROUND_YEARS: [i16; 3] = [2010, 1996, 1970];
 /// What changes after this year is told only as far as it follows a rule.
 const HORIZON: i16 = 2050;
 
@@ -217,6 +217,52 @@ impl<'a> Run<'a> {
             to: first.map_or(Offset::UTC, |t| t.to),
             name: first.and_then(|t| t.name.clone()),
             daylight: first.is_some_and(|t| t.daylight),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use jiff::tz::db;
+
+    /// Changes of offset that a clock would notice.
+    fn changes(zone: &Zone, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Offset)> {
+        let mut offset = zone.offset(from);
+        let mut changes = Vec::new();
+        for transition in zone.transitions(from, to) {
+            if transition.to != offset {
+                offset = transition.to;
+                changes.push((transition.at, offset));
+            }
+        }
+        changes
+    }
+
+    #[test]
+    fn every_zone_is_told_as_it_is_from_every_round_year_on() {
+        let mut wrong = Vec::new();
+        for name in db().available() {
+            let Some(zone) = Zone::iana(name.as_str()).filter(|zone| !zone.is_utc()) else { continue };
+            for year in [1960, 1970, 1996, 2010] {
+                let (from, to) = (new_year(year), new_year(HORIZON));
+                let told = Zone::custom("told", observances_of(&zone, year)).unwrap();
+                let same = told.offset(from) == zone.offset(from)
+                    && changes(&told, from, to) == changes(&zone, from, to);
+                if !same {
+                    wrong.push(format!("{name} {year}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    #[test]
+    fn usual_zones_are_told_in_two_rules() {
+        for name in ["Europe/Berlin", "America/New_York", "Australia/Sydney"] {
+            let component = vtimezone(&Zone::iana(name).unwrap(), 2026).unwrap();
+            assert_eq!(component.children.len(), 2, "{}", component.write());
         }
     }
 }

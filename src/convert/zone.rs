@@ -23,10 +23,11 @@ pub(super) fn of_ews(zone: &TimeZone, mailbox: &str) -> Option<Zone> {
         let own = windows_zones::from_iana(mailbox).filter(|own| own.eq_ignore_ascii_case(id));
         return own.and_then(|_| Zone::iana(mailbox)).or_else(|| Zone::iana(main));
     }
-    if id.contains('/') && !id.contains(':') {
-        if let Some(found) = Zone::iana(id) {
-            return Some(found);
-        }
+    if id.contains('/')
+        && !id.contains(':')
+        && let Some(found) = Zone::iana(id)
+    {
+        return Some(found);
     }
     custom(zone)
 }
@@ -77,7 +78,7 @@ fn era(
     for (transition, to) in transitions.iter().zip(&offsets) {
         let name = period(transition).map(|period| period.name.clone()).filter(|name| !name.is_empty());
         let daylight = *to > least;
-        match &transition.when {
+        match transition.when {
             None => observances.push(fixed(from, before, *to, name, daylight)),
             Some(when) => {
                 let (onset, mut rule) = yearly(when, from)?;
@@ -103,7 +104,7 @@ fn fixed(onset: DateTime, from: Offset, to: Offset, name: Option<String>, daylig
 }
 
 /// The first moment of that kind in an era, and the rule.
-fn yearly(when: &YearlyMoment, from: DateTime) -> Option<(DateTime, Rule)> {
+fn yearly(when: YearlyMoment, from: DateTime) -> Option<(DateTime, Rule)> {
     // Windows says "one millisecond before midnight".
     let time =
         Time::midnight().checked_add(jiff::Span::new().try_seconds(when.seconds.min(86_399)).ok()?).ok()?;

@@ -15,6 +15,7 @@ pub enum CollectionKind {
 
 /// What the signed-in user may do in a collection, as the upstream says. RFC 3744 5.4
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a right of its own")]
 pub struct Rights {
     /// Read the members.
     pub read: bool,

@@ -299,9 +299,9 @@ fn people_text(item: &Item) -> String {
 
 fn class(scene: &Scene, event: &mut Component) {
     // Exceptions of a private series are private.
-    let words =
+    let mut words =
         [Some(scene.item), scene.master].into_iter().flatten().filter_map(|i| i.filled("Sensitivity"));
-    let class = words.filter_map(|word| sensitivity(&word)).next();
+    let class = words.find_map(|word| sensitivity(&word));
     event.lines.extend(class.map(|class| Line::raw("CLASS", class)));
 }
 

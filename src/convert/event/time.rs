@@ -119,8 +119,8 @@ impl Frame {
     }
 
     /// The day of an instant, as a moment.
-    pub fn day_of(&self, at: Timestamp) -> Option<Moment> {
-        Some(Moment::Date(self.start_zone.to_local(at).date()))
+    pub fn day_of(&self, at: Timestamp) -> Moment {
+        Moment::Date(self.start_zone.to_local(at).date())
     }
 
     /// The year from which on zones must be explained.
