@@ -152,7 +152,8 @@ where
             let rest = stream::unfold(incoming, |mut incoming| async {
                 incoming.recv().await.map(|piece| (piece, incoming))
             });
-            Body::from_stream(stream::StreamExt::chain(begun, rest))
+            // Compression asks once more after the end.
+            Body::from_stream(stream::StreamExt::fuse(stream::StreamExt::chain(begun, rest)))
         }
     };
     let mut response = (StatusCode::MULTI_STATUS, xml_type(), body).into_response();

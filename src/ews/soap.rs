@@ -10,7 +10,7 @@ pub const T: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
 pub const M: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 
-const PREFIXES: &[(&str, &str)] = &[(SOAP, "soap"), (T, "t"), (M, "m")];
+const PREFIXES: &[(&str, &str)] = &[("soap", SOAP), ("t", T), ("m", M)];
 
 /// A name in the namespace of types.
 pub const fn t(local: &'static str) -> crate::xml::Name {
