@@ -17,4 +17,6 @@ pub mod types;
 pub use client::{Exchange, Session, Settings};
 pub use credentials::Credentials;
 pub use error::{Error, ResponseCode};
-pub use operations::{Fetched, FolderChange, FolderSelector, ItemChange, Page};
+pub use operations::{
+    Answer, Disposal, Fetched, FolderChange, FolderSelector, ItemChange, NewAttachment, Page, Target,
+};

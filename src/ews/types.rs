@@ -1,5 +1,7 @@
 //! Items as GetItem hands them out, read by name. MS-OXWSCORE, MS-OXWSMTGS, MS-OXWSCONT, MS-OXWSTASK
 
+pub mod write;
+
 use super::field::{ExtendedProperty, Key, Set};
 use super::soap::T;
 use crate::xml::{Element, Name, Reader};
@@ -590,22 +592,24 @@ impl Recurrence {
     }
 }
 
-/// Months of the year by their English names.
+/// Months of the year.
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// A month by its English name.
 fn month(text: &str) -> Option<i8> {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
     MONTHS.iter().position(|month| *month == text).and_then(|at| i8::try_from(at + 1).ok())
 }
 

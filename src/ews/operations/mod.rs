@@ -1,9 +1,14 @@
-//! The reading operations: what is asked and what comes back.
+//! Operations: what is asked and what comes back.
+
+mod write;
+
+pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};
 use super::error::Error;
-use super::field::{self, ExtendedProperty, Key, Set, Shape};
+use super::field::{self, Shape};
 use super::soap::{check, m, messages};
+use super::types::write::extended_uri;
 use super::types::{Folder, Item, ItemClass, ItemId, item_id, name as t};
 use crate::xml::{Element, Writer};
 use base64::Engine as _;
@@ -240,26 +245,7 @@ fn additional(w: &mut Writer, shape: &Shape) {
         w.open(&t("FieldURI")).attribute("FieldURI", uri).close();
     }
     for property in shape.extended {
-        extended_field_uri(w, property);
+        w.element(&extended_uri(property));
     }
     w.close();
-}
-
-fn extended_field_uri(w: &mut Writer, property: &ExtendedProperty) {
-    w.open(&t("ExtendedFieldURI"));
-    match property.set {
-        Set::Tag => {}
-        Set::Distinguished(name) => {
-            w.attribute("DistinguishedPropertySetId", name);
-        }
-        Set::Guid(guid) => {
-            w.attribute("PropertySetId", guid);
-        }
-    }
-    match (property.key, property.set) {
-        (Key::Number(number), Set::Tag) => w.attribute("PropertyTag", &format!("0x{number:04X}")),
-        (Key::Number(number), _) => w.attribute("PropertyId", &number.to_string()),
-        (Key::Name(name), _) => w.attribute("PropertyName", name),
-    };
-    w.attribute("PropertyType", property.kind).close();
 }

@@ -1,0 +1,297 @@
+//! The writing operations. None of them is ever sent twice by itself.
+
+use super::super::client::{Repeat, Session};
+use super::super::error::Error;
+use super::super::soap::{check, m, messages};
+use super::super::types::write::{Change, Field, Notify, element, elements, extended_uri};
+use super::super::types::{ItemClass, ItemId, item_id, name as t};
+use super::{FolderSelector, folder_id, missing};
+use crate::xml::{Element, Writer};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// What is changed or deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An item; the ChangeKey is what the change is based on.
+    Item(ItemId),
+    /// An occurrence of a series: its master and its number from 1, deleted ones counted. MS-OXWSCORE 2.2.4.33
+    Occurrence(ItemId, u32),
+}
+
+/// What happens to what is deleted. MS-OXWSCDATA 2.2.5.10
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposal {
+    /// It can be found in Deleted Items.
+    Bin,
+    /// It is gone.
+    Gone,
+}
+
+/// An answer to an invitation. MS-OXWSMTGS 2.2.4.2, 2.2.4.35, 2.2.4.13
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `AcceptItem`
+    Accept,
+    /// `TentativelyAcceptItem`
+    Tentative,
+    /// `DeclineItem`
+    Decline,
+}
+
+/// Octets that are attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAttachment {
+    /// File name.
+    pub name: String,
+    /// Media type.
+    pub content_type: String,
+    /// The picture of a contact.
+    pub is_contact_photo: bool,
+    /// Octets.
+    pub content: Vec<u8>,
+}
+
+impl Notify {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Nobody => "SendToNone",
+            Self::All => "SendToAllAndSaveCopy",
+            Self::Changed => "SendToChangedAndSaveCopy",
+        }
+    }
+}
+
+fn item_id_element(w: &mut Writer, name: &'static str, id: &ItemId) {
+    w.open(&t(name)).attribute("Id", &id.id);
+    if !id.change_key.is_empty() {
+        w.attribute("ChangeKey", &id.change_key);
+    }
+    w.close();
+}
+
+fn target_element(w: &mut Writer, target: &Target) {
+    match target {
+        Target::Item(id) => item_id_element(w, "ItemId", id),
+        Target::Occurrence(master, index) => {
+            w.open(&t("OccurrenceItemId"));
+            w.attribute("RecurringMasterId", &master.id);
+            if !master.change_key.is_empty() {
+                w.attribute("ChangeKey", &master.change_key);
+            }
+            w.attribute("InstanceIndex", &index.to_string()).close();
+        }
+    }
+}
+
+fn field_uri(w: &mut Writer, field: &Field) {
+    match field {
+        Field::Uri(uri) => {
+            w.open(&t("FieldURI")).attribute("FieldURI", uri).close();
+        }
+        Field::Indexed(uri, key) => {
+            w.open(&t("IndexedFieldURI")).attribute("FieldURI", uri).attribute("FieldIndex", key).close();
+        }
+        Field::Extended(property) => {
+            w.element(&extended_uri(property));
+        }
+    }
+}
+
+fn updates(w: &mut Writer, class: ItemClass, changes: &[Change]) {
+    w.open(&t("Updates"));
+    for change in changes {
+        if let Some(value) = &change.value {
+            w.open(&t("SetItemField"));
+            field_uri(w, &change.field);
+            w.open(&class.name()).element(&element(&change.field, value)).close().close();
+        } else {
+            w.open(&t("DeleteItemField"));
+            field_uri(w, &change.field);
+            w.close();
+        }
+    }
+    w.close();
+}
+
+/// The id in the first item of a response message.
+fn written(message: &Element) -> Result<ItemId, Error> {
+    let item = check(message)?.find("Items").and_then(|items| items.children().next());
+    item.and_then(|item| item_id(item.find("ItemId")?)).ok_or_else(|| missing("ItemId"))
+}
+
+fn first(answer: &Element) -> Result<&Element, Error> {
+    messages(answer).next().ok_or_else(|| missing("response message"))
+}
+
+impl Session {
+    /// CreateItem in a folder. MS-OXWSCORE 3.1.4.2
+    pub async fn create_item(
+        &self,
+        folder: &str,
+        class: ItemClass,
+        changes: &[Change],
+        notify: Notify,
+    ) -> Result<ItemId, Error> {
+        let answer = self
+            .call("CreateItem", Repeat::Never, |w| {
+                w.open(&m("CreateItem"));
+                if class == ItemClass::CalendarItem {
+                    w.attribute("SendMeetingInvitations", notify.word());
+                }
+                w.open(&m("SavedItemFolderId"));
+                folder_id(w, &FolderSelector::Id(folder.to_owned()));
+                w.close().open(&m("Items")).open(&class.name());
+                for element in elements(changes) {
+                    w.element(&element);
+                }
+            })
+            .await?;
+        written(first(&answer)?)
+    }
+
+    /// UpdateItem of one or several items or occurrences, in order; one answer each. Refused when an item is no longer
+    /// what its ChangeKey says. MS-OXWSCORE 3.1.4.9
+    pub async fn update_items(
+        &self,
+        class: ItemClass,
+        changes: &[(Target, Vec<Change>)],
+        notify: Notify,
+    ) -> Result<Vec<Result<ItemId, Error>>, Error> {
+        let answer = self
+            .call("UpdateItem", Repeat::Never, |w| {
+                w.open(&m("UpdateItem")).attribute("ConflictResolution", "NeverOverwrite");
+                w.attribute("MessageDisposition", "SaveOnly");
+                if class == ItemClass::CalendarItem {
+                    w.attribute("SendMeetingInvitationsOrCancellations", notify.word());
+                }
+                w.open(&m("ItemChanges"));
+                for (target, changes) in changes {
+                    w.open(&t("ItemChange"));
+                    target_element(w, target);
+                    updates(w, class, changes);
+                    w.close();
+                }
+            })
+            .await?;
+        Ok(messages(&answer).map(written).collect())
+    }
+
+    /// UpdateItem of one item or occurrence.
+    pub async fn update_item(
+        &self,
+        class: ItemClass,
+        target: &Target,
+        changes: &[Change],
+        notify: Notify,
+    ) -> Result<ItemId, Error> {
+        let all = self.update_items(class, &[(target.clone(), changes.to_vec())], notify).await?;
+        all.into_iter().next().ok_or_else(|| missing("response message"))?
+    }
+
+    /// DeleteItem; one answer each. MS-OXWSCORE 3.1.4.3
+    pub async fn delete_items(
+        &self,
+        targets: &[Target],
+        disposal: Disposal,
+        notify: Notify,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        let answer = self
+            .call("DeleteItem", Repeat::Never, |w| {
+                let kind = match disposal {
+                    Disposal::Bin => "MoveToDeletedItems",
+                    Disposal::Gone => "HardDelete",
+                };
+                let notify = if notify == Notify::Nobody { Notify::Nobody } else { Notify::All };
+                w.open(&m("DeleteItem")).attribute("DeleteType", kind);
+                w.attribute("SendMeetingCancellations", notify.word());
+                w.attribute("AffectedTaskOccurrences", "AllOccurrences");
+                w.open(&m("ItemIds"));
+                for target in targets {
+                    target_element(w, target);
+                }
+            })
+            .await?;
+        Ok(messages(&answer).map(|message| check(message).map(drop)).collect())
+    }
+
+    /// CreateAttachment; gives the item's new version. MS-OXWSATT 3.1.4.1
+    pub async fn create_attachments(&self, item: &ItemId, new: &[NewAttachment]) -> Result<ItemId, Error> {
+        let answer = self
+            .call("CreateAttachment", Repeat::Never, |w| {
+                w.open(&m("CreateAttachment"));
+                w.open(&m("ParentItemId"))
+                    .attribute("Id", &item.id)
+                    .attribute("ChangeKey", &item.change_key)
+                    .close();
+                w.open(&m("Attachments"));
+                for attachment in new {
+                    w.open(&t("FileAttachment")).leaf(&t("Name"), &attachment.name);
+                    w.leaf(&t("ContentType"), &attachment.content_type);
+                    if attachment.is_contact_photo {
+                        w.leaf(&t("IsContactPhoto"), "true");
+                    }
+                    w.leaf(&t("Content"), &STANDARD.encode(&attachment.content)).close();
+                }
+            })
+            .await?;
+        root_version(&answer, item, "AttachmentId")
+    }
+
+    /// DeleteAttachment; gives the item's new version. MS-OXWSATT 3.1.4.2
+    pub async fn delete_attachments(&self, item: &ItemId, ids: &[String]) -> Result<ItemId, Error> {
+        let answer = self
+            .call("DeleteAttachment", Repeat::Never, |w| {
+                w.open(&m("DeleteAttachment")).open(&m("AttachmentIds"));
+                for id in ids {
+                    w.open(&t("AttachmentId")).attribute("Id", id).close();
+                }
+            })
+            .await?;
+        root_version(&answer, item, "RootItemId")
+    }
+
+    /// Answers an invitation; `tell` sends the answer to the organiser. MS-OXWSMTGS 3.1.4.2
+    pub async fn answer(
+        &self,
+        item: &ItemId,
+        answer: Answer,
+        comment: &str,
+        tell: bool,
+    ) -> Result<(), Error> {
+        let name = match answer {
+            Answer::Accept => "AcceptItem",
+            Answer::Tentative => "TentativelyAcceptItem",
+            Answer::Decline => "DeclineItem",
+        };
+        let answer = self
+            .call("CreateItem", Repeat::Never, |w| {
+                let disposition = if tell { "SendAndSaveCopy" } else { "SaveOnly" };
+                w.open(&m("CreateItem")).attribute("MessageDisposition", disposition);
+                w.open(&m("Items")).open(&t(name));
+                if !comment.is_empty() {
+                    w.open(&t("Body")).attribute("BodyType", "Text").text(comment).close();
+                }
+                item_id_element(w, "ReferenceItemId", item);
+            })
+            .await?;
+        check(first(&answer)?).map(drop)
+    }
+}
+
+/// The version of the item that attachments hang on, after the last of them.
+fn root_version(answer: &Element, item: &ItemId, name: &str) -> Result<ItemId, Error> {
+    let mut version = item.clone();
+    for message in messages(answer) {
+        let message = check(message)?;
+        let found = find_below(message, name);
+        if let Some(key) = found.and_then(|element| element.attribute("RootItemChangeKey")) {
+            key.clone_into(&mut version.change_key);
+        }
+    }
+    Ok(version)
+}
+
+fn find_below<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
+    element.find(local).or_else(|| element.children().find_map(|child| find_below(child, local)))
+}
