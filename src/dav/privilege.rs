@@ -30,11 +30,13 @@ fn names(resource: &Resource) -> Vec<&'static Name> {
         }
     }
     let Rights { read: _, create, modify, delete, administer } = rights;
-    // DAV:write is the sum of the others, so it is granted only with all of them. RFC 3744 3.2
+    // DAV:write is the sum of the others, so it goes with all of them. RFC 3744 3.2. Who may do everything with the
+    // members may set colours and the like; that a default folder keeps its name is a matter of that property alone.
+    let write = create && modify && delete;
     let parts = [
-        (create && modify && delete && administer, &webdav::WRITE),
+        (write, &webdav::WRITE),
         (modify, &webdav::WRITE_CONTENT),
-        (administer, &webdav::WRITE_PROPERTIES),
+        (write || administer, &webdav::WRITE_PROPERTIES),
         (create, &webdav::BIND),
         (delete, &webdav::UNBIND),
     ];

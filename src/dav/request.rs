@@ -35,7 +35,7 @@ impl Default for Settings {
 /// Octets of an XML body: a multiget of some 40,000 members.
 const LARGEST_XML: usize = 4 << 20;
 /// Octets of an unwanted body that are read and thrown away, so that the client gets to see the answer.
-const DRAINED: usize = 1 << 20;
+const DRAINED: usize = 64 << 20;
 
 #[derive(Clone)]
 struct Service {
