@@ -38,7 +38,8 @@ impl Client {
 
     /// Sends one request on a connection of its own.
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: gw.example.test\r\nConnection: close\r\n");
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: gw.example.test\r\nConnection: close\r\n");
         if let Some(authorization) = &self.authorization
             && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
         {
@@ -150,7 +151,11 @@ impl Response {
             let code = status.split(' ').nth(1).unwrap().parse().unwrap();
             (code, propstat.find("prop").unwrap().children().cloned().collect())
         });
-        Self { href: text(element, "href").unwrap(), status: text(element, "status"), propstats: propstats.collect() }
+        Self {
+            href: text(element, "href").unwrap(),
+            status: text(element, "status"),
+            propstats: propstats.collect(),
+        }
     }
 
     /// A property that was found.
