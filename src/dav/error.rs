@@ -1,11 +1,13 @@
 //! The place where errors become HTTP.
 
 use super::kinds::Kinds;
-use super::names::{PREFIXES, webdav};
-use super::precondition::Precondition;
+use super::names::{PREFIXES, exdav, webdav};
+use super::path::Space;
+use super::precondition::{self, Precondition};
 use super::{COMPLIANCE, methods};
 use crate::gateway;
-use crate::xml::{self, Writer};
+use crate::model::refusal::Refusal;
+use crate::xml::{self, Element, Name, Writer};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -29,6 +31,9 @@ pub(super) enum Error {
     NotAllowed(Kinds),
     #[error("the resource has changed: its entity tag is not the one that the request asks for")]
     Changed,
+    /// An object that cannot be stored, where, and what it is in conflict with.
+    #[error("{0}")]
+    Unstorable(Refusal, Space, Option<String>),
     #[error("the body is larger than {0} octets")]
     TooLarge(usize),
     #[error("the body did not arrive in time or was cut off")]
@@ -49,6 +54,10 @@ impl Error {
                 gateway::Error::NotFound => StatusCode::NOT_FOUND,
                 gateway::Error::ForgottenToken => Precondition::SyncToken.row().1,
                 gateway::Error::InvalidFilter(_) => Precondition::CalendarFilter.row().1,
+                gateway::Error::Changed => StatusCode::PRECONDITION_FAILED,
+                gateway::Error::Refused(_) => StatusCode::FORBIDDEN,
+                gateway::Error::Exists => Precondition::MustBeNew.row().1,
+                gateway::Error::Full => Precondition::Quota.row().1,
                 gateway::Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
                 gateway::Error::Internal(..) => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -56,6 +65,7 @@ impl Error {
             Self::Invalid(_) | Self::Xml(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unstorable(..) => StatusCode::FORBIDDEN,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
@@ -63,14 +73,25 @@ impl Error {
         }
     }
 
-    fn precondition(&self) -> Option<Precondition> {
-        match self {
-            Self::Refused(precondition, _) => Some(*precondition),
-            Self::Gateway(gateway::Error::Denied(_)) => Some(Precondition::NeedPrivileges),
-            Self::Gateway(gateway::Error::ForgottenToken) => Some(Precondition::SyncToken),
-            Self::Gateway(gateway::Error::InvalidFilter(_)) => Some(Precondition::CalendarFilter),
-            _ => None,
-        }
+    /// What stands in `DAV:error`.
+    fn element(&self) -> Option<Element> {
+        let precondition = match self {
+            Self::Refused(precondition, _) => *precondition,
+            Self::Unstorable(refusal, space, href) => {
+                return Some(unstorable(refusal, *space, href.as_deref()));
+            }
+            Self::Gateway(error) => match error {
+                gateway::Error::Refused(refusal) => return Some(unstorable(refusal, Space::Calendars, None)),
+                gateway::Error::Denied(_) => Precondition::NeedPrivileges,
+                gateway::Error::ForgottenToken => Precondition::SyncToken,
+                gateway::Error::InvalidFilter(_) => Precondition::CalendarFilter,
+                gateway::Error::Exists => Precondition::MustBeNew,
+                gateway::Error::Full => Precondition::Quota,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Element::new(precondition.row().0.clone()))
     }
 
     /// A fault of ours goes to the log with its causes; the client learns only that there was one.
@@ -95,6 +116,24 @@ impl Error {
     }
 }
 
+/// With the part that it is about, and the resource that is in the way. RFC 4791 5.3.2.1
+fn unstorable(refusal: &Refusal, space: Space, href: Option<&str>) -> Element {
+    let name = precondition::unstorable(&refusal.reason, space);
+    let leaf = |name: &Name, text: &str| Element::new(name.clone()).with_text(text);
+    let mut element = Element::new(name.clone());
+    if let Some(href) = href {
+        element = element.with_child(leaf(&webdav::HREF, href));
+    }
+    // The elements of the standards are defined as empty, ours are not.
+    if name.namespace() == exdav::NAMESPACE {
+        if let Some(part) = &refusal.part {
+            element = element.with_child(leaf(&exdav::PART, part));
+        }
+        element = element.with_child(leaf(&exdav::REASON, &refusal.text));
+    }
+    element
+}
+
 /// Seconds, at least one. RFC 9110 10.2.3
 fn seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
@@ -103,10 +142,10 @@ fn seconds(duration: Duration) -> u64 {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let text = self.text();
-        let mut response = match self.precondition() {
-            Some(precondition) => {
+        let mut response = match self.element() {
+            Some(element) => {
                 let mut writer = Writer::new(PREFIXES);
-                writer.open(&webdav::ERROR).empty(precondition.row().0);
+                writer.open(&webdav::ERROR).element(&element);
                 writer.leaf(&webdav::RESPONSEDESCRIPTION, &text).close();
                 (self.status(), xml_type(), writer.finish()).into_response()
             }

@@ -1,6 +1,8 @@
 //! The table of preconditions: what a client may have to know beyond a status.
 
-use super::names::{caldav, carddav, webdav};
+use super::names::{caldav, carddav, exdav, webdav};
+use super::path::Space;
+use crate::model::refusal::Reason;
 use crate::xml::Name;
 use axum::http::StatusCode;
 
@@ -19,6 +21,11 @@ pub(super) enum Precondition {
     AddressData,
     NumberOfMatches,
     NeedPrivileges,
+    CalendarLocation,
+    CardLocation,
+    MustBeNew,
+    ResourceType,
+    Quota,
 }
 
 impl Precondition {
@@ -41,6 +48,36 @@ impl Precondition {
                 (&webdav::NUMBER_OF_MATCHES_WITHIN_LIMITS, StatusCode::INSUFFICIENT_STORAGE) // RFC 6578 3.6
             }
             Self::NeedPrivileges => (&webdav::NEED_PRIVILEGES, StatusCode::FORBIDDEN), // RFC 3744 7.1.1
+            Self::CalendarLocation => (&caldav::CALENDAR_COLLECTION_LOCATION_OK, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1
+            Self::CardLocation => (&carddav::ADDRESSBOOK_COLLECTION_LOCATION_OK, StatusCode::FORBIDDEN), // RFC 6352 6.3.1.1
+            Self::MustBeNew => (&webdav::RESOURCE_MUST_BE_NULL, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1
+            Self::ResourceType => (&webdav::VALID_RESOURCETYPE, StatusCode::FORBIDDEN), // RFC 5689 3.3
+            Self::Quota => (&webdav::QUOTA_NOT_EXCEEDED, StatusCode::INSUFFICIENT_STORAGE), // RFC 4331 6
         }
+    }
+}
+
+/// The element for an object that cannot be stored; the status is always 403, so that the client gives the edit up.
+/// RFC 4791 5.3.2.1, RFC 6352 6.3.2.1, RFC 6638 3.2
+pub(super) fn unstorable(reason: &Reason, space: Space) -> &'static Name {
+    let is_card = space == Space::Cards;
+    match reason {
+        Reason::InvalidData | Reason::InvalidObject if is_card => &carddav::VALID_ADDRESS_DATA,
+        Reason::InvalidData => &caldav::VALID_CALENDAR_DATA,
+        Reason::InvalidObject => &caldav::VALID_CALENDAR_OBJECT_RESOURCE,
+        Reason::UnsupportedData | Reason::UnsupportedComponent if is_card => &carddav::SUPPORTED_ADDRESS_DATA,
+        Reason::UnsupportedData => &caldav::SUPPORTED_CALENDAR_DATA,
+        Reason::UnsupportedComponent => &caldav::SUPPORTED_CALENDAR_COMPONENT,
+        Reason::UidConflict(_) if is_card => &carddav::NO_UID_CONFLICT,
+        Reason::UidConflict(_) => &caldav::NO_UID_CONFLICT,
+        Reason::TooLarge if is_card => &carddav::MAX_RESOURCE_SIZE,
+        Reason::TooLarge => &caldav::MAX_RESOURCE_SIZE,
+        Reason::TooEarly => &caldav::MIN_DATE_TIME,
+        Reason::TooLate => &caldav::MAX_DATE_TIME,
+        Reason::UnsupportedRecurrence => &exdav::UNSUPPORTED_RECURRENCE,
+        Reason::OccurrenceCrossesNeighbour => &exdav::OCCURRENCE_CROSSES_NEIGHBOUR,
+        Reason::UnsupportedTimeZone => &exdav::UNSUPPORTED_TIMEZONE,
+        Reason::AttendeeChange => &caldav::ALLOWED_ATTENDEE_SCHEDULING_OBJECT_CHANGE,
+        Reason::OrganizerChange => &caldav::ALLOWED_ORGANIZER_SCHEDULING_OBJECT_CHANGE,
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong, in the words of those who serve clients.
 
+use crate::model::refusal::Refusal;
 use std::time::Duration;
 
 /// A failure of the gateway. `dav::error` turns it into HTTP, nobody else does.
@@ -20,6 +21,18 @@ pub enum Error {
     /// The report's filter cannot be evaluated. RFC 4791 7.8 `valid-filter`
     #[error("the filter is not valid: {0}")]
     InvalidFilter(String),
+    /// A condition of a writing request is not met: the resource is not what the client thinks. RFC 9110 15.5.13
+    #[error("the resource has changed: read it again first")]
+    Changed,
+    /// The object cannot be stored.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// There is a collection of that name.
+    #[error("there is such a collection already")]
+    Exists,
+    /// The mailbox is full. RFC 4331 6
+    #[error("the mailbox is full")]
+    Full,
     /// The upstream is away or throttles; try again later.
     #[error("Exchange cannot be reached at the moment: {reason}")]
     Unavailable {

@@ -11,6 +11,7 @@ mod failure;
 mod mailbox;
 mod read;
 mod sign_in;
+pub mod write;
 
 pub use error::Error;
 pub use mailbox::Mailbox;

@@ -6,5 +6,6 @@ pub mod collection;
 pub mod id;
 pub mod object;
 pub mod recurrence;
+pub mod refusal;
 pub mod windows_zones;
 pub mod zone;

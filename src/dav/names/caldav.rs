@@ -61,3 +61,16 @@ pub(in crate::dav) static SCHEDULE_TAG: Name = name("schedule-tag");
 
 // Preconditions: RFC 4791 1.3
 pub(in crate::dav) static VALID_FILTER: Name = name("valid-filter");
+
+// Preconditions of writing: RFC 4791 5.3, RFC 6638 3.2, 10
+pub(in crate::dav) static ALLOWED_ATTENDEE_SCHEDULING_OBJECT_CHANGE: Name =
+    name("allowed-attendee-scheduling-object-change");
+pub(in crate::dav) static ALLOWED_ORGANIZER_SCHEDULING_OBJECT_CHANGE: Name =
+    name("allowed-organizer-scheduling-object-change");
+pub(in crate::dav) static CALENDAR_COLLECTION_LOCATION_OK: Name = name("calendar-collection-location-ok");
+pub(in crate::dav) static MAX_DATE_TIME: Name = name("max-date-time");
+pub(in crate::dav) static MIN_DATE_TIME: Name = name("min-date-time");
+pub(in crate::dav) static NO_UID_CONFLICT: Name = name("no-uid-conflict");
+pub(in crate::dav) static SUPPORTED_CALENDAR_COMPONENT: Name = name("supported-calendar-component");
+pub(in crate::dav) static VALID_CALENDAR_DATA: Name = name("valid-calendar-data");
+pub(in crate::dav) static VALID_CALENDAR_OBJECT_RESOURCE: Name = name("valid-calendar-object-resource");

@@ -6,6 +6,7 @@ pub(super) mod apple;
 pub(super) mod caldav;
 pub(super) mod calendarserver;
 pub(super) mod carddav;
+pub(super) mod exdav;
 pub(super) mod webdav;
 
 /// The prefixes that answers use.
@@ -15,4 +16,5 @@ pub(super) static PREFIXES: &[(&str, &str)] = &[
     ("CARD", carddav::NAMESPACE),
     ("CS", calendarserver::NAMESPACE),
     ("A", apple::NAMESPACE),
+    ("X", exdav::NAMESPACE),
 ];

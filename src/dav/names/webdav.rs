@@ -98,3 +98,8 @@ pub(in crate::dav) static NEED_PRIVILEGES: Name = name("need-privileges");
 pub(in crate::dav) static NUMBER_OF_MATCHES_WITHIN_LIMITS: Name = name("number-of-matches-within-limits");
 pub(in crate::dav) static PROPFIND_FINITE_DEPTH: Name = name("propfind-finite-depth");
 pub(in crate::dav) static VALID_SYNC_TOKEN: Name = name("valid-sync-token");
+
+// Writing: RFC 4918 9, RFC 4331 6, RFC 5689 3
+pub(in crate::dav) static QUOTA_NOT_EXCEEDED: Name = name("quota-not-exceeded");
+pub(in crate::dav) static RESOURCE_MUST_BE_NULL: Name = name("resource-must-be-null");
+pub(in crate::dav) static VALID_RESOURCETYPE: Name = name("valid-resourcetype");

@@ -1,0 +1,79 @@
+//! What a client wants to be true before it writes.
+
+use crate::gateway::Error;
+use crate::model::id::{ETag, ScheduleTag};
+use crate::model::object::Head;
+
+/// A list of entity tags, or any at all.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tags {
+    /// `*`: there is a resource.
+    Any,
+    /// One of these. Weak ones never match and are left out.
+    These(Vec<ETag>),
+}
+
+impl Tags {
+    fn fit(&self, current: Option<&Head>) -> bool {
+        match (self, current) {
+            (_, None) => false,
+            (Self::Any, Some(_)) => true,
+            (Self::These(tags), Some(head)) => tags.contains(&head.etag),
+        }
+    }
+}
+
+/// The conditions of a writing request. RFC 9110 13.1, RFC 6638 8.3
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// `If-Match`
+    pub if_match: Option<Tags>,
+    /// `If-None-Match`
+    pub if_none_match: Option<Tags>,
+    /// `If-Schedule-Tag-Match`
+    pub if_schedule_tag_match: Option<ScheduleTag>,
+}
+
+impl Conditions {
+    /// Judges what is there now; `None` when there is nothing. Fails with [`Error::Changed`].
+    pub fn judge(&self, current: Option<&Head>) -> Result<(), Error> {
+        let Self { if_match, if_none_match, if_schedule_tag_match } = self;
+        let tag = current.and_then(|head| head.schedule_tag.as_ref());
+        let met = if_match.as_ref().is_none_or(|tags| tags.fit(current))
+            && !if_none_match.as_ref().is_some_and(|tags| tags.fit(current))
+            && if_schedule_tag_match.as_ref().is_none_or(|wanted| tag == Some(wanted));
+        if met { Ok(()) } else { Err(Error::Changed) }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_hold_for_what_is_there_and_what_is_not() {
+        let head = Head {
+            name: "x.ics".parse().unwrap(),
+            etag: ETag("a".into()),
+            schedule_tag: Some(ScheduleTag("s".into())),
+            last_modified: jiff::Timestamp::UNIX_EPOCH,
+            size: 1,
+        };
+        let these = |tags: &[&str]| Some(Tags::These(tags.iter().map(|t| ETag((*t).into())).collect()));
+        let met = |conditions: Conditions, current| conditions.judge(current).is_ok();
+        let none = Conditions::default;
+        assert!(met(none(), None) && met(none(), Some(&head)));
+        let create = Conditions { if_none_match: Some(Tags::Any), ..none() };
+        assert!(met(create.clone(), None) && !met(create, Some(&head)));
+        let update = Conditions { if_match: these(&["b", "a"]), ..none() };
+        assert!(!met(update.clone(), None) && met(update, Some(&head)));
+        assert!(!met(Conditions { if_match: these(&["b"]), ..none() }, Some(&head)));
+        assert!(!met(Conditions { if_match: these(&[]), ..none() }, Some(&head)));
+        let schedule =
+            |tag: &str| Conditions { if_schedule_tag_match: Some(ScheduleTag(tag.into())), ..none() };
+        assert!(
+            met(schedule("s"), Some(&head)) && !met(schedule("t"), Some(&head)) && !met(schedule("s"), None)
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! Writing: to Exchange first, and into the mirror only what Exchange acknowledged.
+//!
+//! **Invariant:** conditions are judged against what Exchange holds now, not against the mirror alone.
+//! **Invariant:** a failure whose outcome is unclear is looked into before anything is tried again.
+
+mod collection;
+mod condition;
+mod delete;
+mod put;
+mod relocate;
+
+pub use collection::{CollectionChange, Field, NewCollection};
+pub use condition::{Conditions, Tags};
+pub use delete::Others;
+pub use relocate::{Overwrite, Relocation};
+
+use crate::model::id::{ETag, ResourceName, ScheduleTag};
+
+/// What became of a written object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// Its name; another than asked for when the object was there already under that name.
+    pub name: ResourceName,
+    /// Whether it is new.
+    pub created: bool,
+    /// Only if a GET gives back the octets that were sent. RFC 4791 5.3.4
+    pub etag: Option<ETag>,
+    /// Only for scheduling object resources. RFC 6638 3.2.10
+    pub schedule_tag: Option<ScheduleTag>,
+}
