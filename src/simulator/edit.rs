@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::element::Element;
-use super::field::{self, Field};
+use super::field::{self, Field, ValueKind};
 use super::item::{Extended, ExtendedValue, ItemKind, Properties};
 use super::shape::{KINDS, extended_name};
 use super::world::Refusal;
@@ -41,6 +41,10 @@ fn checked(field: Field, element: &Element) -> Result<Element, Refusal> {
             .contains(&field);
     if empty_list {
         return Err(Refusal::property("ErrorInvalidValueForProperty", field));
+    }
+    if field.row().kind == ValueKind::Flag {
+        let set = matches!(element.text.trim(), "true" | "1");
+        element.text = set.to_string();
     }
     if field == field::SUBJECT {
         element.text = element.text.chars().take(255).collect::<String>().replace(['\r', '\n', '\t'], " ");

@@ -159,6 +159,8 @@ fields! {
     RESOURCES = "calendar:Resources", "Resources", Calendar, Tree, "SUD-";
     CONFLICTING_MEETING_COUNT = "calendar:ConflictingMeetingCount", "ConflictingMeetingCount", Calendar, Number, "----";
     ADJACENT_MEETING_COUNT = "calendar:AdjacentMeetingCount", "AdjacentMeetingCount", Calendar, Number, "----";
+    CONFLICTING_MEETINGS = "calendar:ConflictingMeetings", "ConflictingMeetings", Calendar, Tree, "----";
+    ADJACENT_MEETINGS = "calendar:AdjacentMeetings", "AdjacentMeetings", Calendar, Tree, "----";
     DURATION = "calendar:Duration", "Duration", Calendar, Text, "---F";
     TIME_ZONE = "calendar:TimeZone", "TimeZone", Calendar, Text, "---F";
     APPOINTMENT_REPLY_TIME = "calendar:AppointmentReplyTime", "AppointmentReplyTime", Calendar, Time, "---F";

@@ -19,6 +19,8 @@ pub mod field;
 mod ids;
 pub mod item;
 mod mailbox;
+mod mapi;
+mod mime;
 mod operations;
 mod schema;
 mod server;

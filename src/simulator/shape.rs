@@ -3,8 +3,9 @@
 use jiff::tz::TimeZone;
 
 use super::element::Element;
-use super::field::{self, Field};
+use super::field::{self, Class, Field};
 use super::item::{ExtendedName, ExtendedValue, ItemKind};
+use super::mapi;
 use super::view::{Style, View};
 use super::world::Refusal;
 
@@ -25,7 +26,7 @@ enum Asked<'a> {
 }
 
 /// Property sets that have names. MS-OXPROPS 1.3.2
-const SETS: [(&str, &str); 8] = [
+pub const SETS: [(&str, &str); 8] = [
     ("Meeting", "6ed8da90-450b-101b-98da-00aa003f1305"),
     ("Appointment", "00062002-0000-0000-c000-000000000046"),
     ("Common", "00062008-0000-0000-c000-000000000046"),
@@ -228,7 +229,11 @@ impl<'a> Shape<'a> {
                     })?;
                     if !kind.has(field.row().class) {
                         // A list of mixed classes leaves out what an item does not have; GetItem refuses.
-                        if in_list {
+                        // Contacts and lists share one folder, and clients ask for the fields of both.
+                        let is_card = |kind| matches!(kind, ItemKind::Contact | ItemKind::DistributionList);
+                        let shares =
+                            is_card(kind) && matches!(field.row().class, Class::Contact | Class::List);
+                        if in_list || shares {
                             continue;
                         }
                         return Err(Refusal {
@@ -258,6 +263,9 @@ impl<'a> Shape<'a> {
                 }
                 Asked::Extended(..) => {}
             }
+        }
+        if self.mime {
+            wanted.push(field::MIME_CONTENT);
         }
         wanted.push(field::ITEM_ID);
         wanted.extend(indexed.iter().copied());
@@ -291,7 +299,7 @@ impl<'a> Shape<'a> {
 
     fn push_extended(&self, view: &View<'_>, element: &mut Element) {
         for (uri, name) in self.extended() {
-            if let Some(value) = view.extended(name).cloned().or_else(|| computed(view, name)) {
+            if let Some(value) = view.extended(name).cloned().or_else(|| mapi::computed(view, name)) {
                 element.children.push(extended_element(uri, &value));
             }
         }
@@ -305,18 +313,4 @@ impl<'a> Shape<'a> {
                 if Some(*index) == key && uri.split(':').nth(1).is_some_and(|word| plural.starts_with(word)))
         })
     }
-}
-
-/// MAPI properties that every item has.
-fn computed(view: &View<'_>, name: &ExtendedName) -> Option<ExtendedValue> {
-    let item = view.item;
-    let (kind, text) = match name {
-        // PidTagInternetArticleNumber: rises with each item; IMAP clients and DavMail rely on it.
-        ExtendedName::Tag(0x0E23) => ("Integer", item.key.0.to_string()),
-        ExtendedName::Tag(0x3008) => ("SystemTime", super::item::utc(item.modified)),
-        ExtendedName::Tag(0x3007) => ("SystemTime", super::item::utc(item.created)),
-        ExtendedName::Tag(0x0037 | 0x0E1D) => ("String", view.text(field::SUBJECT)?.to_owned()),
-        _ => return None,
-    };
-    Some(ExtendedValue { kind, texts: vec![text] })
 }

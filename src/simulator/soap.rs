@@ -222,6 +222,7 @@ fn open(out: &mut String) {
         out.push_str(space.uri());
         out.push('"');
     }
+    out.push_str(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
     // Exchange 2019. FACTS: builds 15.1 and 15.2 call themselves Exchange2016 or by a V name.
     out.push_str(
         "><s:Header><t:ServerVersionInfo MajorVersion=\"15\" MinorVersion=\"1\" MajorBuildNumber=\"2507\" \

@@ -259,7 +259,7 @@ impl<'a> View<'a> {
             field::PERCENT_COMPLETE => text(self.text(field).unwrap_or("0")),
             field::OWNER => text(self.text(field).unwrap_or(&self.mailbox.display_name)),
             field::IS_READ => flag(self.flag(field)),
-            field::MIME_CONTENT => None,
+            field::MIME_CONTENT => super::mime::write(self),
             _ => {
                 let stored = self.stored(field)?;
                 if field.row().kind == ValueKind::Time

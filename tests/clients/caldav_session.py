@@ -44,8 +44,13 @@ with caldav.DAVClient(url=gateway, username=user, password=password) as client:
         return found
 
     check("the month has series", lambda: len(starts(instances)) > len(hits))
-    check("server and client expand to the same instances", starts(instances) == starts(at_home),
-          str(sorted(starts(instances) ^ starts(at_home))[:6]))
+    # The library asks the server for a day more at both ends.
+    def within(found):
+        lower, upper = (str(moment) for moment in month)
+        return {(uid, start) for uid, start in found if lower <= start < upper}
+
+    check("server and client expand to the same instances", within(starts(instances)) == within(starts(at_home)) != set(),
+          str(sorted(within(starts(instances)) ^ within(starts(at_home)))[:6]))
     check("expanded components carry no rule", lambda: all("RRULE" not in i.data for i in instances))
     check("a year finds more than a month", lambda: len(calendar.search(event=True, start=year[0], end=year[1])) > len(hits))
     first = everything[0].icalendar_component

@@ -46,6 +46,7 @@ moved.end = moved.end + dt.timedelta(days=1, hours=2)
 moved.subject = "Weekly, moved"
 moved.save(update_fields=["start", "end", "subject"], send_meeting_invitations=SEND_TO_NONE)
 item.occurrence(index=5).delete(send_meeting_cancellations=SEND_TO_NONE)
+item.refresh()
 print(json.dumps({"uid": item.uid, "day": str(day), "expected": expected}))
 '''
 

@@ -5,8 +5,9 @@ use crate::simulator::calendar::series;
 use crate::simulator::calendar::write::instant;
 use crate::simulator::element::Element;
 use crate::simulator::field::{self, Field, ValueKind};
-use crate::simulator::item::{ExtendedName, ItemKind, utc};
+use crate::simulator::item::ItemKind;
 use crate::simulator::mailbox::{Folder, Mailbox};
+use crate::simulator::mapi;
 use crate::simulator::shape::{Shape, extended_name};
 use crate::simulator::soap::Fault;
 use crate::simulator::view::{Style, View};
@@ -154,12 +155,8 @@ fn value(view: &View<'_>, path: &Element) -> Result<Option<String>, Refusal> {
     match path.name {
         "ExtendedFieldURI" => {
             let name = extended_name(path)?;
-            let computed = match name {
-                ExtendedName::Tag(0x0E23) => Some(view.item.key.0.to_string()),
-                ExtendedName::Tag(0x3008) => Some(utc(view.item.modified)),
-                _ => None,
-            };
-            Ok(view.extended(&name).and_then(|v| v.texts.first().cloned()).or(computed))
+            let stored = view.extended(&name).cloned().or_else(|| mapi::computed(view, &name));
+            Ok(stored.and_then(|value| value.texts.into_iter().next()))
         }
         "IndexedFieldURI" => {
             let list = match path.attribute("FieldURI") {

@@ -37,6 +37,10 @@ pub fn write(mailbox: &Mailbox, folder: &Folder, shape: &Shape<'_>) -> Element {
             ExtendedName::Tag(0x670A) => Some(("SystemTime", utc(folder.committed))),
             ExtendedName::Tag(0x670B) => Some(("Integer", folder.deleted_count.to_string())),
             ExtendedName::Tag(0x3001) => Some(("String", folder.display_name.clone())),
+            ExtendedName::Tag(0x3602) => Some(("Integer", folder.item_count.to_string())),
+            ExtendedName::Tag(0x3603) => Some(("Integer", "0".to_owned())),
+            ExtendedName::Tag(0x360A) => Some(("Boolean", (children > 0).to_string())),
+            ExtendedName::Tag(0x3613) => Some(("String", folder.class.clone())),
             _ => None,
         };
         let value = computed.map(|(kind, text)| ExtendedValue { kind, texts: vec![text] });

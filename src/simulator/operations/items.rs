@@ -89,7 +89,9 @@ fn create_one(
                 "The MIME content cannot be converted to an item of this type.",
             ));
         }
-        item.properties.set(field::MIME_CONTENT, mime.clone());
+        if kind == ItemKind::CalendarItem {
+            crate::simulator::mime::take(mime, &mut item.properties)?;
+        }
     }
     if kind == ItemKind::CalendarItem {
         let number = mailbox.next_number();

@@ -69,7 +69,8 @@ pub fn convert_id(call: &mut Call<'_>) -> Result<Messages, Fault> {
             return Err(Refusal::new("ErrorInvalidIdMalformed", "Id is malformed."));
         }
         Ok(vec![
-            Element { name: "AlternateId", ..Element::message("AlternateId") }
+            Element::message("AlternateId")
+                .with("xsi:type", "t:AlternateIdType")
                 .with("Format", format)
                 .with("Id", known)
                 .with("Mailbox", mailbox.address.clone()),
