@@ -9,7 +9,7 @@ use crate::text::{Component, Line};
 pub(super) fn lines(context: &Context, item: &Item, name: &ResourceName) -> (Vec<Line>, Vec<Attachment>) {
     let mut lines = Vec::new();
     let mut served = Vec::new();
-    for found in item.attachments().into_iter().filter(|found| !found.is_inline && !found.is_contact_photo) {
+    for found in item.attachments().into_iter().filter(is_shown) {
         let (file, media_type) = match found.kind {
             AttachmentKind::Reference(url) => {
                 if !url.trim().is_empty() {
@@ -47,7 +47,7 @@ pub(super) fn text(item: &Item) -> String {
 }
 
 /// The place of an attachment's octets in a kept text; `ID` counts the item's attachments from 1.
-const PLACEHOLDER: &str = "X-EWS-ATT";
+pub(super) const PLACEHOLDER: &str = "X-EWS-ATT";
 
 /// Puts links in the places of octets that were taken out; whether there were any.
 pub(super) fn put_back(calendar: &mut Component, links: &[Line]) -> bool {
@@ -73,4 +73,9 @@ pub(super) fn put_back(calendar: &mut Component, links: &[Line]) -> bool {
 /// Whether Exchange knows of it: links that a client wrote are nothing that Exchange has changed.
 pub(super) fn is_ours(line: &Line) -> bool {
     line.name != "ATTACH" || line.param("MANAGED-ID").is_some() || line.param("ENCODING").is_some()
+}
+
+/// Whether it is more than a part of the body or a photo.
+pub(super) fn is_shown(attachment: &crate::ews::types::Attachment) -> bool {
+    !attachment.is_inline && !attachment.is_contact_photo
 }

@@ -445,7 +445,7 @@ fn photo_line(version: Version, octets: &[u8]) -> Option<Line> {
     })
 }
 
-fn sums(item: &Item) -> BTreeMap<char, String> {
+pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     let field = |name: &str| item.filled(name).unwrap_or_default();
     let extended = |property: &ExtendedProperty| item.extended(property).unwrap_or_default();
     let entries = |name: &str| {

@@ -84,7 +84,7 @@ fn is_uuid(text: &str) -> bool {
             .all(|(at, c)| if matches!(at, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() })
 }
 
-fn sums(item: &Item) -> BTreeMap<char, String> {
+pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     let mut members: Vec<String> =
         item.members().into_iter().map(|m| format!("{}<{}>", m.name, m.address.to_lowercase())).collect();
     members.sort_unstable();

@@ -10,12 +10,16 @@ use crate::text::{Component, Line};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flate2::Compression;
 use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
+/// The longest text, packed, that is kept on an item.
+const MOST_DATA: usize = 30_000;
 /// The longest text that is unpacked.
 const MOST_OCTETS: u64 = 8 << 20;
 
@@ -68,6 +72,24 @@ impl Kept {
         let letters = self.sums.keys().chain(now.keys());
         letters.filter(|letter| self.sums.get(letter) != now.get(letter)).copied().collect()
     }
+}
+
+/// The property that keeps a text: `sums` are the fingerprints of the item as Exchange has it after the write.
+///
+/// A text that is too long is not kept on the item; its fingerprints still tell whose it was.
+pub(super) fn write(octets: &[u8], kind: &str, exchange_uid: &str, sums: &BTreeMap<char, String>) -> String {
+    let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
+    let packed = packer.write_all(octets).and_then(|()| packer.finish()).unwrap_or_default();
+    let data = STANDARD.encode(packed);
+    let (packing, data) = if data.len() <= MOST_DATA { ("z", data.as_str()) } else { ("-", "") };
+    let letters = "SBLTRFCIKAPHJ".chars().filter(|letter| sums.contains_key(letter));
+    let others = sums.keys().copied().filter(|letter| !"SBLTRFCIKAPHJ".contains(*letter));
+    let sums: Vec<String> = letters
+        .chain(others)
+        .filter_map(|letter| sums.get(&letter).map(|sum| format!("{letter}:{sum}")))
+        .collect();
+    let (length, digest, owner) = (octets.len(), identity::hash(octets, 16), fingerprint(exchange_uid));
+    format!("1;{kind};{packing};{length};{digest};{owner};{};{data}", sums.join(","))
 }
 
 /// A fingerprint of a text.

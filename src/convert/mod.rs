@@ -18,6 +18,7 @@ mod kept;
 mod recurrence;
 mod task;
 mod vtimezone;
+pub mod write;
 mod zone;
 
 use crate::ews::types::{Item, ItemClass};

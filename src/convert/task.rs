@@ -160,7 +160,7 @@ const GROUPS: &[(char, &[&str])] = &[
     ('A', &[]),
 ];
 
-fn sums(item: &Item) -> BTreeMap<char, String> {
+pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     let date = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
     let reminder = item.flag("ReminderIsSet");
     let moment = item.time("ReminderDueBy").filter(|_| reminder).map(kept::utc).unwrap_or_default();

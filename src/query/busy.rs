@@ -2,8 +2,8 @@
 
 use super::filter::TimeRange;
 use super::instance::{Range, visit};
-use super::moment::Zones;
 use crate::model::zone::Zone;
+use crate::text::moment::Zones;
 use crate::text::{Component, Line};
 use jiff::Timestamp;
 use std::ops::ControlFlow;

@@ -2,9 +2,9 @@
 
 use super::filter::TimeRange;
 use super::instance::{Instance, Range, visit};
-use super::moment::{Moment, Zones, length};
 use super::shape::{AddressData, CalendarData, CompSelection, PropSelection, RecurrenceShape};
 use crate::model::zone::Zone;
+use crate::text::moment::{Moment, Zones, length};
 use crate::text::{Component, Line};
 use std::ops::ControlFlow;
 

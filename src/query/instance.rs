@@ -1,10 +1,10 @@
 //! Instances of events and tasks within a range of time.
 
 use super::filter::TimeRange;
-use super::moment::{Length, Moment, Zones, length};
 use crate::model::recurrence::Rule;
 use crate::model::zone::Zone;
 use crate::text::Component;
+use crate::text::moment::{Length, Moment, Zones, length};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

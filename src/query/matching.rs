@@ -4,9 +4,9 @@ use super::filter::{
     AnyAll, CalendarFilter, CardFilter, CardPropFilter, CompFilter, CompTest, PropFilter, PropTest, TimeRange,
 };
 use super::instance::{Instance, Range, visit};
-use super::moment::{Length, Moment, Zones, length};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
+use crate::text::moment::{Length, Moment, Zones, length};
 use crate::text::{Component, Line};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::ControlFlow;

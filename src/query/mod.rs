@@ -11,15 +11,14 @@ mod cut;
 pub mod filter;
 mod instance;
 mod matching;
-mod moment;
 pub mod shape;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
 mod text_match;
 
+pub use crate::text::moment::zone_of_text;
 pub use busy::free_busy;
-pub use moment::zone_of_text;
 
 use crate::model::object::Span;
 use crate::model::zone::Zone;

@@ -11,6 +11,7 @@
 mod component;
 mod escape;
 mod line;
+pub mod moment;
 
 pub use component::{Component, Error, parse_all};
 pub use escape::{escape, split_list, split_structured, unescape};

@@ -33,6 +33,11 @@ pub fn from_iana(iana: &str) -> Option<&'static str> {
         .map(|row| row.windows)
 }
 
+/// All Windows zones with their main IANA names.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    rows().map(|row| (row.windows, row.main))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,9 @@
 //! Dates and times of content lines, and the zones that they are told in.
 
+use super::{Component, Line};
 use crate::model::recurrence::Rule;
 use crate::model::windows_zones;
 use crate::model::zone::{Observance, Zone};
-use crate::text::{Component, Line};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -169,12 +169,12 @@ fn local(value: &str) -> Option<DateTime> {
 }
 
 /// A zone by its IANA or Windows name.
-fn named(name: &str) -> Option<Zone> {
+pub fn named(name: &str) -> Option<Zone> {
     Zone::iana(name).or_else(|| Zone::iana(windows_zones::to_iana(name)?))
 }
 
 /// The zone of a VTIMEZONE's own rules.
-fn custom(vtimezone: &Component) -> Option<Zone> {
+pub fn custom(vtimezone: &Component) -> Option<Zone> {
     let parts = vtimezone.children.iter().filter(|part| part.name == "STANDARD" || part.name == "DAYLIGHT");
     let observances = parts
         .filter_map(|part| {

@@ -1,0 +1,249 @@
+//! Lines → fields of Exchange's, group by group. What events and tasks share.
+
+use super::super::attachment;
+use super::Attached;
+use crate::ews::types::Attachment;
+use crate::ews::types::write::{Change, Value};
+use crate::text::moment::{Length, length};
+use crate::text::{Component, Line, split_list};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeSet;
+
+/// The longest Subject and Location.
+const MOST_CHARS: usize = 255;
+/// The longest time before the start. MS-OXWSCORE 2.2.4.24
+const MOST_MINUTES: i64 = 2_629_800;
+
+/// Text in one line, as far as Exchange holds it.
+fn one_line(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain = plain.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    plain.chars().take(MOST_CHARS).collect()
+}
+
+fn text_or_remove(uri: &'static str, text: Option<String>) -> Change {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => Change::text(uri, text),
+        None => Change::remove(uri),
+    }
+}
+
+/// `item:Subject`
+pub fn subject(component: &Component) -> Change {
+    text_or_remove("item:Subject", component.line("SUMMARY").map(|line| one_line(&line.unescaped())))
+}
+
+/// `calendar:Location`
+pub fn location(component: &Component) -> Change {
+    text_or_remove("calendar:Location", component.line("LOCATION").map(|line| one_line(&line.unescaped())))
+}
+
+/// The HTML of a body, whichever way it is carried.
+fn html(component: &Component) -> Option<String> {
+    let is_html = |line: &&Line| line.param("FMTTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+    let own = component.lines_named("X-ALT-DESC").find(is_html);
+    let own = own.or_else(|| component.lines_named("STYLED-DESCRIPTION").find(is_html)).map(Line::unescaped);
+    own.or_else(|| {
+        let link = component.line("DESCRIPTION")?.param("ALTREP")?;
+        let data = link.strip_prefix("data:text/html,")?;
+        percent_encoding::percent_decode_str(data).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    })
+}
+
+/// `item:Body`. `served` is what the client saw last: HTML counts where it was changed, else the text does.
+pub fn body(component: &Component, served: Option<&Component>) -> Change {
+    let text = |component: &Component| component.line("DESCRIPTION").map(Line::unescaped).unwrap_or_default();
+    let html_now = html(component);
+    let html_is_stale = served.is_some_and(|served| html(served) == html_now && plain(&text(served)) != plain(&text(component)));
+    match html_now.filter(|_| !html_is_stale) {
+        Some(html) => Change::set("item:Body", Value::Body { is_html: true, text: html }),
+        None => match text(component) {
+            text if text.is_empty() => Change::remove("item:Body"),
+            text => {
+                let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+                Change::set("item:Body", Value::Body { is_html: false, text })
+            }
+        },
+    }
+}
+
+/// A text as bodies are compared: white space does not matter.
+fn plain(text: &str) -> String {
+    text.replace('\u{a0}', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `item:Sensitivity`: THE table. A word that is not known means the most. RFC 5545 3.8.1.3
+pub fn sensitivity(component: &Component) -> Change {
+    let access = component.value("X-CALENDARSERVER-ACCESS").or_else(|| component.value("CLASS"));
+    let word = match access.map(|word| word.trim().to_ascii_uppercase()).as_deref() {
+        None | Some("" | "PUBLIC") => "Normal",
+        Some("CONFIDENTIAL") => "Confidential",
+        Some("X-PERSONAL") => "Personal",
+        Some(_) => "Private",
+    };
+    Change::text("item:Sensitivity", word)
+}
+
+/// `item:Importance`: THE table.
+pub fn importance(component: &Component) -> Change {
+    let number = component.value("PRIORITY").and_then(|text| text.trim().parse::<i32>().ok());
+    let word = match (number, component.value("X-MICROSOFT-CDO-IMPORTANCE").map(str::trim)) {
+        (Some(1..=4), _) | (None, Some("2")) => "High",
+        (Some(6..=9), _) | (None, Some("0")) => "Low",
+        _ => "Normal",
+    };
+    Change::text("item:Importance", word)
+}
+
+/// `item:Categories`
+pub fn categories(component: &Component) -> Change {
+    let mut seen = BTreeSet::new();
+    let names: Vec<String> = component
+        .lines_named("CATEGORIES")
+        .flat_map(|line| split_list(&line.value))
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty() && seen.insert(name.to_lowercase()))
+        .collect();
+    if names.is_empty() { Change::remove("item:Categories") } else { Change::set("item:Categories", Value::Strings(names)) }
+}
+
+/// An alarm's distance from the start in minutes before it, as far as Exchange can hold it. `span` is the length of the
+/// event in seconds.
+fn minutes_before(alarm: &Component, span: i64, absolute: impl Fn(&Line) -> Option<i64>) -> Option<i64> {
+    let action = alarm.value("ACTION").map(|word| word.trim().to_ascii_uppercase());
+    let shown = matches!(action.as_deref(), None | Some("DISPLAY" | "AUDIO"));
+    if !shown || alarm.line("X-APPLE-DEFAULT-ALARM").is_some() {
+        return None;
+    }
+    let trigger = alarm.line("TRIGGER")?;
+    let seconds = match length(&trigger.value) {
+        Some(length) => {
+            let before = -seconds(length)?;
+            let of_end = trigger.param("RELATED").is_some_and(|word| word.eq_ignore_ascii_case("END"));
+            if of_end { before - span } else { before }
+        }
+        None => absolute(trigger)?,
+    };
+    // Rounded to the earlier minute; what rings after the start has no place.
+    let minutes = seconds.checked_add(59)?.div_euclid(60);
+    (seconds >= 0 && minutes <= MOST_MINUTES).then_some(minutes)
+}
+
+fn seconds(length: Length) -> Option<i64> {
+    match length {
+        Length::Exact(length) => Some(length.as_secs()),
+        Length::Nominal(span) => {
+            let relative = jiff::SpanRelativeTo::days_are_24_hours();
+            let total = span.total((jiff::Unit::Second, relative)).ok()?;
+            #[allow(clippy::cast_possible_truncation, reason = "checked against the range of years")]
+            (total.abs() < 1.0e12).then(|| total.round() as i64)
+        }
+    }
+}
+
+/// `item:ReminderIsSet`, `item:ReminderMinutesBeforeStart`: the first alarm that Exchange can hold.
+///
+/// A missing alarm is told, too: Exchange gives new items one of its own.
+pub fn reminder(component: &Component, span: i64, absolute: impl Fn(&Line) -> Option<i64>) -> Vec<Change> {
+    let alarm = component.children_named("VALARM").find_map(|alarm| minutes_before(alarm, span, &absolute));
+    match alarm {
+        Some(minutes) => vec![
+            Change::text("item:ReminderIsSet", "true"),
+            Change::text("item:ReminderMinutesBeforeStart", minutes.to_string()),
+        ],
+        None => vec![Change::text("item:ReminderIsSet", "false")],
+    }
+}
+
+/// What a client did to attachments.
+#[derive(Default)]
+pub struct Attachments {
+    /// New ones.
+    pub attach: Vec<Attached>,
+    /// Exchange's ids of those that are gone.
+    pub detach: Vec<String>,
+}
+
+/// Takes octets out of a text and tells what has to be attached and detached. `known` hang on the item already.
+pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachments {
+    let files: Vec<&Attachment> = known.iter().filter(|a| attachment::is_shown(a)).collect();
+    let id_of = |a: &Attachment| super::super::identity::hash(&a.id, 32);
+    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    let mut new: Vec<Attached> = Vec::new();
+    // Where each line's octets will hang: on a known attachment, or on a new one.
+    enum Place {
+        Known(usize),
+        New(usize),
+    }
+    let mut places: Vec<Place> = Vec::new();
+    for component in &mut calendar.children {
+        for line in component.lines.iter_mut().filter(|line| line.name == "ATTACH") {
+            let managed = line.param("MANAGED-ID").map(str::to_owned);
+            let by_id = managed.and_then(|id| files.iter().position(|a| id_of(a) == id));
+            let content = decode(line);
+            let Some(place) = (match (by_id, content) {
+                (Some(at), _) => Some(Place::Known(at)),
+                (None, Some(content)) => {
+                    let name = file_name(line, new.len() + 1);
+                    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+                    let same = files.iter().position(|a| a.name == name && a.size == size);
+                    Some(match (same, new.iter().position(|a: &Attached| a.name == name && a.content == content)) {
+                        (Some(at), _) => Place::Known(at),
+                        (None, Some(at)) => Place::New(at),
+                        (None, None) => {
+                            let octets = || "application/octet-stream".to_owned();
+                            let media_type = line.param("FMTTYPE").map_or_else(octets, str::to_owned);
+                            new.push(Attached { name, media_type, content });
+                            Place::New(new.len() - 1)
+                        }
+                    })
+                }
+                (None, None) => None,
+            }) else {
+                continue;
+            };
+            if let Place::Known(at) = place {
+                kept.insert(at);
+            }
+            *line = Line::raw(attachment::PLACEHOLDER, "").with("ID", &places.len().to_string());
+            places.push(place);
+        }
+    }
+    // Numbers count what hangs on the item afterwards: the known ones that stay, then the new ones.
+    let remaining: Vec<usize> = kept.iter().copied().collect();
+    let number = |place: &Place| match place {
+        Place::Known(at) => remaining.iter().position(|known| known == at).unwrap_or_default() + 1,
+        Place::New(at) => remaining.len() + at + 1,
+    };
+    for line in calendar.children.iter_mut().flat_map(|c| c.lines.iter_mut()) {
+        if line.name == attachment::PLACEHOLDER
+            && let Some(place) = line.param("ID").and_then(|id| places.get(id.parse::<usize>().ok()?))
+        {
+            *line = Line::raw(attachment::PLACEHOLDER, "").with("ID", &number(place).to_string());
+        }
+    }
+    let gone = files.iter().enumerate().filter(|(at, _)| !kept.contains(at));
+    Attachments { attach: new, detach: gone.map(|(_, a)| a.id.clone()).collect() }
+}
+
+fn decode(line: &Line) -> Option<Vec<u8>> {
+    let inline = line.param("ENCODING").is_some_and(|word| word.eq_ignore_ascii_case("BASE64"));
+    let text: String = line.value.split_whitespace().collect();
+    inline.then(|| STANDARD.decode(text).ok()).flatten()
+}
+
+fn file_name(line: &Line, number: usize) -> String {
+    let named = ["FILENAME", "X-FILENAME", "X-LABEL", "X-APPLE-FILENAME"].iter().find_map(|name| line.param(name));
+    named.map(str::to_owned).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| {
+        let extension = match line.param("FMTTYPE").map(str::to_ascii_lowercase).as_deref() {
+            Some("text/plain") => "txt",
+            Some("text/html") => "html",
+            Some("application/pdf") => "pdf",
+            Some("image/png") => "png",
+            Some("image/jpeg") => "jpg",
+            _ => "bin",
+        };
+        format!("attachment-{number}.{extension}")
+    })
+}

@@ -1,0 +1,226 @@
+//! What a client wrote → what has to be done in Exchange.
+//!
+//! [`plan`] compares a client's text with what was served last and gives the fields that differ, the occurrences of a
+//! series that are to be deleted or changed, attachments and answers. What Exchange has no field for stays in the
+//! text, which is kept on the item; what can be neither is refused by name.
+//!
+//! **Invariant:** a property of the client's text is written, kept or refused; there is no fourth fate.
+//! **Invariant:** no series is written that would repeat on other days than the client's, but for the end of short
+//! months in endless series, which Exchange cannot leave out.
+
+mod event;
+mod fields;
+mod rule;
+mod series;
+mod task;
+mod zone;
+
+use super::kept;
+use super::{Context, Related};
+use crate::ews::field;
+use crate::ews::types::write::{Change, Notify};
+use crate::ews::types::{Item, ItemClass};
+use crate::model::collection::CollectionKind;
+use crate::text::Component;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// Why Exchange cannot hold what a client wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// `CALDAV:valid-calendar-data`, `CARDDAV:valid-address-data`
+    #[error("{0}")]
+    InvalidData(String),
+    /// `CALDAV:valid-calendar-object-resource`
+    #[error("{0}")]
+    InvalidObject(String),
+    /// `CALDAV:supported-calendar-data`, `CARDDAV:supported-address-data`
+    #[error("{0}")]
+    UnsupportedData(String),
+    /// `CALDAV:supported-calendar-component`
+    #[error("{0} cannot be stored here")]
+    UnsupportedComponent(String),
+    /// `CALDAV:min-date-time`
+    #[error("Exchange's calendars begin in 1601")]
+    TooEarly,
+    /// `CALDAV:max-date-time`
+    #[error("Exchange's calendars end in August 4500")]
+    TooLate,
+    /// A rule that Exchange would repeat on other days.
+    #[error("{reason}")]
+    Recurrence {
+        /// The RRULE.
+        rule: String,
+        /// The part that is to blame.
+        part: &'static str,
+        /// What to change.
+        reason: &'static str,
+    },
+    /// An occurrence that was moved to or past its neighbour.
+    #[error("Exchange does not let an occurrence reach the day of its neighbour")]
+    CrossesNeighbour,
+    /// A zone of unknown rules in a series.
+    #[error("the time zone {0} is not known to Exchange: use a zone of the IANA database")]
+    TimeZone(String),
+    /// `CALDAV:allowed-attendee-scheduling-object-change`
+    #[error("only the organiser can change this meeting's time, place and participants")]
+    AttendeeChange,
+    /// `CALDAV:allowed-organizer-scheduling-object-change`
+    #[error("a meeting cannot get another organiser")]
+    OrganizerChange,
+}
+
+/// An answer to an invitation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// PARTSTAT: `ACCEPTED`, `TENTATIVE` or `DECLINED`.
+    pub status: &'static str,
+    /// A word to the organiser.
+    pub comment: String,
+    /// Whether the organiser is told.
+    pub tell: bool,
+}
+
+/// Octets that a client attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// File name.
+    pub name: String,
+    /// Media type.
+    pub media_type: String,
+    /// Octets.
+    pub content: Vec<u8>,
+}
+
+/// Changes of one occurrence, by its number in the series from 1, deleted ones counted.
+pub type OccurrenceChange = (u32, Vec<Change>);
+
+/// What has to be done in Exchange, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What the item is.
+    pub class: ItemClass,
+    /// Its UID, as the client wrote it.
+    pub uid: String,
+    /// First of all: the answer to an invitation.
+    pub reply: Option<Reply>,
+    /// Fields of the item: all of them for a new one, else those that differ.
+    pub changes: Vec<Change>,
+    /// Who is told about these.
+    pub notify: Notify,
+    /// Exchange's ids of attachments that are gone.
+    pub detach: Vec<String>,
+    /// New attachments.
+    pub attach: Vec<Attached>,
+    /// Occurrences that are to be deleted, in one go.
+    pub delete: Vec<u32>,
+    /// Occurrences that are moved, one after the other: the order keeps them from touching each other.
+    pub moves: Vec<OccurrenceChange>,
+    /// Occurrences that are changed where they are, in one go.
+    pub edits: Vec<OccurrenceChange>,
+    /// Whether what Exchange makes of the changes is known beforehand.
+    pub is_certain: bool,
+    /// How [`Plan::changes`] read once Exchange has taken them.
+    pub outcome: Vec<Change>,
+    /// The text that is kept on the item: the client's, attachments taken out.
+    text: Bytes,
+}
+
+impl Plan {
+    /// Whether nothing but one call for the item itself is needed.
+    pub fn is_plain(&self) -> bool {
+        self.is_certain
+            && self.reply.is_none()
+            && self.detach.is_empty()
+            && self.attach.is_empty()
+            && self.delete.is_empty()
+            && self.moves.is_empty()
+            && self.edits.is_empty()
+    }
+
+    /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.
+    pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Change {
+        let others: Vec<&Item> = exceptions.iter().collect();
+        let sums: BTreeMap<char, String> = match self.class {
+            ItemClass::CalendarItem => super::event::group::sums(item, &others),
+            ItemClass::Task => super::task::sums(item),
+            ItemClass::Contact => super::contact::sums(item),
+            ItemClass::DistributionList => super::group::sums(item),
+        };
+        let (kind, owner) = match self.class {
+            ItemClass::CalendarItem => ("ics", item.filled("UID").unwrap_or_default()),
+            ItemClass::Task => ("ics", String::new()),
+            ItemClass::Contact | ItemClass::DistributionList => ("vcf", String::new()),
+        };
+        Change::extended(field::DAV_BODY, Some(kept::write(&self.text, kind, &owner, &sums)))
+    }
+}
+
+/// What is there before a write.
+#[derive(Clone, Copy, Debug)]
+pub struct Current<'a> {
+    /// The item.
+    pub item: &'a Item,
+    /// Its exceptions and the like.
+    pub related: &'a Related,
+}
+
+/// Plans a PUT. `name` is the resource's; `tell` is false when the client asked for silence (`Schedule-Reply: F`).
+pub fn plan(
+    context: &Context,
+    kind: CollectionKind,
+    name: &str,
+    octets: &Bytes,
+    current: Option<Current>,
+    tell: bool,
+) -> Result<Plan, Refusal> {
+    match kind {
+        CollectionKind::Calendar => {
+            let calendar = calendar(octets, "VEVENT")?;
+            event::plan(context, name, octets, &calendar, current, tell)
+        }
+        CollectionKind::Tasks => {
+            let calendar = calendar(octets, "VTODO")?;
+            task::plan(context, name, octets, &calendar, current)
+        }
+        CollectionKind::AddressBook => Err(Refusal::UnsupportedData("contacts cannot be written yet".to_owned())),
+    }
+}
+
+/// A calendar object resource with one kind of components. RFC 4791 4.1
+fn calendar(octets: &[u8], wanted: &str) -> Result<Component, Refusal> {
+    let calendar = Component::parse(octets).map_err(|e| Refusal::InvalidData(e.to_string()))?;
+    if calendar.name != "VCALENDAR" || calendar.value("VERSION").map(str::trim) != Some("2.0") {
+        return Err(Refusal::UnsupportedData("only iCalendar 2.0 is stored".to_owned()));
+    }
+    if calendar.value("CALSCALE").is_some_and(|scale| !scale.trim().eq_ignore_ascii_case("GREGORIAN")) {
+        return Err(Refusal::UnsupportedData("only the Gregorian calendar is stored".to_owned()));
+    }
+    if calendar.line("METHOD").is_some() {
+        return Err(Refusal::InvalidObject("a stored object has no METHOD".to_owned()));
+    }
+    const KINDS: [&str; 4] = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"];
+    let mut found = calendar.children.iter().filter(|child| KINDS.contains(&child.name.as_str())).peekable();
+    let Some(first) = found.peek() else {
+        return Err(Refusal::InvalidObject(format!("there is no {wanted}")));
+    };
+    if first.name != wanted {
+        return Err(Refusal::UnsupportedComponent(first.name.clone()));
+    }
+    let uid = first.value("UID").map(str::to_owned).filter(|uid| !uid.trim().is_empty());
+    let uid = uid.ok_or_else(|| Refusal::InvalidData("a component has no UID".to_owned()))?;
+    let mut masters = 0;
+    for component in found {
+        if component.name != wanted {
+            return Err(Refusal::InvalidObject("an object holds one kind of components".to_owned()));
+        }
+        if component.value("UID") != Some(&uid) {
+            return Err(Refusal::InvalidObject("an object holds components of one UID".to_owned()));
+        }
+        masters += usize::from(component.line("RECURRENCE-ID").is_none());
+    }
+    if masters > 1 {
+        return Err(Refusal::InvalidObject("a series has one master".to_owned()));
+    }
+    Ok(calendar)
+}
