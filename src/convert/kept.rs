@@ -78,9 +78,7 @@ impl Kept {
 ///
 /// A text that is too long is not kept on the item; its fingerprints still tell whose it was.
 pub(super) fn write(octets: &[u8], kind: &str, exchange_uid: &str, sums: &BTreeMap<char, String>) -> String {
-    let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
-    let packed = packer.write_all(octets).and_then(|()| packer.finish()).unwrap_or_default();
-    let data = STANDARD.encode(packed);
+    let data = pack(octets);
     let (packing, data) = if data.len() <= MOST_DATA { ("z", data.as_str()) } else { ("-", "") };
     let letters = "SBLTRFCIKAPHJ".chars().filter(|letter| sums.contains_key(letter));
     let others = sums.keys().copied().filter(|letter| !"SBLTRFCIKAPHJ".contains(*letter));
@@ -90,6 +88,17 @@ pub(super) fn write(octets: &[u8], kind: &str, exchange_uid: &str, sums: &BTreeM
         .collect();
     let (length, digest, owner) = (octets.len(), identity::hash(octets, 16), fingerprint(exchange_uid));
     format!("1;{kind};{packing};{length};{digest};{owner};{};{data}", sums.join(","))
+}
+
+/// Whether a text is short enough to be kept on an item.
+pub(super) fn fits(octets: &[u8]) -> bool {
+    pack(octets).len() <= MOST_DATA
+}
+
+fn pack(octets: &[u8]) -> String {
+    let mut packer = DeflateEncoder::new(Vec::new(), Compression::best());
+    let packed = packer.write_all(octets).and_then(|()| packer.finish()).unwrap_or_default();
+    STANDARD.encode(packed)
 }
 
 /// A fingerprint of a text.

@@ -189,6 +189,17 @@ impl Group {
         }
     }
 
+    /// Whether two components differ in it.
+    pub fn differs(&self, one: &Component, other: &Component) -> bool {
+        let lines = |component: &Component| -> Vec<Line> {
+            component.lines.iter().filter(|line| self.owns(line)).cloned().collect()
+        };
+        let children = |component: &Component| -> Vec<Component> {
+            component.children_named(self.child.unwrap_or_default()).cloned().collect()
+        };
+        lines(one) != lines(other) || children(one) != children(other)
+    }
+
     /// Whether a kept override says what Exchange says, perhaps in other words.
     pub fn says_the_same(&self, kept: &Component, fresh: &Component, series: &Frame) -> bool {
         if self.letter == 'T' {

@@ -2,7 +2,10 @@
 
 pub(super) mod group;
 mod people;
+
 pub(super) mod time;
+
+pub(super) use people::{is_invitation, is_meeting};
 
 use super::kept::{self, Kept};
 use super::{Context, Error, Rendered, attachment, identity, vtimezone};

@@ -41,7 +41,8 @@ pub fn location(component: &Component) -> Change {
 
 /// The HTML of a body, whichever way it is carried.
 fn html(component: &Component) -> Option<String> {
-    let is_html = |line: &&Line| line.param("FMTTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+    let is_html =
+        |line: &&Line| line.param("FMTTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
     let own = component.lines_named("X-ALT-DESC").find(is_html);
     let own = own.or_else(|| component.lines_named("STYLED-DESCRIPTION").find(is_html)).map(Line::unescaped);
     own.or_else(|| {
@@ -55,7 +56,8 @@ fn html(component: &Component) -> Option<String> {
 pub fn body(component: &Component, served: Option<&Component>) -> Change {
     let text = |component: &Component| component.line("DESCRIPTION").map(Line::unescaped).unwrap_or_default();
     let html_now = html(component);
-    let html_is_stale = served.is_some_and(|served| html(served) == html_now && plain(&text(served)) != plain(&text(component)));
+    let html_is_stale = served
+        .is_some_and(|served| html(served) == html_now && plain(&text(served)) != plain(&text(component)));
     match html_now.filter(|_| !html_is_stale) {
         Some(html) => Change::set("item:Body", Value::Body { is_html: true, text: html }),
         None => match text(component) {
@@ -105,7 +107,11 @@ pub fn categories(component: &Component) -> Change {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty() && seen.insert(name.to_lowercase()))
         .collect();
-    if names.is_empty() { Change::remove("item:Categories") } else { Change::set("item:Categories", Value::Strings(names)) }
+    if names.is_empty() {
+        Change::remove("item:Categories")
+    } else {
+        Change::set("item:Categories", Value::Strings(names))
+    }
 }
 
 /// An alarm's distance from the start in minutes before it, as far as Exchange can hold it. `span` is the length of the
@@ -188,16 +194,21 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachment
                     let name = file_name(line, new.len() + 1);
                     let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
                     let same = files.iter().position(|a| a.name == name && a.size == size);
-                    Some(match (same, new.iter().position(|a: &Attached| a.name == name && a.content == content)) {
-                        (Some(at), _) => Place::Known(at),
-                        (None, Some(at)) => Place::New(at),
-                        (None, None) => {
-                            let octets = || "application/octet-stream".to_owned();
-                            let media_type = line.param("FMTTYPE").map_or_else(octets, str::to_owned);
-                            new.push(Attached { name, media_type, content });
-                            Place::New(new.len() - 1)
-                        }
-                    })
+                    Some(
+                        match (
+                            same,
+                            new.iter().position(|a: &Attached| a.name == name && a.content == content),
+                        ) {
+                            (Some(at), _) => Place::Known(at),
+                            (None, Some(at)) => Place::New(at),
+                            (None, None) => {
+                                let octets = || "application/octet-stream".to_owned();
+                                let media_type = line.param("FMTTYPE").map_or_else(octets, str::to_owned);
+                                new.push(Attached { name, media_type, content });
+                                Place::New(new.len() - 1)
+                            }
+                        },
+                    )
                 }
                 (None, None) => None,
             }) else {
@@ -234,7 +245,8 @@ fn decode(line: &Line) -> Option<Vec<u8>> {
 }
 
 fn file_name(line: &Line, number: usize) -> String {
-    let named = ["FILENAME", "X-FILENAME", "X-LABEL", "X-APPLE-FILENAME"].iter().find_map(|name| line.param(name));
+    let named =
+        ["FILENAME", "X-FILENAME", "X-LABEL", "X-APPLE-FILENAME"].iter().find_map(|name| line.param(name));
     named.map(str::to_owned).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| {
         let extension = match line.param("FMTTYPE").map(str::to_ascii_lowercase).as_deref() {
             Some("text/plain") => "txt",

@@ -21,54 +21,10 @@ use crate::ews::field;
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass};
 use crate::model::collection::CollectionKind;
+use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-
-/// Why Exchange cannot hold what a client wrote.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// `CALDAV:valid-calendar-data`, `CARDDAV:valid-address-data`
-    #[error("{0}")]
-    InvalidData(String),
-    /// `CALDAV:valid-calendar-object-resource`
-    #[error("{0}")]
-    InvalidObject(String),
-    /// `CALDAV:supported-calendar-data`, `CARDDAV:supported-address-data`
-    #[error("{0}")]
-    UnsupportedData(String),
-    /// `CALDAV:supported-calendar-component`
-    #[error("{0} cannot be stored here")]
-    UnsupportedComponent(String),
-    /// `CALDAV:min-date-time`
-    #[error("Exchange's calendars begin in 1601")]
-    TooEarly,
-    /// `CALDAV:max-date-time`
-    #[error("Exchange's calendars end in August 4500")]
-    TooLate,
-    /// A rule that Exchange would repeat on other days.
-    #[error("{reason}")]
-    Recurrence {
-        /// The RRULE.
-        rule: String,
-        /// The part that is to blame.
-        part: &'static str,
-        /// What to change.
-        reason: &'static str,
-    },
-    /// An occurrence that was moved to or past its neighbour.
-    #[error("Exchange does not let an occurrence reach the day of its neighbour")]
-    CrossesNeighbour,
-    /// A zone of unknown rules in a series.
-    #[error("the time zone {0} is not known to Exchange: use a zone of the IANA database")]
-    TimeZone(String),
-    /// `CALDAV:allowed-attendee-scheduling-object-change`
-    #[error("only the organiser can change this meeting's time, place and participants")]
-    AttendeeChange,
-    /// `CALDAV:allowed-organizer-scheduling-object-change`
-    #[error("a meeting cannot get another organiser")]
-    OrganizerChange,
-}
 
 /// An answer to an invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,44 +139,59 @@ pub fn plan(
             let calendar = calendar(octets, "VTODO")?;
             task::plan(context, name, octets, &calendar, current)
         }
-        CollectionKind::AddressBook => Err(Refusal::UnsupportedData("contacts cannot be written yet".to_owned())),
+        CollectionKind::AddressBook => {
+            Err(Refusal::new(Reason::UnsupportedData, "contacts cannot be written yet".to_owned()))
+        }
     }
 }
 
 /// A calendar object resource with one kind of components. RFC 4791 4.1
 fn calendar(octets: &[u8], wanted: &str) -> Result<Component, Refusal> {
-    let calendar = Component::parse(octets).map_err(|e| Refusal::InvalidData(e.to_string()))?;
+    let calendar = Component::parse(octets).map_err(|e| Refusal::new(Reason::InvalidData, e.to_string()))?;
     if calendar.name != "VCALENDAR" || calendar.value("VERSION").map(str::trim) != Some("2.0") {
-        return Err(Refusal::UnsupportedData("only iCalendar 2.0 is stored".to_owned()));
+        return Err(Refusal::new(Reason::UnsupportedData, "only iCalendar 2.0 is stored".to_owned()));
     }
     if calendar.value("CALSCALE").is_some_and(|scale| !scale.trim().eq_ignore_ascii_case("GREGORIAN")) {
-        return Err(Refusal::UnsupportedData("only the Gregorian calendar is stored".to_owned()));
+        return Err(Refusal::new(
+            Reason::UnsupportedData,
+            "only the Gregorian calendar is stored".to_owned(),
+        ));
     }
     if calendar.line("METHOD").is_some() {
-        return Err(Refusal::InvalidObject("a stored object has no METHOD".to_owned()));
+        return Err(Refusal::new(Reason::InvalidObject, "a stored object has no METHOD".to_owned()));
     }
     const KINDS: [&str; 4] = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"];
     let mut found = calendar.children.iter().filter(|child| KINDS.contains(&child.name.as_str())).peekable();
     let Some(first) = found.peek() else {
-        return Err(Refusal::InvalidObject(format!("there is no {wanted}")));
+        return Err(Refusal::new(Reason::InvalidObject, format!("there is no {wanted}")));
     };
     if first.name != wanted {
-        return Err(Refusal::UnsupportedComponent(first.name.clone()));
+        return Err(Refusal::of_part(
+            Reason::UnsupportedComponent,
+            first.name.as_str(),
+            "it belongs into another collection",
+        ));
     }
     let uid = first.value("UID").map(str::to_owned).filter(|uid| !uid.trim().is_empty());
-    let uid = uid.ok_or_else(|| Refusal::InvalidData("a component has no UID".to_owned()))?;
+    let uid = uid.ok_or_else(|| Refusal::new(Reason::InvalidData, "a component has no UID".to_owned()))?;
     let mut masters = 0;
     for component in found {
         if component.name != wanted {
-            return Err(Refusal::InvalidObject("an object holds one kind of components".to_owned()));
+            return Err(Refusal::new(
+                Reason::InvalidObject,
+                "an object holds one kind of components".to_owned(),
+            ));
         }
         if component.value("UID") != Some(&uid) {
-            return Err(Refusal::InvalidObject("an object holds components of one UID".to_owned()));
+            return Err(Refusal::new(
+                Reason::InvalidObject,
+                "an object holds components of one UID".to_owned(),
+            ));
         }
         masters += usize::from(component.line("RECURRENCE-ID").is_none());
     }
     if masters > 1 {
-        return Err(Refusal::InvalidObject("a series has one master".to_owned()));
+        return Err(Refusal::new(Reason::InvalidObject, "a series has one master".to_owned()));
     }
     Ok(calendar)
 }

@@ -1,8 +1,8 @@
 //! RRULE → Exchange's patterns: THE table of rules, and the proof that both happen on the same days.
 
-use super::Refusal;
 use crate::ews::types::{Pattern, RangeEnd, Recurrence};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};
+use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use jiff::civil::{Date, DateTime, Weekday};
 use std::collections::HashSet;
@@ -39,20 +39,27 @@ enum Days {
 
 /// Translates the rule of a series that starts at `start` on the clocks of `zone`.
 pub fn translate(text: &str, start: DateTime, zone: &Zone) -> Result<Translated, Refusal> {
-    let refuse = |part, reason| Refusal::Recurrence { rule: text.to_owned(), part, reason };
-    let rule: Rule = text.parse().map_err(|_| Refusal::InvalidData(format!("{text} is no recurrence rule")))?;
-    if text.to_ascii_uppercase().contains("RSCALE=") && !text.to_ascii_uppercase().contains("RSCALE=GREGORIAN") {
+    let refuse = |part: &'static str, reason: &'static str| {
+        Refusal::of_part(Reason::UnsupportedRecurrence, part, reason)
+    };
+    let rule: Rule = text
+        .parse()
+        .map_err(|_| Refusal::new(Reason::InvalidData, format!("{text} is no recurrence rule")))?;
+    if text.to_ascii_uppercase().contains("RSCALE=")
+        && !text.to_ascii_uppercase().contains("RSCALE=GREGORIAN")
+    {
         return Err(refuse("RSCALE", "Exchange repeats by the Gregorian calendar only"));
     }
     if rule.count.is_some() && rule.until.is_some() {
-        return Err(Refusal::InvalidData("a rule has COUNT or UNTIL, not both".to_owned()));
+        return Err(Refusal::new(Reason::InvalidData, "a rule has COUNT or UNTIL, not both".to_owned()));
     }
     let pattern = pattern(&rule, start, &refuse)?;
     if !contains(&pattern, start.date()) {
         return Err(refuse("DTSTART", "the series must start on a day of its own rule"));
     }
     let endless = Recurrence { pattern, start: start.date(), end: RangeEnd::Never };
-    let mut exchange = exchange_rule(&endless).ok_or_else(|| refuse("FREQ", "Exchange does not know this rule"))?;
+    let mut exchange =
+        exchange_rule(&endless).ok_or_else(|| refuse("FREQ", "Exchange does not know this rule"))?;
     let (end, superfluous) = if rule.is_finite() {
         finite(&rule, &exchange, start, zone, &refuse)?
     } else {
@@ -156,7 +163,11 @@ fn pattern(
     }
     let interval = rule.interval;
     let limit = |most: u32, pattern: Pattern| {
-        if interval <= most { Ok(pattern) } else { Err(refuse("INTERVAL", "the interval is too long for Exchange")) }
+        if interval <= most {
+            Ok(pattern)
+        } else {
+            Err(refuse("INTERVAL", "the interval is too long for Exchange"))
+        }
     };
     let plain = rule.by_month.is_empty()
         && rule.by_month_day.is_empty()
@@ -204,9 +215,15 @@ fn yearly(
     if let [day] = rule.by_year_day.as_slice() {
         // Days that have the same date in every year.
         let stable = (1..=59).contains(day) || (-306..=-1).contains(day);
-        let date = Date::constant(2001, 1, 1).checked_add(jiff::Span::new().days(if *day > 0 { day - 1 } else { 365 + day }));
+        let date = Date::constant(2001, 1, 1).checked_add(jiff::Span::new().days(if *day > 0 {
+            day - 1
+        } else {
+            365 + day
+        }));
         return match date {
-            Ok(date) if stable && interval == 1 => Ok(Pattern::AbsoluteYearly { day: date.day(), month: date.month() }),
+            Ok(date) if stable && interval == 1 => {
+                Ok(Pattern::AbsoluteYearly { day: date.day(), month: date.month() })
+            }
             _ => Err(refuse("BYYEARDAY", "Exchange does not count days of the year")),
         };
     }
@@ -219,16 +236,28 @@ fn yearly(
         [] if ordinals => match rule.by_day.first().and_then(|day| day.ordinal) {
             Some(1..=4) => 1,
             Some(-1) => 12,
-            _ => return Err(refuse("BYDAY", "Exchange counts weekdays from the first to the fourth, and the last")),
+            _ => {
+                return Err(refuse(
+                    "BYDAY",
+                    "Exchange counts weekdays from the first to the fourth, and the last",
+                ));
+            }
         },
-        [] if !rule.by_day.is_empty() && days_alone && interval == 1 && rule.frequency == Frequency::Yearly => {
+        [] if !rule.by_day.is_empty()
+            && days_alone
+            && interval == 1
+            && rule.frequency == Frequency::Yearly =>
+        {
             return Ok(weekly(1, &rule.by_day, rule.week_start));
         }
         [] => start.month(),
         [month] => *month,
         several => {
             let Some(step) = step(several).filter(|_| interval == 1) else {
-                return Err(refuse("BYMONTH", "Exchange repeats in every n-th month or in one month of the year"));
+                return Err(refuse(
+                    "BYMONTH",
+                    "Exchange repeats in every n-th month or in one month of the year",
+                ));
             };
             return match days(rule, start, refuse)? {
                 Days::Date(day) => Ok(Pattern::AbsoluteMonthly { interval: step, day }),
@@ -246,7 +275,9 @@ fn yearly(
     match days(rule, start, refuse)? {
         Days::EveryWeek => Err(refuse("BYDAY", "Exchange takes one such day of a month")),
         // The 29th of February comes every four years.
-        Days::Date(29) if month == 2 && interval == 1 => Ok(Pattern::AbsoluteMonthly { interval: 48, day: 29 }),
+        Days::Date(29) if month == 2 && interval == 1 => {
+            Ok(Pattern::AbsoluteMonthly { interval: 48, day: 29 })
+        }
         Days::Date(day) if interval == 1 => Ok(Pattern::AbsoluteYearly { day, month }),
         Days::Date(day) => Ok(Pattern::AbsoluteMonthly { interval: months, day }),
         Days::Nth(days, index) if interval == 1 => {
@@ -264,8 +295,13 @@ fn step(months: &[i8]) -> Option<u32> {
     sorted.sort_unstable();
     let step = 12 / i8::try_from(sorted.len()).ok()?;
     let first = sorted.first().copied()?;
-    let even = sorted.iter().enumerate().all(|(at, month)| i8::try_from(at).is_ok_and(|at| *month == first + at * step));
-    (even && usize::try_from(12 / step).is_ok_and(|count| count == sorted.len())).then(|| u32::try_from(step).ok()).flatten()
+    let even = sorted
+        .iter()
+        .enumerate()
+        .all(|(at, month)| i8::try_from(at).is_ok_and(|at| *month == first + at * step));
+    (even && usize::try_from(12 / step).is_ok_and(|count| count == sorted.len()))
+        .then(|| u32::try_from(step).ok())
+        .flatten()
 }
 
 fn days(
@@ -280,7 +316,7 @@ fn days(
     match (dates.as_slice(), rule.by_day.as_slice()) {
         ([], []) if positions.is_empty() => Ok(Days::Date(start.day())),
         ([-1], []) if positions.is_empty() => Ok(Days::Date(31)),
-        ([day @ 1..], []) if positions.is_empty() => Ok(Days::Date(*day)),
+        ([day], []) if positions.is_empty() && *day > 0 => Ok(Days::Date(*day)),
         ([28, 29], []) if positions == [-1] => Ok(Days::Date(29)),
         ([28, 29, 30], []) if positions == [-1] => Ok(Days::Date(30)),
         ([28, 29, 30, 31], []) if positions == [-1] => Ok(Days::Date(31)),
@@ -328,9 +364,15 @@ fn nth(
         3 => "Third",
         4 => "Fourth",
         -1 => "Last",
-        _ => return Err(refuse("BYDAY", "Exchange counts weekdays from the first to the fourth, and the last")),
+        _ => {
+            return Err(refuse(
+                "BYDAY",
+                "Exchange counts weekdays from the first to the fourth, and the last",
+            ));
+        }
     };
-    let days = days.ok_or_else(|| refuse("BYDAY", "Exchange knows single days, weekdays, weekend days and all days"))?;
+    let days = days
+        .ok_or_else(|| refuse("BYDAY", "Exchange knows single days, weekdays, weekend days and all days"))?;
     Ok(Days::Nth(days, index))
 }
 
@@ -380,12 +422,17 @@ fn contains(pattern: &Pattern, date: Date) -> bool {
             start: date.first_of_month(),
             end: RangeEnd::Never,
         };
-        let found = exchange_rule(&start)
-            .map(|rule| rule.occurrences(date.first_of_month().into(), &Zone::Utc).take(3).collect::<Vec<_>>());
+        let found = exchange_rule(&start).map(|rule| {
+            rule.occurrences(date.first_of_month().into(), &Zone::Utc).take(3).collect::<Vec<_>>()
+        });
         // The first of the month stands for itself only when the rule says so.
         let first = date.day() == 1;
         found.is_some_and(|found| {
-            if first { !found.iter().skip(1).any(|at| at.date().month() == date.month()) } else { found.contains(&date.into()) }
+            if first {
+                !found.iter().skip(1).any(|at| at.date().month() == date.month())
+            } else {
+                found.contains(&date.into())
+            }
         })
     };
     match pattern {

@@ -1,6 +1,6 @@
 //! TZIDs → Windows zones.
 
-use super::Refusal;
+use crate::model::refusal::{Reason, Refusal};
 use crate::model::windows_zones;
 use crate::model::zone::Zone;
 use crate::text::moment::{self, Moment};
@@ -34,7 +34,8 @@ impl Place {
 /// Reads a line and finds the zone that it is told in. A zone that Exchange does not know is UTC for what happens once;
 /// what repeats cannot be told in it unless clocks never change there.
 pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -> Result<Place, Refusal> {
-    let wrong = || Refusal::InvalidData(format!("{} is no date or time: {}", line.name, line.value));
+    let wrong =
+        || Refusal::new(Reason::InvalidData, format!("{} is no date or time: {}", line.name, line.value));
     let zones = moment::Zones::new(calendar, mailbox);
     let mut found = zones.moment(line).ok_or_else(wrong)?;
     let own = || windows_of(mailbox, Date::constant(2026, 1, 1), mailbox).unwrap_or(UTC);
@@ -45,8 +46,12 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
                 return Ok(Place { windows: own(), zone: mailbox.clone(), moment: found });
             };
             // A TZID that neither is a known name nor is explained.
-            let zone = by_other_names(name, calendar)
-                .ok_or_else(|| Refusal::InvalidData(format!("the time zone {name} is not explained by a VTIMEZONE")))?;
+            let zone = by_other_names(name, calendar).ok_or_else(|| {
+                Refusal::new(
+                    Reason::InvalidData,
+                    format!("the time zone {name} is not explained by a VTIMEZONE"),
+                )
+            })?;
             found = Moment::Zoned(*local, zone);
         }
         Moment::Zoned(..) => {}
@@ -59,9 +64,11 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
     };
     match windows_of(&zone, local.date(), mailbox) {
         Some(windows) => Ok(Place { moment: Moment::Zoned(*local, zone.clone()), zone, windows }),
-        None if repeats && has_seasons(&zone, local.date()) => {
-            Err(Refusal::TimeZone(zone.name().unwrap_or_default().to_owned()))
-        }
+        None if repeats && has_seasons(&zone, local.date()) => Err(Refusal::of_part(
+            Reason::UnsupportedTimeZone,
+            zone.name().unwrap_or_default(),
+            "a series needs a zone that Exchange knows: use one of the IANA database",
+        )),
         None => {
             let utc = Zone::Utc.to_local(zone.to_instant(*local));
             Ok(Place { moment: Moment::Zoned(utc, Zone::Utc), zone: Zone::Utc, windows: UTC })
@@ -75,7 +82,9 @@ fn by_other_names(name: &str, calendar: &Component) -> Option<Zone> {
         .children_named("VTIMEZONE")
         .find(|zone| zone.value("TZID").is_some_and(|id| id.eq_ignore_ascii_case(name)));
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
-    let tails = [3, 2, 1].into_iter().filter_map(|count| Some(parts.get(parts.len().checked_sub(count)?..)?.join("/")));
+    let tails = [3, 2, 1]
+        .into_iter()
+        .filter_map(|count| Some(parts.get(parts.len().checked_sub(count)?..)?.join("/")));
     tails
         .filter(|tail| tail.contains('/') && tail != name)
         .find_map(|tail| Zone::iana(&tail))
@@ -83,7 +92,8 @@ fn by_other_names(name: &str, calendar: &Component) -> Option<Zone> {
 }
 
 fn years(from: Date) -> (Timestamp, Timestamp) {
-    let first = |year: i16| Date::new(year, 1, 1).map_or(Timestamp::MAX, |date| Zone::Utc.to_instant(date.into()));
+    let first =
+        |year: i16| Date::new(year, 1, 1).map_or(Timestamp::MAX, |date| Zone::Utc.to_instant(date.into()));
     (first(from.year()), first(from.year().saturating_add(YEARS)))
 }
 
@@ -109,7 +119,9 @@ pub fn windows_of(zone: &Zone, from: Date, mailbox: &Zone) -> Option<&'static st
     if zone.is_utc() {
         return Some(UTC);
     }
-    if let Some(known) = zone.name().filter(|_| matches!(zone, Zone::Iana(_))).and_then(windows_zones::from_iana) {
+    if let Some(known) =
+        zone.name().filter(|_| matches!(zone, Zone::Iana(_))).and_then(windows_zones::from_iana)
+    {
         return Some(known);
     }
     let wanted = changes(zone, from);

@@ -1,0 +1,642 @@
+//! VEVENT → calendar items.
+
+use super::super::{Context, event as projected, identity, kept};
+use super::fields::{self, Attachments};
+use super::rule::{self, Translated};
+use super::series::{self, Moved, Numbered};
+use super::zone::{self, Place};
+use super::{Current, OccurrenceChange, Plan, Reply};
+use crate::ews::field;
+use crate::ews::types::ItemClass;
+use crate::ews::types::write::{Change, Notify, Value};
+use crate::model::refusal::{Reason, Refusal};
+use crate::model::zone::Zone;
+use crate::text::moment::{Moment, Zones, length};
+use crate::text::{Component, Line};
+use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use projected::group::Group;
+use projected::time::Frame;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lists of people: THE table. CUTYPE says more than ROLE.
+const LISTS: [&str; 3] = ["calendar:RequiredAttendees", "calendar:OptionalAttendees", "calendar:Resources"];
+
+/// Start and end of a component, as Exchange is told.
+#[derive(Clone)]
+struct Times {
+    start: Place,
+    end: Place,
+}
+
+impl Times {
+    fn of(
+        component: &Component,
+        calendar: &Component,
+        mailbox: &Zone,
+        repeats: bool,
+    ) -> Result<Self, Refusal> {
+        let line = component
+            .line("DTSTART")
+            .ok_or_else(|| Refusal::new(Reason::InvalidData, "an event has a DTSTART"))?;
+        let start = zone::place(line, calendar, mailbox, repeats)?;
+        let end = match (component.line("DTEND"), component.value("DURATION").and_then(length)) {
+            (Some(line), _) => zone::place(line, calendar, mailbox, repeats)?,
+            (None, Some(length)) => {
+                let zoned = match &start.moment {
+                    Moment::Floating(local) => Moment::Zoned(*local, start.zone.clone()),
+                    other => other.clone(),
+                };
+                let moment = zoned
+                    .after(length)
+                    .ok_or_else(|| Refusal::new(Reason::TooLate, "the event is too long"))?;
+                Place { moment, ..start.clone() }
+            }
+            (None, None) => start.clone(),
+        };
+        let mut times = Self { start, end };
+        if times.start.moment.is_day() != times.end.moment.is_day() {
+            return Err(Refusal::new(Reason::InvalidData, "start and end are both days or both times"));
+        }
+        if let (Moment::Day(first), Moment::Day(end)) = (&times.start.moment, &times.end.moment) {
+            let next = first.tomorrow().map_err(|_| too_late())?;
+            if end < first {
+                return Err(Refusal::new(Reason::InvalidData, "the event ends before it starts"));
+            }
+            // A day always has a next one.
+            times.end.moment = Moment::Day((*end).max(next));
+        } else if times.end.instant() < times.start.instant() {
+            return Err(Refusal::new(Reason::InvalidData, "the event ends before it starts"));
+        }
+        if times.start.moment.local().date() < Date::constant(1601, 1, 1) {
+            return Err(Refusal::new(Reason::TooEarly, "Exchange's calendars begin in 1601"));
+        }
+        if times.end.moment.local().date() > Date::constant(4500, 8, 31) {
+            return Err(too_late());
+        }
+        Ok(times)
+    }
+
+    fn is_all_day(&self) -> bool {
+        self.start.moment.is_day()
+    }
+
+    fn seconds(&self) -> i64 {
+        self.end.instant().as_second() - self.start.instant().as_second()
+    }
+
+    /// A moment as it is sent: days are local midnights, which Exchange reads in the item's zone.
+    fn text(place: &Place) -> String {
+        match &place.moment {
+            Moment::Day(day) => format!("{day}T00:00:00"),
+            _ => utc(place.instant()),
+        }
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = vec![
+            Change::text("calendar:Start", Self::text(&self.start)),
+            Change::text("calendar:End", Self::text(&self.end)),
+        ];
+        changes.push(Change::text("calendar:IsAllDayEvent", self.is_all_day().to_string()));
+        changes.push(Change::set("calendar:StartTimeZone", Value::Zone(self.start.windows.to_owned())));
+        changes.push(Change::set("calendar:EndTimeZone", Value::Zone(self.end.windows.to_owned())));
+        changes
+    }
+
+    /// The same, as Exchange will tell it.
+    fn outcome(&self) -> [Change; 2] {
+        [
+            Change::text("calendar:Start", utc(self.start.instant())),
+            Change::text("calendar:End", utc(self.end.instant())),
+        ]
+    }
+
+    /// Times alone, for occurrences: these cannot have a zone of their own.
+    fn of_occurrence(&self) -> Vec<Change> {
+        self.changes().into_iter().take(2).collect()
+    }
+}
+
+fn too_late() -> Refusal {
+    Refusal::new(Reason::TooLate, "Exchange's calendars end in August 4500")
+}
+
+fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Everything that a PUT is compared with.
+struct Draft<'a> {
+    context: &'a Context,
+    calendar: &'a Component,
+    mailbox: Zone,
+    current: Option<Current<'a>>,
+    /// What the client saw last.
+    served: Option<Component>,
+}
+
+pub fn plan(
+    context: &Context,
+    name: &str,
+    octets: &Bytes,
+    calendar: &Component,
+    current: Option<Current>,
+    tell: bool,
+) -> Result<Plan, Refusal> {
+    let served = current.and_then(|current| {
+        let rendered = projected::render(context, current.item, &current.related.exceptions).ok()?;
+        Component::parse(&rendered.body).ok()
+    });
+    let mailbox = Zone::iana(&context.zone).unwrap_or(Zone::Utc);
+    let draft = Draft { context, calendar, mailbox, current, served };
+    let events: Vec<&Component> = calendar.children_named("VEVENT").collect();
+    let is_master = |event: &&&Component| event.line("RECURRENCE-ID").is_none();
+    // An invitation to one occurrence has no master: the occurrence is an event of its own.
+    let master = events.iter().find(is_master).or(events.first());
+    let master = *master.ok_or_else(|| Refusal::new(Reason::InvalidObject, "there is no VEVENT"))?;
+    if master.line("RECURRENCE-ID").is_some() && events.len() > 1 {
+        return Err(Refusal::new(Reason::InvalidObject, "several occurrences need their series"));
+    }
+    draft.plan(name, octets, master, tell)
+}
+
+impl Draft<'_> {
+    fn plan(&self, name: &str, octets: &Bytes, master: &Component, tell: bool) -> Result<Plan, Refusal> {
+        let repeats = master.line("RRULE").is_some();
+        self.check_rules(master)?;
+        let times = Times::of(master, self.calendar, &self.mailbox, repeats)?;
+        let uid = master.value("UID").unwrap_or_default().to_owned();
+        let people = self.people(master);
+        let invited = self.current.is_some_and(|c| projected::is_invitation(self.context, c.item));
+        let changed = self.changed_groups(master);
+        if invited
+            && ['T', 'R', 'P'].iter().any(|letter| changed.contains(letter))
+            && !self.is_only_own_answer(master)
+        {
+            return Err(Refusal::new(
+                Reason::AttendeeChange,
+                "only the organiser can change time and participants",
+            ));
+        }
+        let translated = match master.value("RRULE") {
+            Some(rule) => Some(rule::translate(rule, times.start.moment.local(), &times.start.zone)?),
+            None => None,
+        };
+        let mut text = self.calendar.clone();
+        let known = self.current.map(|current| current.item.attachments()).unwrap_or_default();
+        let Attachments { attach, detach } = fields::attachments(&mut text, &known);
+        let text = if text == *self.calendar { octets.clone() } else { Bytes::from(text.write()) };
+        if !kept::fits(&text) {
+            return Err(Refusal::new(
+                Reason::TooLarge,
+                "the object is too long to be kept: shorten its properties",
+            ));
+        }
+
+        let mut changes = self.identity(name, &uid);
+        let mut outcome = Vec::new();
+        let own = |letter: char| changed.contains(&letter) && !(invited && matches!(letter, 'T' | 'R' | 'P'));
+        if own('T') {
+            changes.extend(times.changes());
+            outcome.extend(times.outcome());
+        }
+        let series = self.occurrences(
+            master,
+            &times,
+            translated.as_ref(),
+            changed.contains(&'T') || changed.contains(&'R'),
+        )?;
+        let rewrites_rule = (own('R') || own('T')) || series.is_reset;
+        match (&translated, self.current) {
+            (Some(translated), _) if rewrites_rule => {
+                changes.push(Change::set(
+                    "calendar:Recurrence",
+                    Value::Recurrence(translated.recurrence.clone()),
+                ));
+            }
+            (None, Some(current)) if own('R') && current.item.recurrence().is_some() => {
+                changes.push(Change::remove("calendar:Recurrence"));
+            }
+            _ => {}
+        }
+        for letter in changed.iter().filter(|letter| own(**letter)) {
+            changes.extend(self.group(*letter, master, &times, &people));
+        }
+        if self.current.is_none() {
+            // Nothing is there that could be removed.
+            changes.retain(|change| change.value.is_some());
+        }
+        let is_html = changes.iter().any(|c| matches!(c.value, Some(Value::Body { is_html: true, .. })));
+        Ok(Plan {
+            class: ItemClass::CalendarItem,
+            uid,
+            reply: self.reply(master, invited, tell),
+            notify: if tell { self.notify(&changed, &people, invited, master) } else { Notify::Nobody },
+            outcome: changes.iter().cloned().chain(outcome).collect(),
+            changes,
+            detach,
+            attach,
+            delete: series.delete,
+            moves: series.moves,
+            edits: series.edits,
+            is_certain: !is_html && people.is_none(),
+            text,
+        })
+    }
+
+    /// Rules that are refused as a whole.
+    fn check_rules(&self, master: &Component) -> Result<(), Refusal> {
+        let refuse = |part, text| Err(Refusal::of_part(Reason::UnsupportedRecurrence, part, text));
+        if master.lines_named("RRULE").count() > 1 {
+            return refuse("RRULE", "Exchange holds one rule");
+        }
+        if master.line("EXRULE").is_some() {
+            return refuse("EXRULE", "list the excluded dates instead");
+        }
+        let served = self.served.as_ref().and_then(master_of).map(|m| values(m, "RDATE")).unwrap_or_default();
+        if master.line("RDATE").is_some() && values(master, "RDATE") != served {
+            return refuse(
+                "RDATE",
+                "Exchange repeats by a rule alone: make the added date an event of its own",
+            );
+        }
+        Ok(())
+    }
+
+    fn identity(&self, name: &str, uid: &str) -> Vec<Change> {
+        let own = |property, value: &str| Change::extended(property, Some(value.to_owned()));
+        match self.current {
+            None => vec![
+                own(field::DAV_UID, uid),
+                own(field::DAV_NAME, name),
+                Change::text("calendar:UID", identity::exchange_uid(uid)),
+            ],
+            Some(current) => {
+                let mut changes = Vec::new();
+                if current.item.extended(&field::DAV_UID).as_deref() != Some(uid) {
+                    changes.push(own(field::DAV_UID, uid));
+                }
+                if current.item.extended(&field::DAV_NAME).as_deref() != Some(name) {
+                    changes.push(own(field::DAV_NAME, name));
+                }
+                changes
+            }
+        }
+    }
+
+    /// Letters of the groups in which the client's master differs from what it saw last.
+    fn changed_groups(&self, master: &Component) -> BTreeSet<char> {
+        let letters = projected::group::ALL.iter();
+        let Some((served, current)) = self.served.as_ref().and_then(master_of).zip(self.current) else {
+            return letters.map(|group| group.letter).collect();
+        };
+        let Ok(frame) = Frame::of(self.context, current.item, None) else {
+            return letters.map(|group| group.letter).collect();
+        };
+        letters
+            .filter(|group| !group.says_the_same(master, served, &frame))
+            .map(|group| group.letter)
+            .collect()
+    }
+
+    /// The fields of a group; times, rules and attachments are told by themselves.
+    fn group(&self, letter: char, event: &Component, times: &Times, people: &Option<People>) -> Vec<Change> {
+        let served = self.served.as_ref().and_then(master_of);
+        match letter {
+            'S' => vec![fields::subject(event)],
+            'L' => vec![fields::location(event)],
+            'B' => vec![fields::body(event, served)],
+            'C' => vec![fields::sensitivity(event)],
+            'I' => vec![fields::importance(event)],
+            'K' => vec![fields::categories(event)],
+            'F' => vec![busy(event, served)],
+            'A' => {
+                let is_single = event.line("RRULE").is_none();
+                let (start, zone) = (times.start.instant(), self.mailbox.clone());
+                let absolute = |trigger: &Line| {
+                    let at = Zones::new(self.calendar, &zone)
+                        .moment(trigger)
+                        .map(|m| Zones::new(self.calendar, &zone).instant(&m))?;
+                    is_single.then(|| start.as_second() - at.as_second())
+                };
+                fields::reminder(event, times.seconds(), absolute)
+            }
+            'P' => people.as_ref().map(People::changes).unwrap_or_else(|| self.nobody()),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A meeting that has lost its participants.
+    fn nobody(&self) -> Vec<Change> {
+        let Some(current) = self.current else { return Vec::new() };
+        let lists = LISTS
+            .iter()
+            .filter(|uri| !current.item.attendees(uri.rsplit(':').next().unwrap_or_default()).is_empty());
+        lists.map(|uri| Change::remove(uri)).collect()
+    }
+
+    /// The participants, when the owner is the one who invites them.
+    fn people(&self, event: &Component) -> Option<People> {
+        let organizer = event.line("ORGANIZER").map(address)?;
+        if !self.context.is_owner(&organizer) {
+            return None;
+        }
+        let mut people =
+            People { lists: Default::default(), asks: event.lines_named("ATTENDEE").count() == 0 };
+        let mut silent = true;
+        for line in event.lines_named("ATTENDEE") {
+            let address = address(line);
+            let rsvp = line.param("RSVP").map(|word| word.eq_ignore_ascii_case("TRUE"));
+            people.asks |= rsvp.unwrap_or(false);
+            silent &= rsvp.is_none();
+            if !address.contains('@')
+                || self.context.is_owner(&address)
+                || address.eq_ignore_ascii_case(&organizer)
+            {
+                continue;
+            }
+            let word = |name| line.param(name).map(str::to_ascii_uppercase);
+            let list = match (word("CUTYPE").as_deref(), word("ROLE").as_deref()) {
+                (Some("ROOM" | "RESOURCE"), _) => 2,
+                (_, Some("OPT-PARTICIPANT" | "NON-PARTICIPANT")) => 1,
+                _ => 0,
+            };
+            if let Some(list) = people.lists.get_mut(list) {
+                let known = list.iter().any(|(_, other)| other.eq_ignore_ascii_case(&address));
+                if !known {
+                    list.push((line.param("CN").unwrap_or_default().to_owned(), address));
+                }
+            }
+        }
+        people.asks |= silent;
+        people.lists.iter().any(|list| !list.is_empty()).then_some(people)
+    }
+
+    /// Whether the client changed no more of an invitation than its own answer.
+    fn is_only_own_answer(&self, master: &Component) -> bool {
+        let Some(served) = self.served.as_ref().and_then(master_of) else { return false };
+        let bare = |component: &Component| {
+            let mut people: Vec<String> =
+                component.lines_named("ATTENDEE").map(|l| l.value.to_lowercase()).collect();
+            people.sort_unstable();
+            people
+        };
+        let same = |name: &str| values(master, name) == values(served, name);
+        bare(master) == bare(served) && ["DTSTART", "RRULE", "ORGANIZER"].iter().all(|name| same(name))
+    }
+
+    /// The client's answer to an invitation, when it is another than Exchange knows.
+    fn reply(&self, master: &Component, invited: bool, tell: bool) -> Option<Reply> {
+        let current = self.current.filter(|_| invited)?;
+        let own = master.lines_named("ATTENDEE").find(|line| self.context.is_owner(&address(line)))?;
+        let status = match own.param("PARTSTAT").map(str::to_ascii_uppercase).as_deref() {
+            Some("ACCEPTED") => ("ACCEPTED", "Accept"),
+            Some("TENTATIVE") => ("TENTATIVE", "Tentative"),
+            Some("DECLINED") => ("DECLINED", "Decline"),
+            _ => return None,
+        };
+        if current.item.filled("MyResponseType").as_deref() == Some(status.1) {
+            return None;
+        }
+        let silent = master.line("ORGANIZER").is_some_and(|line| is_silent(line));
+        let comment = master.line("COMMENT").or_else(|| master.line("X-CALENDARSERVER-COMMENT"));
+        Some(Reply {
+            status: status.0,
+            comment: comment.map(Line::unescaped).unwrap_or_default(),
+            tell: tell && !silent,
+        })
+    }
+
+    /// Who is told: THE table.
+    fn notify(
+        &self,
+        changed: &BTreeSet<char>,
+        people: &Option<People>,
+        invited: bool,
+        master: &Component,
+    ) -> Notify {
+        let had_people = self.current.is_some_and(|c| projected::is_meeting(self.context, c.item));
+        if invited || (people.is_none() && !had_people) {
+            return Notify::Nobody;
+        }
+        let all_silent = master
+            .lines_named("ATTENDEE")
+            .all(|line| is_silent(line) || self.context.is_owner(&address(line)));
+        let moz = master
+            .value("X-MOZ-SEND-INVITATIONS")
+            .is_some_and(|word| word.trim().eq_ignore_ascii_case("FALSE"));
+        if (people.is_some() && all_silent) || moz {
+            return Notify::Nobody;
+        }
+        if self.current.is_none()
+            || ['T', 'R', 'L', 'S', 'B', 'H'].iter().any(|letter| changed.contains(letter))
+        {
+            return Notify::All;
+        }
+        if changed.contains(&'P') { Notify::Changed } else { Notify::Nobody }
+    }
+}
+
+/// Invited people by list.
+struct People {
+    lists: [Vec<(String, String)>; 3],
+    asks: bool,
+}
+
+impl People {
+    fn changes(&self) -> Vec<Change> {
+        let mut changes = vec![Change::text("calendar:IsResponseRequested", self.asks.to_string())];
+        for (uri, people) in LISTS.iter().zip(&self.lists) {
+            changes.push(if people.is_empty() {
+                Change::remove(uri)
+            } else {
+                Change::set(uri, Value::People(people.clone()))
+            });
+        }
+        changes
+    }
+}
+
+/// A calendar user's SMTP address, or whatever stands there.
+fn address(line: &Line) -> String {
+    let value = line.value.trim();
+    let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+    match (scheme, line.param("EMAIL")) {
+        (Some(_), _) => value.get(7..).unwrap_or_default().to_owned(),
+        (None, Some(email)) => email.to_owned(),
+        (None, None) => value.to_owned(),
+    }
+}
+
+/// Whether the client sees to messages itself. RFC 6638 7.1
+fn is_silent(line: &Line) -> bool {
+    line.param("SCHEDULE-AGENT").is_some_and(|word| !word.eq_ignore_ascii_case("SERVER"))
+}
+
+fn master_of(calendar: &Component) -> Option<&Component> {
+    let events = || calendar.children_named("VEVENT");
+    events().find(|event| event.line("RECURRENCE-ID").is_none()).or_else(|| events().next())
+}
+
+fn values(component: &Component, name: &str) -> Vec<String> {
+    component.lines_named(name).map(|line| line.value.trim().to_owned()).collect()
+}
+
+/// `calendar:LegacyFreeBusyStatus`: THE table. Of two words that contradict each other the one that changed counts.
+fn busy(event: &Component, served: Option<&Component>) -> Change {
+    let word = |component: &Component, name: &str| {
+        component.value(name).map(|text| text.trim().to_ascii_uppercase())
+    };
+    let transparency = word(event, "TRANSP");
+    let microsoft = word(event, "X-MICROSOFT-CDO-BUSYSTATUS");
+    let is_free = transparency.as_deref() == Some("TRANSPARENT");
+    let agrees = match (microsoft.as_deref(), transparency.as_deref()) {
+        (Some("FREE"), Some("TRANSPARENT") | None) => true,
+        (Some("FREE"), _) => false,
+        (Some(_), _) => !is_free,
+        (None, _) => false,
+    };
+    let changed = |name: &str| served.is_some_and(|served| word(served, name) != word(event, name));
+    let newer = changed("X-MICROSOFT-CDO-BUSYSTATUS") && !changed("TRANSP");
+    let status = word(event, "STATUS");
+    let status_is_newer = changed("STATUS") && !changed("X-MICROSOFT-CDO-BUSYSTATUS");
+    let named = match microsoft.as_deref().filter(|_| (agrees || newer) && !status_is_newer) {
+        Some("FREE") => Some("Free"),
+        Some("TENTATIVE") => Some("Tentative"),
+        Some("BUSY") => Some("Busy"),
+        Some("OOF") => Some("OOF"),
+        Some("WORKINGELSEWHERE") => Some("WorkingElsewhere"),
+        _ => None,
+    };
+    let value = named.unwrap_or(match status.as_deref() {
+        _ if is_free => "Free",
+        Some("CANCELLED") => "Free",
+        Some("TENTATIVE") => "Tentative",
+        _ => "Busy",
+    });
+    Change::text("calendar:LegacyFreeBusyStatus", value)
+}
+
+/// What happens to single occurrences.
+#[derive(Default)]
+struct Occurrences {
+    is_reset: bool,
+    delete: Vec<u32>,
+    moves: Vec<OccurrenceChange>,
+    edits: Vec<OccurrenceChange>,
+}
+
+impl Draft<'_> {
+    fn occurrences(
+        &self,
+        master: &Component,
+        times: &Times,
+        translated: Option<&Translated>,
+        rule_changed: bool,
+    ) -> Result<Occurrences, Refusal> {
+        let Some(translated) = translated else { return Ok(Occurrences::default()) };
+        let zones = Zones::new(self.calendar, &self.mailbox);
+        let numbered = Numbered::of(translated, &times.start);
+        let mut gone = series::excluded(master, &zones, &numbered);
+        let overrides = series::overrides(self.calendar, &zones, &numbered)?;
+        // Of an occurrence that is both excluded and overridden the override counts.
+        gone.retain(|number| !overrides.contains_key(number));
+        gone.extend(&translated.superfluous);
+        // What Exchange has already, where the rule has not changed.
+        let served_zones = self.served.as_ref().map(|served| Zones::new(served, &self.mailbox));
+        let before = match (&self.served, &served_zones) {
+            (Some(served), Some(zones)) if !rule_changed => master_of(served).map(|m| (m, served, zones)),
+            _ => None,
+        };
+        let (mut gone_before, mut known) = (BTreeSet::new(), BTreeMap::new());
+        if let Some((master, served, zones)) = before {
+            gone_before = series::excluded(master, zones, &numbered);
+            gone_before.extend(&translated.superfluous);
+            known = series::overrides(served, zones, &numbered)?;
+        }
+        let exchange_has = |number: &u32| {
+            self.current.is_some_and(|current| {
+                let at = numbered.instant(*number);
+                current.item.modified_occurrences().iter().any(|o| Some(o.original_start) == at)
+            })
+        };
+        let is_reset = gone_before.iter().any(|number| !gone.contains(number))
+            || known.keys().any(|number| {
+                !overrides.contains_key(number) && !gone.contains(number) && exchange_has(number)
+            });
+        if is_reset {
+            (gone_before, known) = (BTreeSet::new(), BTreeMap::new());
+        }
+        let mut moved = Moved::new();
+        let (mut moves, mut edits) = (BTreeMap::new(), Vec::new());
+        for (number, event) in &overrides {
+            let own = Times::of(event, self.calendar, &self.mailbox, true)?;
+            let original = numbered.instant(*number);
+            let is_moved = Some(own.start.instant()) != original || own.seconds() != times.seconds();
+            if is_moved {
+                moved.insert(*number, times.start.zone.to_local(own.start.instant()).date());
+            }
+            if known.get(number).is_some_and(|served| *served == *event) {
+                continue;
+            }
+            let base = known.get(number).copied();
+            let changes = self.occurrence(
+                event,
+                &own,
+                base.unwrap_or(master),
+                is_moved && !same_times(base, event),
+                base.is_none(),
+            );
+            if changes.is_empty() {
+                continue;
+            }
+            if is_moved { drop(moves.insert(*number, changes)) } else { edits.push((*number, changes)) }
+        }
+        series::check_neighbours(&numbered, &gone, &moved)?;
+        Ok(Occurrences {
+            is_reset,
+            delete: gone.difference(&gone_before).copied().collect(),
+            moves: series::in_order(&numbered, &moved, moves),
+            edits,
+        })
+    }
+
+    /// The fields in which an override differs from what its occurrence is without it.
+    fn occurrence(
+        &self,
+        event: &Component,
+        times: &Times,
+        base: &Component,
+        tells_times: bool,
+        is_new: bool,
+    ) -> Vec<Change> {
+        let mut changes = if tells_times { times.of_occurrence() } else { Vec::new() };
+        let differs = |group: &&Group| {
+            let Some(current) = self.current else { return group.differs(event, base) };
+            match Frame::of(self.context, current.item, None) {
+                Ok(frame) => !group.says_the_same(event, base, &frame),
+                Err(_) => group.differs(event, base),
+            }
+        };
+        let told = ['S', 'L', 'B', 'C', 'K', 'F', 'A'];
+        for group in projected::group::ALL.iter().filter(|group| told.contains(&group.letter)).filter(differs)
+        {
+            changes.extend(self.group(group.letter, event, times, &None));
+        }
+        if is_new {
+            // An occurrence has all fields of its series: removing one needs it to be there, which it is.
+            changes.retain(|change| {
+                change.value.is_some()
+                    || !matches!(change.field, crate::ews::types::write::Field::Extended(_))
+            });
+        }
+        changes
+    }
+}
+
+fn same_times(base: Option<&Component>, event: &Component) -> bool {
+    let same = |base: &Component, name: &str| base.line(name) == event.line(name);
+    base.is_some_and(|base| ["DTSTART", "DTEND", "DURATION"].iter().all(|name| same(base, name)))
+}

@@ -1,0 +1,126 @@
+//! The occurrences of a series that differ from its rule.
+
+use super::OccurrenceChange;
+use super::rule::Translated;
+use super::zone::Place;
+use crate::ews::types::write::Change;
+use crate::model::refusal::{Reason, Refusal};
+use crate::text::Component;
+use crate::text::moment::{Moment, Zones};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Occurrences that are numbered: beyond these nothing can be changed singly.
+const MOST_NUMBERED: usize = 5_000;
+
+/// The occurrences of a series as Exchange counts them.
+pub struct Numbered {
+    days: Vec<DateTime>,
+    start: Place,
+}
+
+impl Numbered {
+    /// Numbers the occurrences of a rule from its start.
+    pub fn of(translated: &Translated, start: &Place) -> Self {
+        let all = translated.exchange.occurrences(start.moment.local(), &start.zone);
+        Self { days: all.take(MOST_NUMBERED).collect(), start: start.clone() }
+    }
+
+    /// The number of the occurrence that a moment names, from 1.
+    pub fn number(&self, moment: &Moment) -> Option<u32> {
+        let local = match moment {
+            // Days name occurrences of timed series, too.
+            Moment::Day(day) => {
+                let at = self.days.iter().position(|at| at.date() == *day)?;
+                return u32::try_from(at + 1).ok();
+            }
+            Moment::Floating(local) => *local,
+            Moment::Zoned(local, zone) => self.start.zone.to_local(zone.to_instant(*local)),
+        };
+        let wanted = if self.start.moment.is_day() { local.date().into() } else { local };
+        let at = self.days.binary_search(&wanted).ok()?;
+        u32::try_from(at + 1).ok()
+    }
+
+    /// The day that an occurrence has by the rule.
+    fn day(&self, number: u32) -> Option<Date> {
+        self.days.get(usize::try_from(number).ok()?.checked_sub(1)?).map(|at| at.date())
+    }
+
+    /// The instant that an occurrence has by the rule.
+    pub fn instant(&self, number: u32) -> Option<Timestamp> {
+        let local = self.days.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        Some(self.start.zone.to_instant(*local))
+    }
+}
+
+/// The numbers that EXDATE takes out; what the rule does not produce is kept in the text alone.
+pub fn excluded(master: &Component, zones: &Zones, numbered: &Numbered) -> BTreeSet<u32> {
+    let dates = master.lines_named("EXDATE").flat_map(|line| zones.moments(line));
+    dates.filter_map(|moment| numbered.number(&moment)).collect()
+}
+
+/// Overrides by the number of their occurrence.
+pub fn overrides<'a>(
+    calendar: &'a Component,
+    zones: &Zones,
+    numbered: &Numbered,
+) -> Result<BTreeMap<u32, &'a Component>, Refusal> {
+    let mut found = BTreeMap::new();
+    for component in &calendar.children {
+        let Some(line) = component.line("RECURRENCE-ID") else { continue };
+        if line.param("RANGE").is_some_and(|word| word.eq_ignore_ascii_case("THISANDFUTURE")) {
+            return Err(Refusal::of_part(
+                Reason::UnsupportedRecurrence,
+                "RANGE=THISANDFUTURE",
+                "split the series at this occurrence instead",
+            ));
+        }
+        let number = zones.moment(line).and_then(|moment| numbered.number(&moment));
+        if let Some(number) = number {
+            found.insert(number, component);
+        }
+    }
+    Ok(found)
+}
+
+/// Where moved occurrences go, by their number: first and new day.
+pub type Moved = BTreeMap<u32, Date>;
+
+/// Refuses moves to or past the day of a neighbour, as Exchange does.
+pub fn check_neighbours(numbered: &Numbered, gone: &BTreeSet<u32>, moved: &Moved) -> Result<(), Refusal> {
+    let last = u32::try_from(numbered.days.len()).unwrap_or(u32::MAX);
+    let day = |number: u32| moved.get(&number).copied().or_else(|| numbered.day(number));
+    for (number, to) in moved {
+        if numbered.day(*number) == Some(*to) {
+            continue;
+        }
+        let before = (1..*number).rev().find(|n| !gone.contains(n)).and_then(day);
+        let after = (number + 1..=last).find(|n| !gone.contains(n)).and_then(day);
+        if before.is_some_and(|before| before >= *to) || after.is_some_and(|after| after <= *to) {
+            return Err(Refusal::new(
+                Reason::OccurrenceCrossesNeighbour,
+                "Exchange does not let an occurrence reach the day of its neighbour",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Moves in the order in which none touches a neighbour that has not moved yet: those forward from the last to the
+/// first, then those backward from the first to the last.
+pub fn in_order(
+    numbered: &Numbered,
+    moved: &Moved,
+    moves: BTreeMap<u32, Vec<Change>>,
+) -> Vec<OccurrenceChange> {
+    let is_forward = |number: &u32| match (moved.get(number), numbered.day(*number)) {
+        (Some(to), Some(from)) => *to > from,
+        _ => false,
+    };
+    let (mut forward, backward): (Vec<_>, Vec<_>) =
+        moves.into_iter().partition(|(number, _)| is_forward(number));
+    forward.reverse();
+    forward.into_iter().chain(backward).collect()
+}

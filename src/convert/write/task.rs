@@ -1,0 +1,231 @@
+//! VTODO → tasks.
+
+use super::super::{Context, kept};
+use super::fields::{self, Attachments};
+use super::rule;
+use super::{Current, Plan};
+use crate::ews::field;
+use crate::ews::types::ItemClass;
+use crate::ews::types::write::{Change, Notify, Value};
+use crate::model::refusal::{Reason, Refusal};
+use crate::model::zone::Zone;
+use crate::text::moment::{Zones, length};
+use crate::text::{Component, Line};
+use bytes::Bytes;
+use jiff::civil::Date;
+
+/// Groups of properties that are written together: THE table.
+const GROUPS: [(char, &[&str]); 9] = [
+    ('S', &["SUMMARY"]),
+    ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
+    ('T', &["DTSTART", "DUE", "DURATION"]),
+    ('R', &["RRULE"]),
+    ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
+    ('I', &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
+    ('C', &["CLASS", "X-CALENDARSERVER-ACCESS"]),
+    ('K', &["CATEGORIES"]),
+    ('A', &[]),
+];
+
+pub fn plan(
+    context: &Context,
+    name: &str,
+    octets: &Bytes,
+    calendar: &Component,
+    current: Option<Current>,
+) -> Result<Plan, Refusal> {
+    let task = calendar.children_named("VTODO").find(|task| task.line("RECURRENCE-ID").is_none());
+    let task = task.ok_or_else(|| Refusal::new(Reason::InvalidObject, "there is no VTODO"))?;
+    let served = current.and_then(|current| {
+        let rendered = super::super::task::render(context, current.item).ok()?;
+        Component::parse(&rendered.body).ok()
+    });
+    let served = served.as_ref().and_then(|calendar| calendar.children_named("VTODO").next());
+    let mailbox = Zone::iana(&context.zone).unwrap_or(Zone::Utc);
+    let zones = Zones::new(calendar, &mailbox);
+    let uid = task.value("UID").unwrap_or_default().to_owned();
+
+    let mut text = calendar.clone();
+    let known = current.map(|current| current.item.attachments()).unwrap_or_default();
+    let Attachments { attach, detach } = fields::attachments(&mut text, &known);
+    let text = if text == *calendar { octets.clone() } else { Bytes::from(text.write()) };
+    if !kept::fits(&text) {
+        return Err(Refusal::new(
+            Reason::TooLarge,
+            "the object is too long to be kept: shorten its properties",
+        ));
+    }
+
+    let mut changes = vec![
+        Change::extended(field::DAV_UID, Some(uid.clone())),
+        Change::extended(field::DAV_NAME, Some(name.to_owned())),
+    ];
+    if let Some(current) = current {
+        changes.retain(|change| match &change.field {
+            crate::ews::types::write::Field::Extended(property) => {
+                current.item.extended(property).map(Value::Text) != change.value
+            }
+            _ => true,
+        });
+    }
+    let days = Days::of(task, &zones);
+    for (letter, properties) in GROUPS {
+        let told = |task: &Component| -> Vec<Line> {
+            task.lines.iter().filter(|line| properties.contains(&line.name.as_str())).cloned().collect()
+        };
+        let alarms =
+            |task: &Component| -> Vec<Component> { task.children_named("VALARM").cloned().collect() };
+        let same = served.is_some_and(|served| {
+            if letter == 'A' { alarms(served) == alarms(task) } else { told(served) == told(task) }
+        });
+        if !same {
+            changes.extend(group(letter, task, served, &zones, &days)?);
+        }
+    }
+    if current.is_none() {
+        changes.retain(|change| change.value.is_some());
+    }
+    let is_html = changes.iter().any(|c| matches!(c.value, Some(Value::Body { is_html: true, .. })));
+    // Exchange derives each of these from the others.
+    let has_state = changes.iter().any(|change| {
+        matches!(
+            &change.field,
+            crate::ews::types::write::Field::Uri("task:CompleteDate" | "task:PercentComplete")
+        )
+    });
+    Ok(Plan {
+        class: ItemClass::Task,
+        uid,
+        reply: None,
+        outcome: changes.clone(),
+        changes,
+        notify: Notify::Nobody,
+        detach,
+        attach,
+        delete: Vec::new(),
+        moves: Vec::new(),
+        edits: Vec::new(),
+        is_certain: !is_html && !has_state,
+        text,
+    })
+}
+
+/// Days of a task, as written: Exchange's tasks have no times.
+struct Days {
+    start: Option<Date>,
+    due: Option<Date>,
+}
+
+impl Days {
+    fn of(task: &Component, zones: &Zones) -> Self {
+        let moment = |name: &str| task.line(name).and_then(|line| zones.moment(line));
+        let start = moment("DTSTART");
+        let due = moment("DUE").or_else(|| start.as_ref()?.after(task.value("DURATION").and_then(length)?));
+        let day = |moment: crate::text::moment::Moment| moment.local().date();
+        let (mut start, mut due) = (start.map(day), due.map(day));
+        if task.line("RRULE").is_some() {
+            // What repeats has a start and is due.
+            (start, due) = (start.or(due), due.or(start));
+        }
+        // Exchange refuses what is due before it starts; the client's start stays in its text.
+        if due.is_some_and(|due| start.is_some_and(|start| start > due)) {
+            start = None;
+        }
+        Self { start, due }
+    }
+}
+
+fn day_change(uri: &'static str, day: Option<Date>) -> Change {
+    match day {
+        Some(day) => Change::text(uri, format!("{day}T00:00:00Z")),
+        None => Change::remove(uri),
+    }
+}
+
+fn group(
+    letter: char,
+    task: &Component,
+    served: Option<&Component>,
+    zones: &Zones,
+    days: &Days,
+) -> Result<Vec<Change>, Refusal> {
+    Ok(match letter {
+        'S' => vec![fields::subject(task)],
+        'B' => vec![fields::body(task, served)],
+        'T' => vec![day_change("task:StartDate", days.start), day_change("task:DueDate", days.due)],
+        'R' => vec![rule_change(task, days)?],
+        'V' => vec![state(task, zones)],
+        'I' => vec![fields::importance(task)],
+        'C' => vec![fields::sensitivity(task)],
+        'K' => vec![fields::categories(task)],
+        'A' => reminder(task, zones),
+        _ => Vec::new(),
+    })
+}
+
+fn rule_change(task: &Component, days: &Days) -> Result<Change, Refusal> {
+    let Some(rule) = task.value("RRULE") else { return Ok(Change::remove("task:Recurrence")) };
+    let start = days.start.or(days.due);
+    let start = start
+        .ok_or_else(|| Refusal::new(Reason::InvalidData, "a task that repeats has a start or is due"))?;
+    let translated = rule::translate(rule, start.into(), &Zone::Utc)?;
+    if !translated.superfluous.is_empty() {
+        return Err(Refusal::of_part(
+            Reason::UnsupportedRecurrence,
+            "BYMONTHDAY",
+            "tasks cannot leave out short months: use the last day of the month",
+        ));
+    }
+    Ok(Change::set("task:Recurrence", Value::Recurrence(translated.recurrence)))
+}
+
+/// One of Status, PercentComplete and CompleteDate, since each sets the others: THE table.
+fn state(task: &Component, zones: &Zones) -> Change {
+    let status = task.value("STATUS").map(|word| word.trim().to_ascii_uppercase());
+    let percent = task.value("PERCENT-COMPLETE").and_then(|text| text.trim().parse::<u8>().ok()).unwrap_or(0);
+    let completed =
+        task.line("COMPLETED").and_then(|line| zones.moment(line)).map(|moment| moment.local().date());
+    match status.as_deref() {
+        Some("COMPLETED") => match completed {
+            Some(day) => Change::text("task:CompleteDate", format!("{day}T00:00:00Z")),
+            None => Change::text("task:Status", "Completed"),
+        },
+        None if completed.is_some() || percent >= 100 => match completed {
+            Some(day) => Change::text("task:CompleteDate", format!("{day}T00:00:00Z")),
+            None => Change::text("task:Status", "Completed"),
+        },
+        Some("CANCELLED") => Change::text("task:Status", "Deferred"),
+        _ if (1..=99).contains(&percent) => Change::text("task:PercentComplete", percent.to_string()),
+        Some("IN-PROCESS") => Change::text("task:Status", "InProgress"),
+        _ => Change::text("task:Status", "NotStarted"),
+    }
+}
+
+/// The moment of the first alarm that is shown.
+fn reminder(task: &Component, zones: &Zones) -> Vec<Change> {
+    let moment = |name: &str| task.line(name).and_then(|line| zones.moment(line));
+    let at = task.children_named("VALARM").find_map(|alarm| {
+        let action = alarm.value("ACTION").map(|word| word.trim().to_ascii_uppercase());
+        if !matches!(action.as_deref(), None | Some("DISPLAY" | "AUDIO")) {
+            return None;
+        }
+        let trigger = alarm.line("TRIGGER")?;
+        let Some(offset) = length(&trigger.value) else {
+            return zones.moment(trigger).map(|at| zones.instant(&at));
+        };
+        let of_end = trigger.param("RELATED").is_some_and(|word| word.eq_ignore_ascii_case("END"));
+        let base = if of_end { moment("DUE") } else { moment("DTSTART").or_else(|| moment("DUE")) }?;
+        // Days begin at midnight in the owner's zone.
+        let at = zones.instant(&base);
+        let local =
+            crate::text::moment::Moment::Zoned(zones.floating().to_local(at), zones.floating().clone());
+        Some(zones.instant(&local.after(offset)?))
+    });
+    match at {
+        Some(at) => vec![
+            Change::text("item:ReminderDueBy", at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            Change::text("item:ReminderIsSet", "true"),
+        ],
+        None => vec![Change::text("item:ReminderIsSet", "false")],
+    }
+}
