@@ -1,6 +1,6 @@
 //! Conditional requests. RFC 9110 13
 
-use super::headers::text;
+use super::headers::{bare, text};
 use crate::model::id::ETag;
 use axum::http::HeaderMap;
 use jiff::Timestamp;
@@ -47,13 +47,10 @@ enum Comparison {
 }
 
 /// Whether a list of entity tags, or `*`, has this one.
-///
-/// Seen: old Evolution sends the quotes escaped, some clients none.
 fn lists(list: &str, etag: &ETag, comparison: Comparison) -> bool {
     list.split(',').map(str::trim).any(|tag| {
         let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |rest| (true, rest));
-        let bare = tag.trim_matches(['"', '\\']);
-        (tag == "*" || bare == etag.0) && !(weak && comparison == Comparison::Strong)
+        (tag == "*" || bare(tag) == etag.0) && !(weak && comparison == Comparison::Strong)
     })
 }
 

@@ -27,6 +27,10 @@ pub(super) enum Error {
     Xml(#[from] xml::Error),
     #[error("there is no such resource")]
     NotFound,
+    #[error("{0}")]
+    Forbidden(String),
+    #[error("there is no such collection to put it into: make it first")]
+    NoParent,
     #[error("this method is not for this resource")]
     NotAllowed(Kinds),
     #[error("the resource has changed: its entity tag is not the one that the request asks for")]
@@ -64,6 +68,8 @@ impl Error {
             Self::Refused(precondition, _) => precondition.row().1,
             Self::Invalid(_) | Self::Xml(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NoParent => StatusCode::CONFLICT,
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unstorable(..) => StatusCode::FORBIDDEN,
             Self::Changed => StatusCode::PRECONDITION_FAILED,

@@ -1,6 +1,8 @@
 //! Request headers of the protocol, each parsed once.
 
 use super::error::Error;
+use crate::gateway::write::{Conditions, Tags};
+use crate::model::id::{ETag, ScheduleTag};
 use axum::http::{HeaderMap, HeaderName};
 
 /// `Depth`. RFC 4918 10.2
@@ -31,11 +33,14 @@ pub(super) struct Preferences {
     pub(super) minimal: bool,
     /// `depth-noroot`: the requested collection itself is left out.
     pub(super) no_root: bool,
+    /// `return=representation`: what was stored comes back.
+    pub(super) representation: bool,
 }
 
 impl Preferences {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut preferences = Self {
+            representation: false,
             minimal: text(headers, "brief").is_some_and(|b| b.eq_ignore_ascii_case("t")),
             no_root: false,
         };
@@ -43,6 +48,7 @@ impl Preferences {
         for token in values.flat_map(|value| value.split([',', ';'])) {
             let token: String = token.chars().filter(|c| !c.is_whitespace() && *c != '"').collect();
             preferences.minimal |= token.eq_ignore_ascii_case("return=minimal");
+            preferences.representation |= token.eq_ignore_ascii_case("return=representation");
             preferences.no_root |= token.eq_ignore_ascii_case("depth-noroot");
         }
         preferences
@@ -57,6 +63,63 @@ impl Preferences {
             (false, false) => None,
         }
     }
+}
+
+/// The conditions of a writing request. RFC 9110 13.1, RFC 4918 10.4, RFC 6638 8.3
+pub(super) fn conditions(headers: &HeaderMap) -> Result<Conditions, Error> {
+    let mut conditions = Conditions {
+        if_match: text(headers, "if-match").map(tags),
+        if_none_match: text(headers, "if-none-match").map(tags),
+        if_schedule_tag_match: text(headers, "if-schedule-tag-match")
+            .map(|tag| ScheduleTag(bare(tag).to_owned())),
+    };
+    if let Some(list) = text(headers, "if") {
+        match (condition_list(list), &conditions.if_match) {
+            (Some(None), _) => {}
+            (Some(tags), None) => conditions.if_match = tags,
+            // What is not understood must not be taken for met.
+            _ => return Err(Error::Changed),
+        }
+    }
+    Ok(conditions)
+}
+
+/// A list of entity tags. Weak ones say nothing about octets, so they never match where something is written.
+fn tags(list: &str) -> Tags {
+    if list.split(',').any(|tag| bare(tag) == "*") {
+        return Tags::Any;
+    }
+    let strong = list.split(',').map(str::trim).filter(|tag| !tag.starts_with("W/"));
+    Tags::These(strong.map(|tag| ETag(bare(tag).to_owned())).collect())
+}
+
+/// Seen: old Evolution sends the quotes escaped, some clients none.
+pub(super) fn bare(tag: &str) -> &str {
+    tag.trim().trim_matches(['"', '\\'])
+}
+
+/// `If`, as far as it is about entity tags: lists of one tag each, any of which may hold. There are no locks, so
+/// `Not <…>` always holds and a lock's token never does. The outer `None` is what this does not cover; the inner one is
+/// a condition that always holds.
+fn condition_list(text: &str) -> Option<Option<Tags>> {
+    let mut tags = Vec::new();
+    for list in text.split('(').skip(1) {
+        let (inner, _) = list.split_once(')')?;
+        let inner = inner.trim();
+        if let Some(negated) = inner.strip_prefix("Not").map(str::trim) {
+            let always =
+                negated.starts_with('<') && negated.ends_with('>') && negated.matches('<').count() == 1;
+            return always.then_some(None);
+        }
+        match inner.strip_prefix('[').and_then(|tag| tag.strip_suffix(']')) {
+            Some(tag) if !tag.contains([']', '<']) => tags.push(ETag(bare(tag).to_owned())),
+            Some(_) => return None,
+            // A token of a lock: this list cannot hold, another may.
+            None if inner.starts_with('<') => {}
+            None => return None,
+        }
+    }
+    Some(Some(Tags::These(tags)))
 }
 
 /// A header's text without blanks around it.
@@ -83,6 +146,28 @@ pub(super) mod tests {
         assert!(!minimal(&[("brief", "f"), ("prefer", "return=representation")]));
         let both = Preferences::of(&headers(&[("prefer", "return=minimal,depth-noroot")]));
         assert_eq!(both.applied(), Some("return=minimal, depth-noroot"));
+    }
+
+    #[test]
+    fn conditions_of_writing_are_read_and_never_weakened() {
+        let read = |name, value| conditions(&headers(&[(name, value)]));
+        let these = |tags: &[&str]| Some(Tags::These(tags.iter().map(|t| ETag((*t).into())).collect()));
+        assert_eq!(read("if-match", "\"a\", \"b\"").unwrap().if_match, these(&["a", "b"]));
+        assert_eq!(read("if-match", "\\\"a\\\"").unwrap().if_match, these(&["a"]));
+        assert_eq!(read("if-match", "W/\"a\"").unwrap().if_match, these(&[]), "a weak tag never matches");
+        assert_eq!(read("if-none-match", "*").unwrap().if_none_match, Some(Tags::Any));
+        let tag = read("if-schedule-tag-match", "\"s\"").unwrap().if_schedule_tag_match;
+        assert_eq!(tag, Some(ScheduleTag("s".into())));
+        assert_eq!(read("if", "([\"a\"]) ([\"b\"])").unwrap().if_match, these(&["a", "b"]));
+        assert_eq!(
+            read("if", "<http://h/x> (<urn:lock>)").unwrap().if_match,
+            these(&[]),
+            "there are no locks"
+        );
+        assert_eq!(read("if", "(Not <DAV:no-lock>)").unwrap().if_match, None);
+        for unknown in ["(<urn:lock> [\"a\"]", "(Not [\"a\"])", "(nonsense)"] {
+            assert!(read("if", unknown).is_err(), "{unknown}");
+        }
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl Hrefs {
         format!("{}{}/{id}/", space.prefix(), self.segment)
     }
 
-    fn member_at(&self, space: Space, id: &CollectionId, name: &ResourceName) -> String {
+    pub(super) fn member_at(&self, space: Space, id: &CollectionId, name: &ResourceName) -> String {
         format!("{}{}/{id}/{}", space.prefix(), self.segment, Escaped(name.as_str()))
     }
 

@@ -21,8 +21,7 @@ pub(super) enum Precondition {
     AddressData,
     NumberOfMatches,
     NeedPrivileges,
-    CalendarLocation,
-    CardLocation,
+    CalendarComponent,
     MustBeNew,
     ResourceType,
     Quota,
@@ -48,8 +47,7 @@ impl Precondition {
                 (&webdav::NUMBER_OF_MATCHES_WITHIN_LIMITS, StatusCode::INSUFFICIENT_STORAGE) // RFC 6578 3.6
             }
             Self::NeedPrivileges => (&webdav::NEED_PRIVILEGES, StatusCode::FORBIDDEN), // RFC 3744 7.1.1
-            Self::CalendarLocation => (&caldav::CALENDAR_COLLECTION_LOCATION_OK, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1
-            Self::CardLocation => (&carddav::ADDRESSBOOK_COLLECTION_LOCATION_OK, StatusCode::FORBIDDEN), // RFC 6352 6.3.1.1
+            Self::CalendarComponent => (&caldav::SUPPORTED_CALENDAR_COMPONENT, StatusCode::FORBIDDEN), // RFC 4791 5.2.3
             Self::MustBeNew => (&webdav::RESOURCE_MUST_BE_NULL, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1
             Self::ResourceType => (&webdav::VALID_RESOURCETYPE, StatusCode::FORBIDDEN), // RFC 5689 3.3
             Self::Quota => (&webdav::QUOTA_NOT_EXCEEDED, StatusCode::INSUFFICIENT_STORAGE), // RFC 4331 6

@@ -2,12 +2,14 @@
 
 use super::error::Error;
 use super::kinds::Kinds;
-use super::methods::{self, Verb};
+use super::methods::{self, BodyUse, Verb};
 use super::path::{Place, Target};
 use super::resource::Resource;
 use super::session::Session;
 use super::{report, sign_in};
 use crate::gateway::Gateway;
+use crate::gateway::write::Relocation;
+use crate::model::refusal::{Reason, Refusal};
 use axum::Router;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
@@ -79,20 +81,44 @@ async fn answer(
     }
     let mailbox = sign_in::sign_in(&service.gateway, &headers).await?;
     let place = target.of_user(mailbox.principal()).ok_or(Error::NotFound)?;
-    let verb = methods::verb(method, kinds).ok_or(Error::NotAllowed(kinds))?;
-    let octets = match verb {
-        Verb::Propfind | Verb::Report => body.read(&headers, LARGEST_XML).await?,
-        Verb::Options | Verb::Get => Vec::new(),
+    let (verb, body_use) = methods::verb(method, kinds).ok_or(Error::NotAllowed(kinds))?;
+    let octets = match body_use {
+        BodyUse::Xml => body.read(&headers, LARGEST_XML).await?,
+        BodyUse::Object => object(body, &headers, service.settings.max_resource_size, &place).await?,
+        BodyUse::Unread => Vec::new(),
     };
     let session = Session::new(mailbox, headers, service.settings.max_resource_size);
     match verb {
         Verb::Options => Ok(methods::options::options(kinds)),
         Verb::Get => methods::get::get(session, &place).await,
+        Verb::Put => methods::put::put(session, &place, octets.into()).await,
+        Verb::Delete => methods::delete::delete(session, &place).await,
+        Verb::Move => methods::relocate::relocate(session, &place, Relocation::Move).await,
+        Verb::Copy => methods::relocate::relocate(session, &place, Relocation::Copy).await,
+        Verb::Mkcalendar | Verb::Mkcol => methods::mkcol::make(session, &place, verb, &octets).await,
         Verb::Propfind => methods::propfind::propfind(session, &place, &octets).await,
+        Verb::Proppatch => methods::proppatch::proppatch(session, &place, &octets).await,
         Verb::Report => {
             let resource = found(&session, &place).await?;
             report::report(session, resource, &octets).await
         }
+    }
+}
+
+/// A body that is to be stored has a limit that clients can ask for. RFC 4791 5.2.5
+async fn object(
+    body: &mut Incoming,
+    headers: &HeaderMap,
+    limit: u64,
+    place: &Place,
+) -> Result<Vec<u8>, Error> {
+    let outcome = body.read(headers, usize::try_from(limit).unwrap_or(usize::MAX)).await;
+    match (outcome, place) {
+        (Err(Error::TooLarge(limit)), Place::Member(space, ..)) => {
+            let text = format!("the largest object that can be stored has {limit} octets");
+            Err(Error::Unstorable(Refusal::new(Reason::TooLarge, text), *space, None))
+        }
+        (outcome, _) => outcome,
     }
 }
 

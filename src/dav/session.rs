@@ -1,11 +1,15 @@
 //! One request of a signed-in user, with what every answer needs.
 
+use super::error::Error;
 use super::headers::Preferences;
-use super::path::Hrefs;
+use super::path::{Hrefs, Space};
 use super::property::Scene;
-use super::resource::Resource;
+use super::resource::{self, Resource};
 use crate::gateway::Mailbox;
+use crate::model::collection::Collection;
+use crate::model::id::CollectionId;
 use axum::http::HeaderMap;
+use std::sync::Arc;
 
 /// Who asks, and how.
 #[derive(Clone)]
@@ -32,6 +36,14 @@ impl Session {
             max_resource_size: self.max_resource_size,
             resource,
         }
+    }
+
+    /// The collection that something is to be put into. RFC 4918 9.7.1
+    pub(super) async fn parent(&self, space: Space, id: &CollectionId) -> Result<Arc<Collection>, Error> {
+        resource::collection(&self.mailbox, space, id).await.map_err(|error| match error {
+            Error::NotFound => Error::NoParent,
+            other => other,
+        })
     }
 
     /// Seen: Thunderbird's address books cannot recover from the usual answer to a forgotten sync-token.

@@ -11,7 +11,7 @@ use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ETag, ResourceName};
 use crate::query::shape::CardVersion;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -35,6 +35,26 @@ async fn member(
     id: &CollectionId,
     name: &ResourceName,
 ) -> Result<Response, Error> {
+    represent(session, space, id, name, &session.headers).await
+}
+
+/// A member that was just written, whatever the conditions of writing were.
+pub(super) async fn stored(
+    session: &Session,
+    space: Space,
+    id: &CollectionId,
+    name: &ResourceName,
+) -> Result<Response, Error> {
+    represent(session, space, id, name, &HeaderMap::new()).await
+}
+
+async fn represent(
+    session: &Session,
+    space: Space,
+    id: &CollectionId,
+    name: &ResourceName,
+    conditions: &HeaderMap,
+) -> Result<Response, Error> {
     let collection = resource::collection(&session.mailbox, space, id).await?;
     let object = session.mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
     let (media_type, body) = match collection.kind {
@@ -44,7 +64,7 @@ async fn member(
             _ => (card_type(CardVersion::V3), object.body),
         },
     };
-    let mut response = entity(session, &object.head.etag, object.head.last_modified, media_type, body)?;
+    let mut response = entity(conditions, &object.head.etag, object.head.last_modified, media_type, body)?;
     if let Some(tag) = object.head.schedule_tag.and_then(|tag| HeaderValue::from_str(&tag.to_string()).ok()) {
         response.headers_mut().insert("schedule-tag", tag); // RFC 6638 8.3
     }
@@ -60,18 +80,18 @@ async fn collection(session: &Session, space: Space, id: &CollectionId) -> Resul
         CollectionKind::Calendar | CollectionKind::Tasks => CALENDAR,
         CollectionKind::AddressBook => card_type(version),
     };
-    entity(session, &etag, last_modified, media_type, body)
+    entity(&session.headers, &etag, last_modified, media_type, body)
 }
 
 /// 200, 304 or 412 with the headers that go with them. RFC 9110 15.4.5
 fn entity(
-    session: &Session,
+    conditions: &HeaderMap,
     etag: &ETag,
     last_modified: Timestamp,
     media_type: &'static str,
     body: Bytes,
 ) -> Result<Response, Error> {
-    let mut response = match condition::judge(&session.headers, etag, last_modified) {
+    let mut response = match condition::judge(conditions, etag, last_modified) {
         Verdict::Failed => return Err(Error::Changed),
         Verdict::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
         Verdict::Met => ([(CONTENT_TYPE, media_type)], body).into_response(),

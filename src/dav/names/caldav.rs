@@ -67,10 +67,12 @@ pub(in crate::dav) static ALLOWED_ATTENDEE_SCHEDULING_OBJECT_CHANGE: Name =
     name("allowed-attendee-scheduling-object-change");
 pub(in crate::dav) static ALLOWED_ORGANIZER_SCHEDULING_OBJECT_CHANGE: Name =
     name("allowed-organizer-scheduling-object-change");
-pub(in crate::dav) static CALENDAR_COLLECTION_LOCATION_OK: Name = name("calendar-collection-location-ok");
 pub(in crate::dav) static MAX_DATE_TIME: Name = name("max-date-time");
 pub(in crate::dav) static MIN_DATE_TIME: Name = name("min-date-time");
 pub(in crate::dav) static NO_UID_CONFLICT: Name = name("no-uid-conflict");
 pub(in crate::dav) static SUPPORTED_CALENDAR_COMPONENT: Name = name("supported-calendar-component");
 pub(in crate::dav) static VALID_CALENDAR_DATA: Name = name("valid-calendar-data");
 pub(in crate::dav) static VALID_CALENDAR_OBJECT_RESOURCE: Name = name("valid-calendar-object-resource");
+
+// RFC 4791 5.3.1
+pub(in crate::dav) static MKCALENDAR: Name = name("mkcalendar");

@@ -103,3 +103,10 @@ pub(in crate::dav) static VALID_SYNC_TOKEN: Name = name("valid-sync-token");
 pub(in crate::dav) static QUOTA_NOT_EXCEEDED: Name = name("quota-not-exceeded");
 pub(in crate::dav) static RESOURCE_MUST_BE_NULL: Name = name("resource-must-be-null");
 pub(in crate::dav) static VALID_RESOURCETYPE: Name = name("valid-resourcetype");
+
+// RFC 4918 9.2, RFC 5689 3
+pub(in crate::dav) static CANNOT_MODIFY_PROTECTED_PROPERTY: Name = name("cannot-modify-protected-property");
+pub(in crate::dav) static MKCOL: Name = name("mkcol");
+pub(in crate::dav) static PROPERTYUPDATE: Name = name("propertyupdate");
+pub(in crate::dav) static REMOVE: Name = name("remove");
+pub(in crate::dav) static SET: Name = name("set");

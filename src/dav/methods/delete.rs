@@ -1,0 +1,30 @@
+//! DELETE of an object or a collection. RFC 4918 9.6
+
+use crate::dav::error::Error;
+use crate::dav::headers::{self, conditions};
+use crate::dav::path::Place;
+use crate::dav::resource;
+use crate::dav::session::Session;
+use crate::gateway::write::Others;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+pub(in crate::dav) async fn delete(session: Session, place: &Place) -> Result<Response, Error> {
+    match place {
+        Place::Member(space, id, name) => {
+            resource::collection(&session.mailbox, *space, id).await?;
+            // RFC 6638 8.1
+            let others = match headers::text(&session.headers, "schedule-reply") {
+                Some(reply) if reply.eq_ignore_ascii_case("f") => Others::NotTold,
+                _ => Others::Told,
+            };
+            session.mailbox.delete(id, name, &conditions(&session.headers)?, others).await?;
+        }
+        Place::Collection(space, id) => {
+            resource::collection(&session.mailbox, *space, id).await?;
+            session.mailbox.delete_collection(id).await?;
+        }
+        _ => return Err(Error::NotFound),
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
