@@ -1,8 +1,13 @@
 //! THE table of settings.
 
 use super::{Error, value};
+use crate::convert;
 use crate::convert::HtmlForm;
-use crate::{convert, ews, gateway, mirror, server, sync};
+use crate::ews;
+use crate::gateway;
+use crate::mirror;
+use crate::server;
+use crate::sync;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 

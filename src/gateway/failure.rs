@@ -1,7 +1,9 @@
 //! THE table of failures: what the rooms below say, in the gateway's words.
 
 use super::error::Error;
-use crate::{ews, mirror, sync};
+use crate::ews;
+use crate::mirror;
+use crate::sync;
 use std::time::Duration;
 
 /// When to come back if the upstream does not say.

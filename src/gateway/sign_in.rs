@@ -6,10 +6,11 @@
 use super::Principal;
 use super::error::Error;
 use super::mailbox::Mailbox;
+use crate::convert;
+use crate::ews;
 use crate::mirror::{self, Key, Store};
-use crate::model::id::{CollectionId, ResourceName};
+use crate::model::id::{CollectionId, ResourceName, login_segment};
 use crate::sync::{self, Follower};
-use crate::{convert, ews};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use sha2::Sha256;
@@ -270,30 +271,16 @@ fn principal(login: &str) -> Principal {
     // DOMAIN\user has no address that could be guessed.
     let address = login.clone();
     let display_name = login.split('@').next().unwrap_or(&login).to_owned();
-    Principal { segment: segment(&login), addresses: vec![address.clone()], address, display_name }
-}
-
-/// A login as one path segment: other octets than `[A-Za-z0-9._-]` become `~XX`.
-fn segment(login: &str) -> String {
-    let mut segment = String::with_capacity(login.len() + 2);
-    for octet in login.bytes() {
-        if octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'_' | b'-') {
-            segment.push(char::from(octet));
-        } else {
-            use std::fmt::Write as _;
-            let _ = write!(segment, "~{octet:02X}");
-        }
-    }
-    segment
+    Principal { segment: login_segment(&login), addresses: vec![address.clone()], address, display_name }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::segment;
+    use crate::model::id::login_segment;
 
     #[test]
     fn segments_are_one_to_one_with_logins() {
-        assert_eq!(segment("demo@example.com"), "demo~40example.com");
-        assert_eq!(segment("corp\\jörg~x"), "corp~5Cj~C3~B6rg~7Ex");
+        assert_eq!(login_segment("demo@example.com"), "demo~40example.com");
+        assert_eq!(login_segment("corp\\jörg~x"), "corp~5Cj~C3~B6rg~7Ex");
     }
 }
