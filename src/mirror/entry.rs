@@ -1,7 +1,7 @@
 //! One member as it lies in the store.
 
 use crate::model::id::{ETag, ResourceName, ScheduleTag, UpstreamId, UpstreamVersion};
-use crate::model::object::Span;
+use crate::model::object::{Head, Span};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -159,6 +159,23 @@ impl Entry {
             packer.bytes(vcard4);
         }
         packer.0
+    }
+
+    /// As clients see it, under the name that it got.
+    pub fn head(&self, name: ResourceName) -> Head {
+        Head {
+            name,
+            etag: self.etag.clone(),
+            schedule_tag: self.schedule_tag.clone(),
+            last_modified: self.last_modified,
+            size: self.body.len() as u64,
+        }
+    }
+
+    /// The way back, without the bodies.
+    pub(super) fn unpack_head(head: &[u8]) -> Option<Self> {
+        const NO_BODY: [u8; 5] = [0; 5];
+        Self::unpack(head, &NO_BODY)
     }
 
     /// The way back.

@@ -1,15 +1,22 @@
 //! Files: one per key, opened once.
 
 use super::tables::{BODIES, FOLDERS, HEADS, LOG, META, NAMES, REVISIONS, STAGE};
+use super::write::forget_versions;
+use crate::model::id::{CollectionId, UpstreamId};
 use redb::{Builder, Database, ReadableTable as _};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Raised when the tables change their form: older files are thrown away.
 const FORMAT: &str = "1";
+
+/// How long a file may be in closing.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Where the mirror lies.
 #[derive(Clone, Debug)]
@@ -18,11 +25,15 @@ pub struct Settings {
     pub path: PathBuf,
     /// Octets of cache per open file.
     pub cache: u64,
+    /// Names that are gone which a collection's change log remembers, about; older sync-tokens are forgotten.
+    pub most_gone: u64,
 }
+
+const DEFAULT_CACHE: usize = 2 << 20;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { path: PathBuf::from("exdav-store"), cache: 4 << 20 }
+        Self { path: PathBuf::from("exdav-store"), cache: DEFAULT_CACHE as u64, most_gone: 20_000 }
     }
 }
 
@@ -41,13 +52,23 @@ pub enum Error {
     /// What lies there is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// A write for a collection that is not there any more.
+    #[error("there is no collection `{0}`")]
+    NoCollection(CollectionId),
+    /// The work was cut off.
+    #[error("the store's work was cut off: {0}")]
+    Interrupted(String),
 }
 
 macro_rules! from_redb {
     ($($kind:ty),+) => { $(
         impl From<$kind> for Error {
             fn from(error: $kind) -> Self {
-                Self::Store(Box::new(error.into()))
+                let error: redb::Error = error.into();
+                match error {
+                    redb::Error::Corrupted(why) => Self::Damaged(why),
+                    error => Self::Store(Box::new(error)),
+                }
             }
         }
     )+ };
@@ -77,7 +98,7 @@ pub struct Key {
 #[derive(Debug)]
 pub struct Store {
     settings: Settings,
-    open: Mutex<HashMap<Key, Weak<Mirror>>>,
+    open: Mutex<HashMap<String, Weak<Mirror>>>,
 }
 
 /// One file.
@@ -85,73 +106,110 @@ pub struct Store {
 pub struct Mirror {
     pub(super) db: Database,
     pub(super) epoch: u64,
+    pub(super) most_gone: u64,
+    path: PathBuf,
+    /// What was recorded since the refresh that is under way began.
+    fences: Mutex<HashMap<CollectionId, HashSet<UpstreamId>>>,
 }
 
 impl Store {
     /// Prepares the folder.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        std::fs::create_dir_all(&settings.path)?;
+        let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&settings.path, std::fs::Permissions::from_mode(0o700))?;
-        }
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(&settings.path)?;
+        restrict(&settings.path, 0o700)?;
         Ok(Self { settings, open: Mutex::default() })
     }
 
     /// The mirror of a key. Items of another `rendering` are fetched and rendered anew. Blocks.
     pub fn open(&self, key: &Key, rendering: &str) -> Result<Arc<Mirror>, Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mirror) = open.get(key).and_then(Weak::upgrade) {
+        let name = file_name(key);
+        if let Some(mirror) = open.get(&name).and_then(Weak::upgrade) {
             return Ok(mirror);
         }
         open.retain(|_, mirror| mirror.strong_count() > 0);
-        let path = self.settings.path.join(format!("{}.redb", file_name(key)));
-        let mirror = match Mirror::open(&path, self.settings.cache, rendering) {
-            Ok(mirror) => mirror,
-            Err(Error::Damaged(why)) => {
-                // Nothing is lost: Exchange is the truth.
-                tracing::warn!(%why, "the mirror is filled anew");
-                std::fs::remove_file(&path)?;
-                Mirror::open(&path, self.settings.cache, rendering)?
+        let path = self.settings.path.join(format!("{name}.redb"));
+        let began = Instant::now();
+        let mut is_new = false;
+        let mirror = loop {
+            match Mirror::open(&path, &self.settings, rendering) {
+                Ok(mirror) => break mirror,
+                Err(Error::Damaged(why)) if !is_new => {
+                    // Nothing is lost: Exchange is the truth.
+                    tracing::warn!(%why, "the mirror is filled anew");
+                    std::fs::remove_file(&path)?;
+                    is_new = true;
+                }
+                // Whoever held it is just closing it.
+                Err(Error::Store(error))
+                    if matches!(*error, redb::Error::DatabaseAlreadyOpen) && began.elapsed() < CLOSING =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         };
         let mirror = Arc::new(mirror);
-        open.insert(key.clone(), Arc::downgrade(&mirror));
+        open.insert(name, Arc::downgrade(&mirror));
         Ok(mirror)
     }
 }
 
+/// Gives a path to its owner alone, if it is not already so.
+fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut permissions = std::fs::metadata(path)?.permissions();
+        if permissions.mode() & 0o777 != mode {
+            permissions.set_mode(mode);
+            std::fs::set_permissions(path, permissions)?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+    Ok(())
+}
+
+/// Opens or makes a file that nobody else may read.
+fn private_file(path: &Path) -> Result<std::fs::File, Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    restrict(path, 0o600)?;
+    Ok(file)
+}
+
+/// One to one with the key: two users never meet in one file. None of the parts holds a line break.
 fn file_name(key: &Key) -> String {
     let Key { upstream, mailbox, accessor } = key;
-    let text = format!("{upstream}\n{}\n{}", mailbox.to_lowercase(), accessor.to_lowercase());
+    let text = format!("{upstream}\n{}\n{}", mailbox.to_ascii_lowercase(), accessor.to_ascii_lowercase());
     Sha256::digest(text).iter().take(16).map(|octet| format!("{octet:02x}")).collect()
 }
 
 impl Mirror {
-    fn open(path: &std::path::Path, cache: u64, rendering: &str) -> Result<Self, Error> {
+    fn open(path: &Path, settings: &Settings, rendering: &str) -> Result<Self, Error> {
+        let file = private_file(path)?;
         let mut builder = Builder::new();
-        builder.set_cache_size(usize::try_from(cache).unwrap_or(4 << 20));
-        let opened = builder.create(path);
-        let db = match opened {
+        builder.set_cache_size(usize::try_from(settings.cache).unwrap_or(DEFAULT_CACHE));
+        let db = match builder.create_file(file) {
             Ok(db) => db,
-            Err(redb::DatabaseError::Storage(redb::StorageError::Io(error))) => {
+            Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))
+                if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+            {
                 return Err(Error::Folder(error));
             }
             Err(error @ redb::DatabaseError::DatabaseAlreadyOpen) => return Err(error.into()),
             Err(error) => return Err(Error::Damaged(error.to_string())),
         };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        }
         let mut write = db.begin_write()?;
         write.set_quick_repair(true);
-        let epoch;
-        let same_rendering;
-        {
+        let epoch = {
             let mut meta = write.open_table(META)?;
             let read = |meta: &redb::Table<'_, &str, &[u8]>, key: &str| {
                 Ok::<_, Error>(meta.get(key)?.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
@@ -167,10 +225,8 @@ impl Mirror {
                 Some(format) => return Err(Error::Damaged(format!("its format is {format}"))),
             }
             let text = read(&meta, "epoch")?.unwrap_or_default();
-            epoch = u64::from_str_radix(&text, 16).map_err(|_| Error::Damaged("no epoch".to_owned()))?;
-            let before = meta.insert("rendering", rendering.as_bytes())?;
-            same_rendering = before.is_none_or(|row| row.value() == rendering.as_bytes());
-        }
+            u64::from_str_radix(&text, 16).map_err(|_| Error::Damaged("no epoch".to_owned()))?
+        };
         write.open_table(FOLDERS)?;
         write.open_table(HEADS)?;
         write.open_table(BODIES)?;
@@ -178,12 +234,22 @@ impl Mirror {
         write.open_table(LOG)?;
         write.open_table(REVISIONS)?;
         write.open_table(STAGE)?;
-        write.commit()?;
-        let mirror = Self { db, epoch };
-        if !same_rendering {
-            mirror.forget_versions()?;
+        let is_other = {
+            let before = write
+                .open_table(META)?
+                .insert("rendering", rendering.as_bytes())?
+                .map(|row| row.value() != rendering.as_bytes());
+            before == Some(true)
+        };
+        if is_other {
+            forget_versions(&write)?;
         }
-        Ok(mirror)
+        write.commit()?;
+        Ok(Self { db, epoch, most_gone: settings.most_gone, path: path.to_owned(), fences: Mutex::default() })
+    }
+
+    pub(super) fn fences(&self) -> MutexGuard<'_, HashMap<CollectionId, HashSet<UpstreamId>>> {
+        self.fences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works on the mirror away from the async workers.
@@ -192,8 +258,12 @@ impl Mirror {
         work: impl FnOnce(&Mirror) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let mirror = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&mirror))
-            .await
-            .unwrap_or_else(|error| Err(Error::Damaged(error.to_string())))
+        let done = tokio::task::spawn_blocking(move || work(&mirror)).await;
+        let done = done.unwrap_or_else(|error| Err(Error::Interrupted(error.to_string())));
+        if let Err(Error::Damaged(why)) = &done {
+            tracing::error!(%why, "the mirror is damaged: it is filled anew at the next start");
+            let _ = std::fs::remove_file(&self.path);
+        }
+        done
     }
 }

@@ -7,7 +7,7 @@ use crate::model::id::{
     CollectionId, ETag, ResourceName, ScheduleTag, SyncToken, UpstreamId, UpstreamVersion,
 };
 use crate::model::object::{Head, Object, Span};
-use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::collections::HashMap;
 
 /// What is known of the file: epoch, version, SyncState of the hierarchy.
@@ -152,7 +152,8 @@ pub struct Changes {
     pub truncated: bool,
 }
 
-fn damaged() -> Error {
+/// A row that nobody here wrote.
+pub(super) fn damaged() -> Error {
     Error::Damaged("an entry cannot be read".to_owned())
 }
 
@@ -193,13 +194,9 @@ impl Mirror {
 
     /// Where SyncFolderHierarchy goes on.
     pub fn hierarchy_state(&self) -> Result<Option<String>, Error> {
-        self.meta("hierarchy")
-    }
-
-    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, Error> {
         let read = self.db.begin_read()?;
         let table = read.open_table(META)?;
-        let found = table.get(key)?;
+        let found = table.get("hierarchy")?;
         Ok(found.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
     }
 
@@ -222,11 +219,6 @@ impl Mirror {
             all.push(listed(name, value.value()).ok_or_else(damaged)?);
         }
         Ok(all)
-    }
-
-    /// How many members there are in all collections.
-    pub fn size(&self) -> Result<u64, Error> {
-        Ok(self.db.begin_read()?.open_table(HEADS)?.len()?)
     }
 
     /// Members by name, in one snapshot and in the order asked; `None` where there is none.
@@ -295,7 +287,7 @@ impl Mirror {
         let read = self.db.begin_read()?;
         let mut found = HashMap::new();
         let mut note = |head: &[u8]| {
-            let entry = Entry::unpack(head, &[0, 0, 0, 0, 0]).ok_or_else(damaged)?;
+            let entry = Entry::unpack_head(head).ok_or_else(damaged)?;
             found.insert(entry.upstream.clone(), of(entry));
             Ok::<(), Error>(())
         };

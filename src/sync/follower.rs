@@ -332,6 +332,7 @@ impl Follower {
     async fn follow_from(&self, folder: &Folder, state: Option<String>, stamp: &Stamp) -> Result<(), Error> {
         let id = folder.collection.id.clone();
         let session = self.session();
+        self.0.mirror.begin_refresh(&id);
         let from_nothing = state.is_none();
         let mut state = state;
         let mut mentioned: HashMap<String, (String, Option<crate::ews::types::ItemClass>)> = HashMap::new();

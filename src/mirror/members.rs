@@ -1,0 +1,201 @@
+//! Members and the change log, inside one transaction.
+
+use super::entry::{Entry, Unpacker};
+use super::store::Error;
+use super::tables::{BODIES, FOLDERS, Folder, HEADS, LOG, NAMES, REVISIONS, STAGE, damaged};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
+use redb::{ReadableTable as _, Table, WriteTransaction};
+
+/// The tables of one collection's members.
+pub(super) struct Members<'t> {
+    id: String,
+    heads: Table<'t, (&'static str, &'static str), &'static [u8]>,
+    bodies: Table<'t, (&'static str, &'static str), &'static [u8]>,
+    names: Table<'t, (&'static str, &'static str), &'static str>,
+    log: Table<'t, (&'static str, u64), &'static str>,
+    revisions: Table<'t, (&'static str, &'static str), u64>,
+    staged: Table<'t, (&'static str, &'static str), (&'static [u8], &'static [u8])>,
+}
+
+impl<'t> Members<'t> {
+    pub(super) fn open(write: &'t WriteTransaction, id: &CollectionId) -> Result<Self, Error> {
+        Ok(Self {
+            id: id.as_str().to_owned(),
+            heads: write.open_table(HEADS)?,
+            bodies: write.open_table(BODIES)?,
+            names: write.open_table(NAMES)?,
+            log: write.open_table(LOG)?,
+            revisions: write.open_table(REVISIONS)?,
+            staged: write.open_table(STAGE)?,
+        })
+    }
+
+    /// Notes that something happened to a name.
+    fn note(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
+        let id = self.id.as_str();
+        folder.revision += 1;
+        let before = self.revisions.insert((id, name), folder.revision)?.map(|row| row.value());
+        if let Some(before) = before {
+            self.log.remove((id, before))?;
+        }
+        self.log.insert((id, folder.revision), name)?;
+        Ok(())
+    }
+
+    /// The name of an item that is a member.
+    pub(super) fn name_of(&self, item: &UpstreamId) -> Result<Option<String>, Error> {
+        Ok(self.names.get((self.id.as_str(), item.0.as_str()))?.map(|row| row.value().to_owned()))
+    }
+
+    /// The version of an item that is a member.
+    pub(super) fn version_of(&self, item: &UpstreamId) -> Result<Option<UpstreamVersion>, Error> {
+        let Some(name) = self.name_of(item)? else { return Ok(None) };
+        let Some(head) = self.heads.get((self.id.as_str(), name.as_str()))? else { return Ok(None) };
+        Ok(Some(Entry::unpack_head(head.value()).ok_or_else(damaged)?.version))
+    }
+
+    /// All items that are members.
+    pub(super) fn items(&self) -> Result<Vec<UpstreamId>, Error> {
+        let mut items = Vec::new();
+        for row in self.names.range((self.id.as_str(), "")..)? {
+            let (key, _) = row?;
+            let (collection, item) = key.value();
+            if collection != self.id {
+                break;
+            }
+            items.push(UpstreamId(item.to_owned()));
+        }
+        Ok(items)
+    }
+
+    /// Removes an item, if it is a member.
+    pub(super) fn remove(&mut self, folder: &mut Folder, item: &UpstreamId) -> Result<(), Error> {
+        if let Some(name) = self.name_of(item)? {
+            self.names.remove((self.id.as_str(), item.0.as_str()))?;
+            self.remove_name(folder, &name)?;
+        }
+        Ok(())
+    }
+
+    fn remove_name(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
+        self.heads.remove((self.id.as_str(), name))?;
+        self.bodies.remove((self.id.as_str(), name))?;
+        self.note(folder, name)
+    }
+
+    /// Enters an item, or its new version; gives the name that it has.
+    pub(super) fn put(&mut self, folder: &mut Folder, entry: &Entry) -> Result<ResourceName, Error> {
+        let old = self.name_of(&entry.upstream)?;
+        let is_free = |name: &ResourceName| {
+            let is_own = old.as_deref() == Some(name.as_str());
+            Ok::<bool, Error>(is_own || self.heads.get((self.id.as_str(), name.as_str()))?.is_none())
+        };
+        // Who once had to take the other name keeps it, even if the first one has become free.
+        let keeps_fallback = old.as_deref() == Some(entry.fallback_name.as_str());
+        let wanted = if keeps_fallback { &entry.fallback_name } else { &entry.name };
+        let mut name = if is_free(wanted)? { wanted.clone() } else { entry.fallback_name.clone() };
+        let mut tries = 0_u32;
+        while !is_free(&name)? {
+            // Only a client that plays with our own names comes here.
+            tries += 1;
+            name = format!("{tries}-{}", entry.fallback_name).parse().map_err(|_| damaged())?;
+        }
+        if let Some(old) = old.as_deref().filter(|old| *old != name.as_str()) {
+            self.remove_name(folder, old)?;
+        }
+        let (head, body) = (entry.pack_head(), entry.pack_body());
+        let id = self.id.as_str();
+        let key = (id, name.as_str());
+        let before = self.heads.get(key)?.and_then(|row| Unpacker(row.value()).text());
+        self.names.insert((id, entry.upstream.0.as_str()), name.as_str())?;
+        self.heads.insert(key, head.as_slice())?;
+        self.bodies.insert(key, body.as_slice())?;
+        if before.is_none_or(|etag| etag != entry.etag.0) {
+            self.note(folder, name.as_str())?;
+        }
+        Ok(name)
+    }
+
+    /// Lays an item aside.
+    pub(super) fn stage(&mut self, entry: &Entry) -> Result<(), Error> {
+        let (head, body) = (entry.pack_head(), entry.pack_body());
+        self.staged
+            .insert((self.id.as_str(), entry.upstream.0.as_str()), (head.as_slice(), body.as_slice()))?;
+        Ok(())
+    }
+
+    /// Throws away what was laid aside of an item.
+    pub(super) fn unstage(&mut self, item: &UpstreamId) -> Result<(), Error> {
+        self.staged.remove((self.id.as_str(), item.0.as_str()))?;
+        Ok(())
+    }
+
+    /// All items that are laid aside, by id.
+    pub(super) fn staged(&self) -> Result<Vec<UpstreamId>, Error> {
+        let mut items = Vec::new();
+        for row in self.staged.range((self.id.as_str(), "")..)? {
+            let (key, _) = row?;
+            let (collection, item) = key.value();
+            if collection != self.id {
+                break;
+            }
+            items.push(UpstreamId(item.to_owned()));
+        }
+        Ok(items)
+    }
+
+    /// Takes an item from where it was laid aside.
+    pub(super) fn take_staged(&mut self, item: &UpstreamId) -> Result<Option<Entry>, Error> {
+        let row = self.staged.remove((self.id.as_str(), item.0.as_str()))?;
+        row.map(|row| {
+            let (head, body) = row.value();
+            Entry::unpack(head, body).ok_or_else(damaged)
+        })
+        .transpose()
+    }
+
+    /// Forgets the older half of the names that are gone when there are more than `most` of them.
+    pub(super) fn prune(&mut self, folder: &mut Folder, most: u64) -> Result<(), Error> {
+        if folder.revision.saturating_sub(folder.floor) <= most {
+            return Ok(());
+        }
+        let id = self.id.clone();
+        let (mut living, mut gone) = (Vec::new(), Vec::new());
+        for row in self.log.range((id.as_str(), 0)..=(id.as_str(), u64::MAX))? {
+            let (key, name) = row?;
+            let lives = self.heads.get((id.as_str(), name.value()))?.is_some();
+            let list = if lives { &mut living } else { &mut gone };
+            list.push((key.value().1, name.value().to_owned()));
+        }
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if gone.len() <= most {
+            return Ok(());
+        }
+        let surplus = gone.len() - most / 2;
+        for (revision, name) in gone.into_iter().take(surplus) {
+            self.log.remove((id.as_str(), revision))?;
+            self.revisions.remove((id.as_str(), name.as_str()))?;
+            folder.floor = revision;
+        }
+        // Whoever reads the log from its beginning, in parts, must never stand below the floor.
+        let floor = folder.floor;
+        for (_, name) in living.into_iter().filter(|(revision, _)| *revision <= floor) {
+            self.note(folder, &name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The collection as this transaction sees it.
+pub(super) fn folder_of(write: &WriteTransaction, id: &CollectionId) -> Result<Option<Folder>, Error> {
+    let table = write.open_table(FOLDERS)?;
+    let found = table.get(id.as_str())?;
+    found.map(|row| Folder::unpack(row.value()).ok_or_else(damaged)).transpose()
+}
+
+/// Writes the collection's own row.
+pub(super) fn store_folder(write: &WriteTransaction, folder: &Folder) -> Result<(), Error> {
+    let packed = folder.pack();
+    write.open_table(FOLDERS)?.insert(folder.collection.id.as_str(), packed.as_slice())?;
+    Ok(())
+}

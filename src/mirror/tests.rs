@@ -1,0 +1,297 @@
+use super::{Change, Commit, Deed, Entry, Error, Key, Mirror, Settings, Store};
+use crate::model::collection::{Collection, CollectionKind, Rights};
+use crate::model::id::{CollectionId, ETag, SyncToken, UpstreamId, UpstreamVersion};
+use crate::model::object::Span;
+use std::sync::Arc;
+
+struct Shelf {
+    folder: tempfile::TempDir,
+    most_gone: u64,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), most_gone: 20_000 }
+    }
+
+    fn open(&self, rendering: &str) -> Arc<Mirror> {
+        let path = self.folder.path().join("store");
+        let settings = Settings { path, most_gone: self.most_gone, ..Settings::default() };
+        let mirror = Store::new(settings).unwrap().open(&key("demo"), rendering).unwrap();
+        if mirror.folders().unwrap().is_empty() {
+            mirror.set_collections(&[collection("cal")], Some("tree")).unwrap();
+        }
+        mirror
+    }
+}
+
+fn key(accessor: &str) -> Key {
+    Key { upstream: "https://x/".into(), mailbox: "demo".into(), accessor: accessor.into() }
+}
+
+fn cal() -> CollectionId {
+    "cal".parse().unwrap()
+}
+
+fn collection(id: &str) -> Collection {
+    Collection {
+        id: id.parse().unwrap(),
+        upstream: UpstreamId(format!("folder-{id}")),
+        kind: CollectionKind::Calendar,
+        display_name: id.to_owned(),
+        description: None,
+        color: None,
+        order: None,
+        timezone: None,
+        rights: Rights { read: true, create: true, modify: true, delete: true, administer: true },
+        is_default: false,
+    }
+}
+
+fn item(id: impl ToString) -> UpstreamId {
+    UpstreamId(id.to_string())
+}
+
+fn entry(id: impl ToString, version: &str) -> Entry {
+    let id = id.to_string();
+    Entry {
+        upstream: UpstreamId(id.clone()),
+        version: UpstreamVersion(version.to_owned()),
+        name: format!("{id}.ics").parse().unwrap(),
+        fallback_name: format!("ews-{id}.ics").parse().unwrap(),
+        uid: id.clone(),
+        etag: ETag(format!("{id}-{version}")),
+        schedule_tag: None,
+        span: Span::default(),
+        last_modified: jiff::Timestamp::UNIX_EPOCH,
+        attachments: Vec::new(),
+        body: format!("{id} {version}").into_bytes().into(),
+        vcard4: None,
+    }
+}
+
+fn refresh(mirror: &Mirror, entries: &[Entry], gone: &[UpstreamId], state: &str) {
+    mirror.begin_refresh(&cal());
+    mirror.stage(&cal(), entries).unwrap();
+    commit(mirror, gone, None, state);
+}
+
+fn commit(mirror: &Mirror, gone: &[UpstreamId], only: Option<&[&str]>, state: &str) {
+    let only = only.map(|ids| ids.iter().map(item).collect());
+    let commit = Commit { gone: gone.to_vec(), only, sync_state: Some(state.to_owned()), stamp: None };
+    mirror.commit(&cal(), &commit).unwrap();
+}
+
+fn members(mirror: &Mirror) -> Vec<String> {
+    let all = mirror.list(&cal()).unwrap();
+    all.into_iter().map(|l| format!("{} {}", l.head.name, l.head.etag.0)).collect()
+}
+
+fn state(mirror: &Mirror) -> Option<String> {
+    mirror.folder(&cal()).unwrap().unwrap().sync_state
+}
+
+fn token(mirror: &Mirror) -> SyncToken {
+    mirror.token(&mirror.folder(&cal()).unwrap().unwrap())
+}
+
+fn told(mirror: &Mirror, since: SyncToken) -> Vec<String> {
+    let changes = mirror.changes(&cal(), Some(since), None).unwrap();
+    let tell = |change: Change| match change {
+        Change::Written(head) => format!("+{}", head.name),
+        Change::Gone(name) => format!("-{name}"),
+    };
+    changes.rows.into_iter().map(tell).collect()
+}
+
+#[test]
+fn what_is_staged_is_invisible_survives_and_need_not_be_fetched_again() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
+    assert_eq!(members(&mirror), [""; 0]);
+    assert_eq!((state(&mirror), token(&mirror).revision), (None, 0));
+    drop(mirror);
+    let mirror = shelf.open("r1");
+    assert_eq!(members(&mirror), [""; 0]);
+    let known = mirror.versions(&cal()).unwrap();
+    assert_eq!(known.get(&item("a")), Some(&UpstreamVersion("1".into())));
+    commit(&mirror, &[], Some(&["a", "c"]), "s1");
+    assert_eq!(members(&mirror), ["a.ics a-1"], "what has gone in the meantime stays away");
+    assert_eq!(state(&mirror).as_deref(), Some("s1"));
+}
+
+#[test]
+fn a_resync_from_nothing_tells_only_what_changed() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1"), entry("b", "1"), entry("c", "1")], &[], "s1");
+    let before = token(&mirror);
+    mirror.stage(&cal(), &[entry("b", "2")]).unwrap();
+    commit(&mirror, &[], Some(&["a", "b"]), "s2");
+    let mut changes = told(&mirror, before);
+    changes.sort();
+    assert_eq!(changes, ["+b.ics", "-c.ics"]);
+}
+
+#[test]
+fn a_token_of_another_mirror_or_of_the_future_is_forgotten() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1")], &[], "s1");
+    let SyncToken { epoch, revision } = token(&mirror);
+    for token in [
+        SyncToken { epoch: epoch ^ 1, revision },
+        SyncToken { epoch, revision: revision + 1 },
+        SyncToken { epoch, revision: u64::MAX },
+    ] {
+        assert!(matches!(mirror.changes(&cal(), Some(token), None), Err(Error::Forgotten)));
+    }
+}
+
+#[test]
+fn a_pruned_log_forgets_old_tokens_and_is_still_read_in_parts() {
+    let shelf = Shelf { most_gone: 10, ..Shelf::new() };
+    let mirror = shelf.open("r1");
+    let all: Vec<Entry> = (0..60).map(|n| entry(format!("{n:02}"), "1")).collect();
+    refresh(&mirror, &all, &[], "s1");
+    let old = token(&mirror);
+    let gone: Vec<UpstreamId> = (10..60).map(item).collect();
+    refresh(&mirror, &[], &gone, "s2");
+    assert!(matches!(mirror.changes(&cal(), Some(old), None), Err(Error::Forgotten)));
+    let (mut names, mut at) = (Vec::new(), None);
+    loop {
+        let part = mirror.changes(&cal(), at, Some(3)).unwrap();
+        names.extend(part.rows.into_iter().filter_map(|row| match row {
+            Change::Written(head) => Some(head.name.to_string()),
+            Change::Gone(_) => None,
+        }));
+        at = Some(part.token);
+        if !part.truncated {
+            break;
+        }
+    }
+    names.sort();
+    assert_eq!(names, (0..10).map(|n| format!("{n:02}.ics")).collect::<Vec<_>>());
+    let now = token(&mirror);
+    refresh(&mirror, &[], &[item("03")], "s3");
+    assert_eq!(told(&mirror, now), ["-03.ics"]);
+}
+
+#[test]
+fn a_collection_that_comes_back_does_not_honour_its_former_tokens() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1"), entry("b", "1")], &[], "s1");
+    let old = token(&mirror);
+    mirror.set_collections(&[collection("other")], None).unwrap();
+    assert!(matches!(mirror.changes(&cal(), Some(old), None), Err(Error::Forgotten)));
+    mirror.set_collections(&[collection("cal")], None).unwrap();
+    assert_eq!(members(&mirror), [""; 0]);
+    refresh(&mirror, &[entry("c", "1"), entry("d", "1"), entry("e", "1")], &[], "s1");
+    assert!(matches!(mirror.changes(&cal(), Some(old), None), Err(Error::Forgotten)));
+}
+
+#[test]
+fn a_new_rendering_fetches_everything_anew_and_serves_the_old_until_then() {
+    let shelf = Shelf::new();
+    refresh(&shelf.open("r1"), &[entry("a", "1")], &[], "s1");
+    let mirror = shelf.open("r2");
+    assert_eq!(members(&mirror), ["a.ics a-1"]);
+    assert_eq!(state(&mirror), None);
+    assert_ne!(mirror.versions(&cal()).unwrap().get(&item("a")), Some(&UpstreamVersion("1".into())));
+    drop(mirror);
+    assert_eq!(state(&shelf.open("r2")), None);
+}
+
+#[test]
+fn two_items_of_one_name_keep_their_names() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    let twin = |version| Entry { name: "a.ics".parse().unwrap(), ..entry("b", version) };
+    refresh(&mirror, &[entry("a", "1"), twin("1")], &[], "s1");
+    assert_eq!(members(&mirror), ["a.ics a-1", "ews-b.ics b-1"]);
+    refresh(&mirror, &[twin("2")], &[item("a")], "s2");
+    assert_eq!(members(&mirror), ["ews-b.ics b-2"]);
+    let thief = Entry { name: "ews-b.ics".parse().unwrap(), ..entry("c", "1") };
+    let thief = Entry { fallback_name: "ews-b.ics".parse().unwrap(), ..thief };
+    refresh(&mirror, &[thief], &[], "s3");
+    assert_eq!(members(&mirror), ["1-ews-b.ics c-1", "ews-b.ics b-2"]);
+}
+
+#[test]
+fn a_recorded_write_is_visible_at_once_and_told_once() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1")], &[], "s1");
+    let before = token(&mirror);
+    let deed = Deed { written: vec![(cal(), entry("b", "1"))], gone: vec![(cal(), item("a"))] };
+    let heads = mirror.record(&deed).unwrap();
+    assert_eq!((heads[0].name.as_str(), heads[0].size), ("b.ics", 3));
+    assert_eq!(told(&mirror, before), ["-a.ics", "+b.ics"]);
+    let after = token(&mirror);
+    // SyncFolderItems tells of our own write; nothing has to be fetched for it and nobody is told again.
+    assert_eq!(mirror.versions(&cal()).unwrap().get(&item("b")), Some(&UpstreamVersion("1".into())));
+    refresh(&mirror, &[], &[item("a")], "s2");
+    assert_eq!(token(&mirror), after);
+    assert_eq!(state(&mirror).as_deref(), Some("s2"));
+    assert_eq!(mirror.with_uid(&cal(), "b").unwrap(), ["b.ics".parse().unwrap()]);
+}
+
+#[test]
+fn a_refresh_that_asked_before_a_write_does_not_undo_it() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1"), entry("b", "1")], &[], "s1");
+    mirror.begin_refresh(&cal());
+    mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
+    let created = Deed {
+        written: vec![(cal(), entry("a", "2")), (cal(), entry("new", "1"))],
+        gone: vec![(cal(), item("b"))],
+    };
+    mirror.record(&created).unwrap();
+    // Fetched before the write, staged after it.
+    mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
+    commit(&mirror, &[], Some(&["a", "b"]), "s2");
+    assert_eq!(members(&mirror), ["a.ics a-2", "new.ics new-1"]);
+    assert_eq!(state(&mirror).as_deref(), Some("s1"), "the same changes are looked at again");
+    mirror.begin_refresh(&cal());
+    mirror.stage(&cal(), &[entry("a", "3")]).unwrap();
+    commit(&mirror, &[item("b")], None, "s3");
+    assert_eq!(members(&mirror), ["a.ics a-3", "new.ics new-1"]);
+    assert_eq!(state(&mirror).as_deref(), Some("s3"));
+}
+
+#[test]
+fn a_file_that_is_no_mirror_is_filled_anew() {
+    let shelf = Shelf::new();
+    refresh(&shelf.open("r1"), &[entry("a", "1")], &[], "s1");
+    let store = shelf.folder.path().join("store");
+    let path = std::fs::read_dir(&store).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&path, b"something else entirely".repeat(1000)).unwrap();
+    assert_eq!(members(&shelf.open("r1")), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shelf = Shelf::new();
+    let _mirror = shelf.open("r1");
+    let store = shelf.folder.path().join("store");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&store), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&store).unwrap().map(|file| mode(&file.unwrap().path())).collect();
+    assert_eq!(files, [0o600]);
+}
+
+#[test]
+fn two_users_of_one_mailbox_have_two_mirrors() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(Settings { path: folder.path().into(), ..Settings::default() }).unwrap();
+    let (one, two) = (store.open(&key("one"), "r").unwrap(), store.open(&key("two"), "r").unwrap());
+    one.set_collections(&[collection("cal")], None).unwrap();
+    refresh(&one, &[entry("a", "1")], &[], "s");
+    assert!(two.folders().unwrap().is_empty());
+    assert!(Arc::ptr_eq(&one, &store.open(&key("ONE"), "r").unwrap()));
+}
