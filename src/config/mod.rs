@@ -106,9 +106,9 @@ fn read_environment(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<(), Error> {
     for (name, value) in environment {
-        let Some(rest) = name.strip_prefix("EXDAV_") else { continue };
-        // EXDAV_LOG belongs to the command line, which documents it.
-        if rest == "LOG" || rest == "CONFIG" {
+        // Others share the prefix: those of the command line, of tests, of packagers.
+        let is_ours = |key: &key::Key| name.starts_with(&format!("EXDAV_{}_", key.table.to_uppercase()));
+        if !KEYS.iter().any(is_ours) {
             continue;
         }
         let Some(key) = KEYS.iter().find(|k| k.variable() == name) else {

@@ -146,13 +146,15 @@ def main():
         total[1] += failed
     print("\n== messages against Exchange's schema")
     outcome = validate(record)
-    if outcome is None:
+    if outcome == (0, 0):
+        print("no message was recorded")
+    elif outcome is None:
         print("the schema is not here: messages were not validated (set EXDAV_EWS_SCHEMA)")
     else:
         valid, invalid = outcome
         print(f"{valid} valid, {invalid} not valid")
-        total[0] += valid > 0 and invalid == 0
-        total[1] += invalid > 0 or valid == 0
+        total[0] += invalid == 0
+        total[1] += invalid > 0
     if not arguments.keep_record:
         shutil.rmtree(record, ignore_errors=True)
     print("\n== client sessions")
