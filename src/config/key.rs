@@ -304,7 +304,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             table: "store",
             name: "cache",
             form: SIZE,
-            default: Some("\"4 MB\""),
+            default: Some("\"2 MB\""),
             example: "\"16 MB\"",
             doc: "Memory for each open mirror.",
             set: |config, text| value::size(text).map(|size| config.mirror.cache = size),
