@@ -1,0 +1,152 @@
+//! The program is killed in the middle of its work and started again with the same store.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use exdav::{dav, simulator};
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::{PASSWORD, Stage, USER, calendar};
+
+/// `exdav serve` as a process of its own.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    fn start(stage: &Stage, folder: &Path) -> Self {
+        let config = folder.join("exdav.toml");
+        let text = format!(
+            "[exchange]\nurl = \"http://{}/EWS/Exchange.asmx\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
+             [store]\npath = \"{}\"\n[sync]\nfreshness = \"0s\"\n",
+            stage.exchange.exchange,
+            folder.join("store").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_exdav"))
+            .arg("serve")
+            .arg("--config")
+            .arg(&config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if let Some((_, address)) = line.split_once("http://") {
+                url = format!("http://{address}");
+            }
+            if line.starts_with("ready") {
+                break;
+            }
+        }
+        assert!(!url.is_empty(), "the program said where it listens");
+        Self { child, url }
+    }
+
+    /// Name and ETag of every member, as a client that knows nothing gets them.
+    async fn members(&self) -> reqwest::Result<BTreeSet<String>> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let report = reqwest::Method::from_bytes(b"REPORT").unwrap();
+        let url = format!("{}{}", self.url.trim_end_matches('/'), dav::path::default_calendar(USER));
+        let body = "<D:sync-collection xmlns:D='DAV:'><D:sync-token/><D:sync-level>1</D:sync-level>\
+                    <D:prop><D:getetag/></D:prop></D:sync-collection>";
+        let answer = client.request(report, url).basic_auth(USER, Some(PASSWORD)).body(body).send().await?;
+        let text = answer.error_for_status()?.text().await?;
+        let between = |text: &str, start: &str, end: &str| {
+            let rest = text.split(start).nth(1)?;
+            Some(rest.split(end).next()?.to_owned())
+        };
+        let members = text.split("response>").filter_map(|response| {
+            let href = between(response, "href>", "<")?;
+            let etag = between(response, "getetag>", "<")?;
+            Some(format!("{} {}", href.rsplit('/').next()?, etag.replace("&quot;", "\"")))
+        });
+        Ok(members.collect())
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn truth(stage: &Stage) -> BTreeSet<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = exdav::gateway::Settings::default();
+    let gateway = stage.gateway_with(Duration::ZERO, folder.path(), settings);
+    let mailbox = gateway.sign_in(USER, PASSWORD).await.unwrap();
+    let members = mailbox.list(&calendar()).await.unwrap();
+    members.into_iter().map(|head| format!("{} {}", head.name, head.etag)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_sync_that_is_killed_again_and_again_ends_with_exactly_the_mailbox() {
+    const EVENTS: usize = 1_500;
+    let settings =
+        simulator::Settings { events: Some(EVENTS), mailboxes: 1, ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    let doomed = stage.make_event(USER, "Deleted while exdav is down").await;
+    let folder = tempfile::tempdir().unwrap();
+    stage.latency(40).await;
+    let mut fetched = 0;
+    for batches in [1, 4, 8] {
+        let process = Process::start(&stage, folder.path());
+        stage.reset().await;
+        let seen = tokio::select! {
+            members = process.members() => panic!("the sync was not interrupted: {}", members.unwrap().len()),
+            seen = async {
+                loop {
+                    let seen = stage.calls().await.get("GetItem").copied().unwrap_or_default();
+                    if seen >= batches {
+                        break seen;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            } => seen,
+        };
+        process.kill();
+        fetched += seen;
+    }
+    stage.delete_event(USER, &doomed).await;
+    stage.make_event(USER, "Made while exdav is down").await;
+    stage.latency(0).await;
+    stage.reset().await;
+    let process = Process::start(&stage, folder.path());
+    let members = process.members().await.unwrap();
+    let calls = stage.calls().await;
+    assert_eq!(members.len(), EVENTS + 1);
+    // What was under way at a kill is fetched again, what had been stored is not.
+    let all = (EVENTS as u64).div_ceil(100) + 1;
+    assert!(calls["GetItem"] < all, "{calls:?} after {fetched} of {all}");
+    assert_eq!(members, truth(&stage).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_after_the_first_sync_loses_nothing() {
+    let stage = Stage::lively().await;
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(&stage, folder.path());
+    let before = process.members().await.unwrap();
+    assert_eq!(before, truth(&stage).await);
+    process.kill();
+    let process = Process::start(&stage, folder.path());
+    stage.reset().await;
+    assert_eq!(process.members().await.unwrap(), before);
+    let calls = stage.calls().await;
+    assert_eq!(calls.get("GetItem"), None, "{calls:?}");
+    assert!(calls.values().sum::<u64>() <= 3, "{calls:?}");
+}
