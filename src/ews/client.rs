@@ -37,7 +37,7 @@ impl Default for Settings {
             url: String::new(),
             version: "Exchange2013_SP1".to_owned(),
             connect_timeout: Duration::from_secs(10),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             patience: Duration::from_secs(30),
             concurrency: 4,
             user_agent: concat!("exdav/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -45,6 +45,7 @@ impl Moment {
     }
 
     /// The same form at another local time.
+    #[must_use]
     pub fn at(&self, local: DateTime) -> Self {
         match self {
             Self::Day(_) => Self::Day(local.date()),
@@ -157,15 +158,19 @@ impl<'a> Zones<'a> {
 
     /// A zone by its TZID. A name that is known wins over what the object says of it: clients ship old rules.
     fn zone(&self, name: &str) -> Option<Zone> {
-        named(name).or_else(|| {
-            let told = |zone: &&Component| zone.value("TZID").is_some_and(|id| id.eq_ignore_ascii_case(name));
-            custom(self.object.children_named("VTIMEZONE").find(told)?)
-        })
+        named(name).or_else(|| custom(vtimezone(self.object, name)?))
     }
 }
 
 fn local(value: &str) -> Option<DateTime> {
     DateTime::strptime("%Y%m%dT%H%M%S", value.to_ascii_uppercase()).ok()
+}
+
+/// The VTIMEZONE of an object that explains a TZID.
+pub fn vtimezone<'a>(object: &'a Component, name: &str) -> Option<&'a Component> {
+    let told =
+        |zone: &&Component| zone.line("TZID").is_some_and(|id| id.unescaped().eq_ignore_ascii_case(name));
+    object.children_named("VTIMEZONE").find(told)
 }
 
 /// A zone by its IANA or Windows name.

@@ -11,7 +11,7 @@ use crate::ews::types::ItemClass;
 use crate::ews::types::write::{Change, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
-use crate::text::moment::{Moment, Zones, length};
+use crate::text::moment::{Length, Moment, Zones, length};
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -222,7 +222,7 @@ impl Draft<'_> {
             _ => {}
         }
         for letter in changed.iter().filter(|letter| own(**letter)) {
-            changes.extend(self.group(*letter, master, &times, &people));
+            changes.extend(self.group(*letter, master, &times, people.as_ref()));
         }
         if self.current.is_none() {
             // Nothing is there that could be removed.
@@ -233,7 +233,11 @@ impl Draft<'_> {
             class: ItemClass::CalendarItem,
             uid,
             reply: self.reply(master, invited, tell),
-            notify: if tell { self.notify(&changed, &people, invited, master) } else { Notify::Nobody },
+            notify: if tell {
+                self.notify(&changed, people.as_ref(), invited, master)
+            } else {
+                Notify::Nobody
+            },
             outcome: changes.iter().cloned().chain(outcome).collect(),
             changes,
             detach,
@@ -256,7 +260,10 @@ impl Draft<'_> {
             return refuse("EXRULE", "list the excluded dates instead");
         }
         let served = self.served.as_ref().and_then(master_of).map(|m| values(m, "RDATE")).unwrap_or_default();
-        if master.line("RDATE").is_some() && values(master, "RDATE") != served {
+        // As many added as excluded dates are moved occurrences.
+        let count = |name| master.lines_named(name).map(|line| line.value.split(',').count()).sum::<usize>();
+        let is_moves = count("RDATE") == count("EXDATE") && master.line("RRULE").is_some();
+        if master.line("RDATE").is_some() && !is_moves && values(master, "RDATE") != served {
             return refuse(
                 "RDATE",
                 "Exchange repeats by a rule alone: make the added date an event of its own",
@@ -302,11 +309,11 @@ impl Draft<'_> {
     }
 
     /// The fields of a group; times, rules and attachments are told by themselves.
-    fn group(&self, letter: char, event: &Component, times: &Times, people: &Option<People>) -> Vec<Change> {
+    fn group(&self, letter: char, event: &Component, times: &Times, people: Option<&People>) -> Vec<Change> {
         let served = self.served.as_ref().and_then(master_of);
         match letter {
             'S' => vec![fields::subject(event)],
-            'L' => vec![fields::location(event)],
+            'L' => fields::place(event, served),
             'B' => vec![fields::body(event, served)],
             'C' => vec![fields::sensitivity(event)],
             'I' => vec![fields::importance(event)],
@@ -323,7 +330,7 @@ impl Draft<'_> {
                 };
                 fields::reminder(event, times.seconds(), absolute)
             }
-            'P' => people.as_ref().map(People::changes).unwrap_or_else(|| self.nobody()),
+            'P' => people.map_or_else(|| self.nobody(), People::changes),
             _ => Vec::new(),
         }
     }
@@ -400,7 +407,7 @@ impl Draft<'_> {
         if current.item.filled("MyResponseType").as_deref() == Some(status.1) {
             return None;
         }
-        let silent = master.line("ORGANIZER").is_some_and(|line| is_silent(line));
+        let silent = master.line("ORGANIZER").is_some_and(is_silent);
         let comment = master.line("COMMENT").or_else(|| master.line("X-CALENDARSERVER-COMMENT"));
         Some(Reply {
             status: status.0,
@@ -413,7 +420,7 @@ impl Draft<'_> {
     fn notify(
         &self,
         changed: &BTreeSet<char>,
-        people: &Option<People>,
+        people: Option<&People>,
         invited: bool,
         master: &Component,
     ) -> Notify {
@@ -543,6 +550,7 @@ impl Draft<'_> {
         let overrides = series::overrides(self.calendar, &zones, &numbered)?;
         // Of an occurrence that is both excluded and overridden the override counts.
         gone.retain(|number| !overrides.contains_key(number));
+        let added = series::added(master, &zones, &mut gone)?;
         gone.extend(&translated.superfluous);
         // What Exchange has already, where the rule has not changed.
         let served_zones = self.served.as_ref().map(|served| Zones::new(served, &self.mailbox));
@@ -553,6 +561,7 @@ impl Draft<'_> {
         let (mut gone_before, mut known) = (BTreeSet::new(), BTreeMap::new());
         if let Some((master, served, zones)) = before {
             gone_before = series::excluded(master, zones, &numbered);
+            series::added(master, zones, &mut gone_before)?;
             gone_before.extend(&translated.superfluous);
             known = series::overrides(served, zones, &numbered)?;
         }
@@ -594,6 +603,18 @@ impl Draft<'_> {
             }
             if is_moved { drop(moves.insert(*number, changes)) } else { edits.push((*number, changes)) }
         }
+        for (number, moment) in added {
+            let start = Place { moment, ..times.start.clone() };
+            let end = start.moment.after(Length::Exact(jiff::SignedDuration::from_secs(times.seconds())));
+            let Some(end) = end.map(|moment| Place { moment, ..start.clone() }) else { continue };
+            moved.insert(number, times.start.zone.to_local(zones.instant(&start.moment)).date());
+            if before.is_none() || is_reset {
+                let at = |place: &Place| utc(zones.instant(&place.moment));
+                let changes =
+                    vec![Change::text("calendar:Start", at(&start)), Change::text("calendar:End", at(&end))];
+                moves.insert(number, changes);
+            }
+        }
         series::check_neighbours(&numbered, &gone, &moved)?;
         Ok(Occurrences {
             is_reset,
@@ -623,7 +644,7 @@ impl Draft<'_> {
         let told = ['S', 'L', 'B', 'C', 'K', 'F', 'A'];
         for group in projected::group::ALL.iter().filter(|group| told.contains(&group.letter)).filter(differs)
         {
-            changes.extend(self.group(group.letter, event, times, &None));
+            changes.extend(self.group(group.letter, event, times, None));
         }
         if is_new {
             // An occurrence has all fields of its series: removing one needs it to be there, which it is.

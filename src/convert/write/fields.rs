@@ -35,8 +35,41 @@ pub fn subject(component: &Component) -> Change {
 }
 
 /// `calendar:Location`
-pub fn location(component: &Component) -> Change {
+fn location(component: &Component) -> Change {
     text_or_remove("calendar:Location", component.line("LOCATION").map(|line| one_line(&line.unescaped())))
+}
+
+/// Degrees north and east of a place.
+fn coordinates(component: &Component) -> Option<(String, String)> {
+    let apple =
+        component.value("X-APPLE-STRUCTURED-LOCATION").and_then(|uri| uri.trim().strip_prefix("geo:"));
+    let apple =
+        apple.map(|place| place.split(';').next().unwrap_or(place)).and_then(|place| place.split_once(','));
+    let (latitude, longitude) = apple.or_else(|| component.value("GEO")?.split_once(';'))?;
+    let degrees = |text: &str| {
+        text.trim().parse::<f64>().ok().filter(|n| n.abs() <= 180.0).map(|_| text.trim().to_owned())
+    };
+    Some((degrees(latitude)?, degrees(longitude)?))
+}
+
+/// `calendar:Location`, and `calendar:EnhancedLocation` where coordinates are told.
+pub fn place(component: &Component, served: Option<&Component>) -> Vec<Change> {
+    let mut changes = vec![location(component)];
+    match coordinates(component) {
+        Some((latitude, longitude)) => {
+            let title = component.line("X-APPLE-STRUCTURED-LOCATION").and_then(|line| line.param("X-TITLE"));
+            let place = || component.line("LOCATION").map(|line| one_line(&line.unescaped()));
+            let name = title.map(one_line).or_else(place).filter(|name| !name.is_empty());
+            let name = name.unwrap_or_else(|| format!("{latitude}, {longitude}"));
+            changes
+                .push(Change::set("calendar:EnhancedLocation", Value::Place { name, latitude, longitude }));
+        }
+        None if served.and_then(coordinates).is_some() => {
+            changes.push(Change::remove("calendar:EnhancedLocation"))
+        }
+        None => {}
+    }
+    changes
 }
 
 /// The HTML of a body, whichever way it is carried.
@@ -171,17 +204,20 @@ pub struct Attachments {
     pub detach: Vec<String>,
 }
 
+/// Where a line's octets will hang.
+enum Place {
+    /// On the n-th attachment that is there.
+    Known(usize),
+    /// On the n-th new one.
+    New(usize),
+}
+
 /// Takes octets out of a text and tells what has to be attached and detached. `known` hang on the item already.
 pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachments {
     let files: Vec<&Attachment> = known.iter().filter(|a| attachment::is_shown(a)).collect();
     let id_of = |a: &Attachment| super::super::identity::hash(&a.id, 32);
     let mut kept: BTreeSet<usize> = BTreeSet::new();
     let mut new: Vec<Attached> = Vec::new();
-    // Where each line's octets will hang: on a known attachment, or on a new one.
-    enum Place {
-        Known(usize),
-        New(usize),
-    }
     let mut places: Vec<Place> = Vec::new();
     for component in &mut calendar.children {
         for line in component.lines.iter_mut().filter(|line| line.name == "ATTACH") {

@@ -145,6 +145,9 @@ pub fn plan(
     }
 }
 
+/// Components that an object is made of.
+const KINDS: [&str; 4] = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"];
+
 /// A calendar object resource with one kind of components. RFC 4791 4.1
 fn calendar(octets: &[u8], wanted: &str) -> Result<Component, Refusal> {
     let calendar = Component::parse(octets).map_err(|e| Refusal::new(Reason::InvalidData, e.to_string()))?;
@@ -160,7 +163,6 @@ fn calendar(octets: &[u8], wanted: &str) -> Result<Component, Refusal> {
     if calendar.line("METHOD").is_some() {
         return Err(Refusal::new(Reason::InvalidObject, "a stored object has no METHOD".to_owned()));
     }
-    const KINDS: [&str; 4] = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"];
     let mut found = calendar.children.iter().filter(|child| KINDS.contains(&child.name.as_str())).peekable();
     let Some(first) = found.peek() else {
         return Err(Refusal::new(Reason::InvalidObject, format!("there is no {wanted}")));

@@ -61,6 +61,27 @@ pub fn excluded(master: &Component, zones: &Zones, numbered: &Numbered) -> BTree
     dates.filter_map(|moment| numbered.number(&moment)).collect()
 }
 
+/// Added dates, each as the new place of an excluded occurrence, in order. These are taken out of `gone`.
+pub fn added(
+    master: &Component,
+    zones: &Zones,
+    gone: &mut BTreeSet<u32>,
+) -> Result<BTreeMap<u32, Moment>, Refusal> {
+    let mut dates: Vec<Moment> = master.lines_named("RDATE").flat_map(|line| zones.moments(line)).collect();
+    if dates.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    if dates.len() != gone.len() {
+        return Err(Refusal::of_part(
+            Reason::UnsupportedRecurrence,
+            "RDATE",
+            "Exchange repeats by a rule alone: make the added date an event of its own",
+        ));
+    }
+    dates.sort_by_key(|moment| zones.instant(moment));
+    Ok(std::mem::take(gone).into_iter().zip(dates).collect())
+}
+
 /// Overrides by the number of their occurrence.
 pub fn overrides<'a>(
     calendar: &'a Component,

@@ -78,9 +78,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
 
 /// Other ways to name a zone: prefixed ids, X-LIC-LOCATION.
 fn by_other_names(name: &str, calendar: &Component) -> Option<Zone> {
-    let told = calendar
-        .children_named("VTIMEZONE")
-        .find(|zone| zone.value("TZID").is_some_and(|id| id.eq_ignore_ascii_case(name)));
+    let told = moment::vtimezone(calendar, name);
     let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
     let tails = [3, 2, 1]
         .into_iter()

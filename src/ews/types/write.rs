@@ -35,6 +35,15 @@ pub enum Value {
     People(Vec<(String, String)>),
     /// The rule of a series.
     Recurrence(Recurrence),
+    /// A place with coordinates.
+    Place {
+        /// What it is called.
+        name: String,
+        /// Degrees north.
+        latitude: String,
+        /// Degrees east.
+        longitude: String,
+    },
     /// Members of a list: name, SMTP address, and the contact that is meant.
     Members(Vec<(String, String, Option<String>)>),
 }
@@ -141,6 +150,7 @@ const ORDER: &[&str] = &[
     "StartTimeZone",
     "EndTimeZone",
     "AllowNewTimeProposal",
+    "EnhancedLocation",
 ];
 
 fn place(local: &str) -> usize {
@@ -203,8 +213,8 @@ pub(in crate::ews) fn extended_uri(property: &ExtendedProperty) -> Element {
     attribute(uri, "PropertyType", property.kind)
 }
 
-fn leaf(local: &'static str, text: impl ToString) -> Element {
-    Element::new(t(local)).with_text(&text.to_string())
+fn leaf(local: &'static str, text: impl std::fmt::Display) -> Element {
+    Element::new(t(local)).with_text(&format!("{text}"))
 }
 
 fn value_element(local: &str, value: &Value) -> Element {
@@ -232,6 +242,13 @@ fn value_element(local: &str, value: &Value) -> Element {
             }
             root.with_child(Element::new(t("Member")).with_child(mailbox))
         }),
+        Value::Place { name, latitude, longitude } => {
+            let address = Element::new(t("PostalAddress"))
+                .with_child(leaf("Latitude", latitude))
+                .with_child(leaf("Longitude", longitude))
+                .with_child(leaf("LocationSource", "Device"));
+            root.with_child(leaf("DisplayName", name)).with_child(address)
+        }
         Value::Recurrence(recurrence) => {
             root.with_child(pattern(&recurrence.pattern)).with_child(range(recurrence))
         }
@@ -312,7 +329,7 @@ pub(in crate::ews) fn elements(changes: &[Change]) -> Vec<Element> {
         match (&change.field, same) {
             (Field::Indexed(..), Some(at)) => {
                 let known = elements.remove(at);
-                elements.push(merged(known, &new));
+                elements.push(merged(&known, &new));
             }
             _ => elements.push(new),
         }
@@ -322,7 +339,7 @@ pub(in crate::ews) fn elements(changes: &[Change]) -> Vec<Element> {
 }
 
 /// A dictionary with one entry more, or one more part of an entry.
-fn merged(dictionary: Element, new: &Element) -> Element {
+fn merged(dictionary: &Element, new: &Element) -> Element {
     let key = |entry: &Element| entry.attribute("Key").map(str::to_owned);
     let mut known: Vec<Element> = dictionary.children().cloned().collect();
     for entry in new.children() {
@@ -372,7 +389,7 @@ impl Item {
                 match (&change.field, same) {
                     (Field::Indexed(..), Some(at)) => {
                         let known = children.remove(at);
-                        children.push(merged(known, &new));
+                        children.push(merged(&known, &new));
                     }
                     _ => children.push(new),
                 }
