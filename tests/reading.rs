@@ -7,12 +7,12 @@ mod http;
 mod support;
 
 use exdav::{dav, simulator};
-use http::{Client, basic};
+use http::Client;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use support::{PASSWORD, Stage, USER};
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 async fn stage() -> (Stage, Client) {
     let stage = Stage::lively().await;
@@ -80,7 +80,7 @@ async fn a_home_lists_its_collections_with_true_rights_and_default_ones_first() 
     assert_eq!(responses[1].href, calendar());
     let privileges = |response: &http::Response| -> BTreeSet<String> {
         let set = response.found("current-user-privilege-set").unwrap();
-        set.children().flat_map(|p| p.children()).map(|p| p.name().local().to_owned()).collect()
+        set.children().flat_map(exdav::xml::Element::children).map(|p| p.name().local().to_owned()).collect()
     };
     assert!(privileges(&responses[1]).contains("write"));
     let mut read_only = 0;
@@ -158,7 +158,7 @@ async fn whole_trees_and_bodies_that_are_none_are_refused() {
     for body in [lol, deep.as_str(), "<D:propfind", "<x/>", "<D:propfind xmlns:D='DAV:'/>", "\u{0}"] {
         client.ask("PROPFIND", &calendar(), &[("Depth", "0")], body).await.expect(400);
     }
-    let many: String = (0..400).map(|n| format!("<D:p{n}/>")).collect();
+    let many = (0..400).map(|n| format!("<D:p{n}/>")).collect::<Vec<_>>().concat();
     client.propfind(&calendar(), "1", &many).await.expect(400);
     client.ask("REPORT", &calendar(), &[], &" ".repeat(5 << 20)).await.expect(413);
     client.ask("REPORT", &calendar(), &[("Content-Encoding", "gzip")], "x").await.expect(415);
@@ -365,44 +365,6 @@ async fn principals_are_searched_matched_and_expanded() {
     let inner = responses[0].found("current-user-principal").unwrap().find("response").unwrap();
     assert_eq!(inner.find("href").unwrap().text(), principal);
     assert_eq!(responses[0].missing(), ["nonsense"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_sees_what_is_not_theirs() {
-    let (_stage, client) = stage().await;
-    let wrong = basic(USER, "wrong");
-    let unknown = basic("nobody@example.com", PASSWORD);
-    for authorization in ["", &wrong, &unknown, "Bearer x", "Basic %%"] {
-        let answer =
-            client.ask("PROPFIND", &calendar(), &[("Authorization", authorization)], "").await.expect(401);
-        assert!(answer.header("www-authenticate").starts_with("Basic realm="));
-        assert!(answer.header("dav").contains("calendar-access"));
-    }
-    let paths = |user: &str| {
-        [
-            dav::path::calendar_home(user),
-            dav::path::default_calendar(user),
-            format!("{}x.ics", dav::path::default_calendar(user)),
-            dav::path::default_address_book(user),
-            format!("/dav/principals/{}/", exdav::model::id::login_segment(user)),
-        ]
-    };
-    for method in ["PROPFIND", "GET", "REPORT"] {
-        for (there, not_there) in paths("demo2@example.com").iter().zip(paths("nobody@example.com")) {
-            let there = client.ask(method, there, &[("Depth", "0")], "").await.expect(404);
-            let not_there = client.ask(method, &not_there, &[("Depth", "0")], "").await.expect(404);
-            assert_eq!(
-                there.body, not_there.body,
-                "{method}: the answer must not tell whether there is a mailbox"
-            );
-        }
-    }
-    let body = format!(
-        "<C:calendar-multiget><D:prop><D:getetag/></D:prop><D:href>{}x.ics</D:href></C:calendar-multiget>",
-        dav::path::default_calendar("demo2@example.com")
-    );
-    let responses = client.report(&calendar(), &body).await.responses();
-    assert_eq!(responses[0].status.as_deref(), Some("HTTP/1.1 404 Not Found"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

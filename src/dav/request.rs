@@ -30,7 +30,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_resource_size: 20 << 20, body_timeout: Duration::from_secs(60) }
+        Self { max_resource_size: 20 << 20, body_timeout: Duration::from_mins(1) }
     }
 }
 

@@ -35,7 +35,7 @@ impl Tls {
             .map_err(|_| wrong(&self.key, "holds no PEM private key".to_owned()))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_no_client_auth())
+            .map(rustls::ConfigBuilder::<ServerConfig, _>::with_no_client_auth)
             .and_then(|builder| builder.with_single_cert(chain, key))
             .map_err(|error| wrong(&self.certificate, format!("does not go with its key: {error}")))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

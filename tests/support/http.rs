@@ -8,6 +8,7 @@ use exdav::gateway::Gateway;
 use exdav::server;
 use exdav::xml::{Element, Name};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -43,13 +44,13 @@ impl Client {
         if let Some(authorization) = &self.authorization
             && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
         {
-            request.push_str(&format!("Authorization: {authorization}\r\n"));
+            let _ = write!(request, "Authorization: {authorization}\r\n");
         }
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(request, "{name}: {value}\r\n");
         }
         if !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            let _ = write!(request, "Content-Length: {}\r\n", body.len());
         }
         request.push_str("\r\n");
         request.push_str(body);

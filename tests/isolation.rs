@@ -1,0 +1,113 @@
+//! Nobody sees what is not theirs, nor whether it exists.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/http.rs"]
+mod http;
+mod support;
+
+use exdav::dav;
+use http::{Client, basic};
+use std::time::Duration;
+use support::{PASSWORD, Stage, USER};
+
+const LONG: Duration = Duration::from_hours(1);
+const OTHER: &str = "demo2@example.com";
+
+async fn stage() -> (Stage, Client) {
+    let stage = Stage::lively().await;
+    let client = Client::of(stage.gateway(LONG), USER, PASSWORD).await;
+    (stage, client)
+}
+
+fn calendar() -> String {
+    dav::path::default_calendar(USER)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sees_what_is_not_theirs() {
+    let (_stage, client) = stage().await;
+    let wrong = basic(USER, "wrong");
+    let unknown = basic("nobody@example.com", PASSWORD);
+    for authorization in ["", &wrong, &unknown, "Bearer x", "Basic %%"] {
+        let answer =
+            client.ask("PROPFIND", &calendar(), &[("Authorization", authorization)], "").await.expect(401);
+        assert!(answer.header("www-authenticate").starts_with("Basic realm="));
+        assert!(answer.header("dav").contains("calendar-access"));
+    }
+    let paths = |user: &str| {
+        [
+            dav::path::calendar_home(user),
+            dav::path::default_calendar(user),
+            format!("{}x.ics", dav::path::default_calendar(user)),
+            dav::path::default_address_book(user),
+            format!("/dav/principals/{}/", exdav::model::id::login_segment(user)),
+        ]
+    };
+    for method in ["PROPFIND", "GET", "REPORT"] {
+        for (there, not_there) in paths("demo2@example.com").iter().zip(paths("nobody@example.com")) {
+            let there = client.ask(method, there, &[("Depth", "0")], "").await.expect(404);
+            let not_there = client.ask(method, &not_there, &[("Depth", "0")], "").await.expect(404);
+            assert_eq!(
+                there.body, not_there.body,
+                "{method}: the answer must not tell whether there is a mailbox"
+            );
+        }
+    }
+    let body = format!(
+        "<C:calendar-multiget><D:prop><D:getetag/></D:prop><D:href>{}x.ics</D:href></C:calendar-multiget>",
+        dav::path::default_calendar("demo2@example.com")
+    );
+    let responses = client.report(&calendar(), &body).await.responses();
+    assert_eq!(responses[0].status.as_deref(), Some("HTTP/1.1 404 Not Found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_users_of_one_gateway_get_each_their_own() {
+    let (stage, client) = stage().await;
+    stage.make_event(USER, "a secret of the first").await;
+    stage.make_event(OTHER, "a secret of the second").await;
+    let other = basic(OTHER, PASSWORD);
+    let own = client.ask("GET", &calendar(), &[], "").await.expect(200);
+    let theirs = dav::path::default_calendar(OTHER);
+    let theirs = client.ask("GET", &theirs, &[("Authorization", &other)], "").await.expect(200);
+    for (answer, there, not_there) in [(own, "first", "second"), (theirs, "second", "first")] {
+        assert!(answer.text().contains(&format!("SUMMARY:a secret of the {there}")));
+        assert!(!answer.text().contains(&format!("a secret of the {not_there}")));
+    }
+    for path in ["/", "/dav/principals/", "/principals/"] {
+        let answer = client.ask("PROPFIND", path, &[("Depth", "1")], "").await;
+        assert!(!answer.text().contains("demo2"), "{}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_mirror_does_not_open_for_a_wrong_password() {
+    let (stage, client) = stage().await;
+    client.propfind(&calendar(), "1", "<D:getetag/>").await.expect(207);
+    stage.reset().await;
+    let wrong = basic(USER, "demo ");
+    client.ask("PROPFIND", &calendar(), &[("Authorization", &wrong)], "").await.expect(401);
+    client.propfind(&calendar(), "0", "<D:getetag/>").await.expect(207);
+    // A client with an old password asks again and again; Exchange must not lock the account for it.
+    for _ in 0..20 {
+        client.ask("GET", &calendar(), &[("Authorization", &wrong)], "").await.expect(401);
+    }
+    assert!(stage.total().await <= 1, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_exchange_is_away_only_those_who_were_let_in_read_on() {
+    let stage = Stage::lively().await;
+    let client = Client::of(stage.gateway(Duration::ZERO), USER, PASSWORD).await;
+    let listed = client.propfind(&calendar(), "1", "<D:getetag/>").await.responses().len();
+    stage.faults(r#"[{"kind": "unavailable", "times": 100000}]"#).await;
+    let still = client.propfind(&calendar(), "1", "<D:getetag/>").await.responses().len();
+    assert_eq!(still, listed, "the mirror answers on its own");
+    let other = client
+        .ask("GET", &dav::path::default_calendar(OTHER), &[("Authorization", &basic(OTHER, PASSWORD))], "")
+        .await;
+    let other = other.expect(503);
+    assert!(other.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert!(!other.text().contains("demo"), "{}", other.text());
+}
