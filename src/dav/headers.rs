@@ -75,8 +75,8 @@ pub(super) fn conditions(headers: &HeaderMap) -> Result<Conditions, Error> {
     };
     if let Some(list) = text(headers, "if") {
         match (condition_list(list), &conditions.if_match) {
-            (Some(None), _) => {}
-            (Some(tags), None) => conditions.if_match = tags,
+            (Lists::Always, _) => {}
+            (Lists::Tags(tags), None) => conditions.if_match = Some(tags),
             // What is not understood must not be taken for met.
             _ => return Err(Error::Changed),
         }
@@ -98,28 +98,37 @@ pub(super) fn bare(tag: &str) -> &str {
     tag.trim().trim_matches(['"', '\\'])
 }
 
+/// What the lists of an `If` header come to.
+enum Lists {
+    /// They hold for every resource.
+    Always,
+    /// They hold for a resource with one of these tags.
+    Tags(Tags),
+    /// They ask for more than is known here.
+    Unknown,
+}
+
 /// `If`, as far as it is about entity tags: lists of one tag each, any of which may hold. There are no locks, so
-/// `Not <…>` always holds and a lock's token never does. The outer `None` is what this does not cover; the inner one is
-/// a condition that always holds.
-fn condition_list(text: &str) -> Option<Option<Tags>> {
+/// `Not <…>` always holds and a lock's token never does.
+fn condition_list(text: &str) -> Lists {
     let mut tags = Vec::new();
     for list in text.split('(').skip(1) {
-        let (inner, _) = list.split_once(')')?;
+        let Some((inner, _)) = list.split_once(')') else { return Lists::Unknown };
         let inner = inner.trim();
         if let Some(negated) = inner.strip_prefix("Not").map(str::trim) {
             let always =
                 negated.starts_with('<') && negated.ends_with('>') && negated.matches('<').count() == 1;
-            return always.then_some(None);
+            return if always { Lists::Always } else { Lists::Unknown };
         }
         match inner.strip_prefix('[').and_then(|tag| tag.strip_suffix(']')) {
             Some(tag) if !tag.contains([']', '<']) => tags.push(ETag(bare(tag).to_owned())),
-            Some(_) => return None,
+            Some(_) => return Lists::Unknown,
             // A token of a lock: this list cannot hold, another may.
             None if inner.starts_with('<') => {}
-            None => return None,
+            None => return Lists::Unknown,
         }
     }
-    Some(Some(Tags::These(tags)))
+    Lists::Tags(Tags::These(tags))
 }
 
 /// A header's text without blanks around it.

@@ -15,9 +15,8 @@ pub(in crate::dav) async fn relocate(
     how: Relocation,
 ) -> Result<Response, Error> {
     let Place::Member(space, id, name) = place else { return Err(Error::NotFound) };
-    let (to_space, to_id, to_name) = match destination(&session)? {
-        Place::Member(space, id, name) => (space, id, name),
-        _ => return Err(Error::Forbidden("an object can only go to a name in a collection".to_owned())),
+    let Place::Member(to_space, to_id, to_name) = destination(&session)? else {
+        return Err(Error::Forbidden("an object can only go to a name in a collection".to_owned()));
     };
     if to_space != *space {
         return Err(Error::Forbidden("a contact cannot become an event, nor an event a contact".to_owned()));
