@@ -163,3 +163,60 @@ where
     response.headers_mut().insert("vary", HeaderValue::from_static("Brief, Prefer"));
     Ok(response)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const LONG: usize = 10_000;
+
+    /// Writes that many long responses, counts them, and then does as told.
+    async fn written(number: usize, end: Result<(), Error>) -> (Result<Response, Error>, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let response = answer(Preferences::default(), |mut out| async move {
+            for _ in 0..number {
+                out.missing(&"x".repeat(LONG)).await?;
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+            end.map(|()| out)
+        });
+        (response.await, count)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_ahead_of_a_client_that_does_not_read() {
+        let (response, count) = written(10_000, Ok(())).await;
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        let pieces = AHEAD + 3;
+        let written = count.load(Ordering::SeqCst);
+        assert!(written <= pieces * (PIECE / LONG + 1), "{written} responses wait in memory");
+        let whole = axum::body::to_bytes(response.unwrap().into_body(), usize::MAX).await.unwrap();
+        assert_eq!(Element::parse(&whole).unwrap().children().count(), 10_000);
+    }
+
+    #[tokio::test]
+    async fn a_failure_before_anything_was_sent_has_its_own_status() {
+        let (response, _) = written(3, Err(Error::NotFound)).await;
+        assert!(matches!(response, Err(Error::NotFound)));
+    }
+
+    #[tokio::test]
+    async fn a_failure_in_the_middle_breaks_the_answer_off_instead_of_ending_it() {
+        let (response, _) = written(1_000, Err(Error::NotFound)).await;
+        let body = response.unwrap().into_body();
+        assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_short_answer_has_a_length() {
+        use axum::body::HttpBody;
+        let (response, _) = written(1, Ok(())).await;
+        assert!(response.unwrap().into_body().size_hint().exact().is_some());
+    }
+}
