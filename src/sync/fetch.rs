@@ -85,7 +85,7 @@ impl Follower {
     }
 
     /// The full items of all modified occurrences, in as few calls as possible.
-    async fn with_exceptions(&self, masters: Vec<Item>) -> Result<Vec<(Item, Related)>, Error> {
+    pub(super) async fn with_exceptions(&self, masters: Vec<Item>) -> Result<Vec<(Item, Related)>, Error> {
         let mut owners = Vec::new();
         for (at, master) in masters.iter().enumerate() {
             owners.extend(master.modified_occurrences().into_iter().map(|o| (at, o.id.id)));
@@ -110,7 +110,10 @@ impl Follower {
     }
 
     /// The contacts of one batch with their photos.
-    async fn with_photos(&self, contacts: &[(Item, String)]) -> Result<Vec<(Item, Related)>, Error> {
+    pub(super) async fn with_photos(
+        &self,
+        contacts: &[(Item, String)],
+    ) -> Result<Vec<(Item, Related)>, Error> {
         let ids: Vec<&str> = contacts.iter().map(|(_, photo)| photo.as_str()).collect();
         let mut done = Vec::new();
         for ((item, _), photo) in contacts.iter().zip(self.session().get_attachments(&ids).await?) {
@@ -152,7 +155,7 @@ impl Follower {
     }
 
     /// The context with all names in it that the items need and the directory knows.
-    async fn context_for(
+    pub(super) async fn context_for(
         &self,
         id: &CollectionId,
         items: &[(Item, Related)],
@@ -176,7 +179,7 @@ impl Follower {
     }
 }
 
-fn entry(item: &Item, rendered: convert::Rendered) -> Entry {
+pub(super) fn entry(item: &Item, rendered: convert::Rendered) -> Entry {
     let convert::Rendered {
         body,
         vcard4,

@@ -234,6 +234,11 @@ impl Follower {
         Ok(())
     }
 
+    /// The next look at this collection asks Exchange, however fresh the mirror is.
+    pub fn distrust(&self, id: &CollectionId) {
+        lock(&self.0.state).fresh.remove(id);
+    }
+
     /// Makes sure that these collections are as fresh as the settings ask.
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<(), Error> {
         if self.stale(ids).is_empty() {

@@ -10,5 +10,6 @@
 mod fetch;
 mod follower;
 mod hierarchy;
+mod record;
 
 pub use follower::{Error, Follower, Links, Settings};

@@ -65,7 +65,7 @@ pub fn place(component: &Component, served: Option<&Component>) -> Vec<Change> {
                 .push(Change::set("calendar:EnhancedLocation", Value::Place { name, latitude, longitude }));
         }
         None if served.and_then(coordinates).is_some() => {
-            changes.push(Change::remove("calendar:EnhancedLocation"))
+            changes.push(Change::remove("calendar:EnhancedLocation"));
         }
         None => {}
     }

@@ -1,8 +1,11 @@
 //! Removing objects.
 
 use super::Conditions;
+use super::put::class_of;
+use crate::ews::types::write::Notify;
+use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::model::id::{CollectionId, ResourceName};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 
 /// Whether the others of a meeting hear of its end. RFC 6638 8.1
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +16,10 @@ pub enum Others {
     NotTold,
 }
 
-#[allow(clippy::unused_async)] // the body is being written
 impl Mailbox {
     /// Removes an object. Fails with [`Error::NotFound`] and [`Error::Changed`].
+    ///
+    /// An organiser's meeting is cancelled, an attendee's declined; everything else goes to Deleted Items.
     pub async fn delete(
         &self,
         id: &CollectionId,
@@ -23,7 +27,62 @@ impl Mailbox {
         conditions: &Conditions,
         others: Others,
     ) -> Result<(), Error> {
-        let _ = (id, name, conditions, others);
-        Err(Error::Denied("writing is not built yet".to_owned()))
+        let folder = self.fresh_folder(id).await?;
+        if !folder.collection.rights.delete {
+            return Err(Error::Denied("the folder is read-only for you".to_owned()));
+        }
+        let (key, member) = (id.clone(), name.clone());
+        let known = self.mirror().run(move |mirror| mirror.get(&key, &member)).await?;
+        let object = known.ok_or(Error::NotFound)?;
+        conditions.judge(Some(&object.head))?;
+        let (key, member) = (id.clone(), name.clone());
+        let entry =
+            self.mirror().run(move |mirror| mirror.entry(&key, &member)).await?.ok_or(Error::NotFound)?;
+        let session = self.follower().session();
+        let mut notify = Notify::Nobody;
+        // Only meetings have a schedule tag: everything else goes without a look.
+        let is_conditional = conditions.if_match.is_some() || conditions.if_schedule_tag_match.is_some();
+        if entry.schedule_tag.is_some() || is_conditional {
+            let class = class_of(folder.collection.kind);
+            let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
+            let Some((item, related)) = found else {
+                self.follower().record_gone(id, entry.upstream).await?;
+                return Err(Error::NotFound);
+            };
+            if item.id.change_key != entry.version.0 {
+                let head = self.follower().record(id, item.clone(), related).await?;
+                conditions.judge(head.as_ref())?;
+            }
+            if entry.schedule_tag.is_some() && others == Others::Told {
+                let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
+                if is_own {
+                    notify = Notify::All;
+                } else if !item.flag("IsCancelled") {
+                    // The answer takes the meeting out of the calendar by itself.
+                    match session.answer(&item.id, Answer::Decline, "", true).await {
+                        Ok(()) => return Ok(self.follower().record_gone(id, entry.upstream).await?),
+                        Err(error) => {
+                            tracing::warn!(%error, "a meeting cannot be declined and is only removed")
+                        }
+                    }
+                }
+            }
+        }
+        let target = crate::ews::types::ItemId { id: entry.upstream.0.clone(), change_key: String::new() };
+        let answers = session.delete_items(&[Target::Item(target)], Disposal::Bin, notify).await;
+        let outcome = match answers {
+            Ok(answers) => answers.into_iter().next().unwrap_or(Ok(())),
+            Err(error) => {
+                self.follower().distrust(id);
+                return Err(error.into());
+            }
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.is("ErrorItemNotFound") => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.follower().record_gone(id, UpstreamId(entry.upstream.0)).await?;
+        Ok(())
     }
 }

@@ -1,11 +1,28 @@
 //! Creating and replacing objects.
 
 use super::{Conditions, Written};
+use crate::convert::write::{self, Current, Plan};
+use crate::convert::{self, Related};
+use crate::ews::types::write::{Change, Notify};
+use crate::ews::types::{Item, ItemClass, ItemId};
+use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
+use crate::mirror::Folder;
+use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::refusal::{Reason, Refusal};
 use bytes::Bytes;
+use jiff::Timestamp;
 
-#[allow(clippy::unused_async)] // the body is being written
+/// Codes with which a server says that an item is no longer what its ChangeKey says.
+const CONFLICTS: [&str; 3] = ["ErrorIrresolvableConflict", "ErrorStaleObject", "ErrorItemNotFound"];
+
+/// What a PUT found at its name.
+struct Found {
+    item: Item,
+    related: Related,
+}
+
 impl Mailbox {
     /// Stores an object under a name: iCalendar or vCard, as the collection has it.
     ///
@@ -18,7 +35,287 @@ impl Mailbox {
         conditions: &Conditions,
         body: Bytes,
     ) -> Result<Written, Error> {
-        let _ = (id, name, conditions, body);
-        Err(Error::Denied("writing is not built yet".to_owned()))
+        let folder = self.fresh_folder(id).await?;
+        let rights = folder.collection.rights;
+        let found = self.find(id, name, folder.collection.kind, conditions).await?;
+        if !(if found.is_some() { rights.modify } else { rights.create }) {
+            return Err(Error::Denied("the folder is read-only for you".to_owned()));
+        }
+        let known: Vec<(Item, Related)> =
+            found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
+        let context = self.follower().translation(id, &known).await?;
+        let current = found.as_ref().map(|found| Current { item: &found.item, related: &found.related });
+        let plan = write::plan(&context, folder.collection.kind, name.as_str(), &body, current, true)?;
+        self.check_uid(id, name, &plan).await?;
+        let created = found.is_none();
+        let (item, related) = match self.carry_out(&folder, &plan, found).await {
+            Ok(Some(done)) => done,
+            // A declined meeting is gone from the calendar.
+            Ok(None) => return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None }),
+            Err(error) => {
+                // Whatever was done, the next look at Exchange must show it.
+                self.follower().distrust(id);
+                return Err(error);
+            }
+        };
+        let rendered = convert::render(&context, &item, &related).ok();
+        let is_same = rendered.is_some_and(|rendered| rendered.body == body);
+        let head = self.follower().record(id, item, related).await?;
+        Ok(match head {
+            Some(head) => Written {
+                name: head.name,
+                created,
+                etag: is_same.then_some(head.etag),
+                schedule_tag: head.schedule_tag,
+            },
+            None => Written { name: name.clone(), created, etag: None, schedule_tag: None },
+        })
+    }
+
+    /// What is there now, judged by the conditions: Exchange's word counts, not the mirror's.
+    async fn find(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        kind: CollectionKind,
+        conditions: &Conditions,
+    ) -> Result<Option<Found>, Error> {
+        let object = self.get_known(id, name).await?;
+        conditions.judge(object.as_ref().map(|object| &object.head))?;
+        let (key, member) = (id.clone(), name.clone());
+        let Some(entry) = self.mirror().run(move |mirror| mirror.entry(&key, &member)).await? else {
+            return Ok(None);
+        };
+        let class = class_of(kind);
+        let Some((item, related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
+            self.follower().distrust(id);
+            return Err(Error::Changed);
+        };
+        if item.id.change_key != entry.version.0 {
+            // Somebody was faster than the mirror.
+            let head = self.follower().record(id, item.clone(), related.clone()).await?;
+            conditions.judge(head.as_ref())?;
+        }
+        Ok(Some(Found { item, related }))
+    }
+
+    async fn get_known(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+    ) -> Result<Option<crate::model::object::Object>, Error> {
+        let (key, member) = (id.clone(), name.clone());
+        Ok(self.mirror().run(move |mirror| mirror.get(&key, &member)).await?)
+    }
+
+    /// Another member must not have the UID. RFC 4791 5.3.2.1
+    async fn check_uid(&self, id: &CollectionId, name: &ResourceName, plan: &Plan) -> Result<(), Error> {
+        let (key, uid) = (id.clone(), plan.uid.clone());
+        let members = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
+        match members.into_iter().find(|member| member != name) {
+            Some(other) => {
+                let text = "another object of this collection has the UID";
+                Err(Refusal::new(Reason::UidConflict(other), text).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Does in Exchange what is planned; gives the item as it is afterwards, `None` when it is gone.
+    async fn carry_out(
+        &self,
+        folder: &Folder,
+        plan: &Plan,
+        found: Option<Found>,
+    ) -> Result<Option<(Item, Related)>, Error> {
+        let session = self.follower().session();
+        match found {
+            None => self.create(&session, folder, plan).await.map(Some),
+            Some(found) => self.update(&session, plan, found).await,
+        }
+    }
+
+    async fn create(
+        &self,
+        session: &Session,
+        folder: &Folder,
+        plan: &Plan,
+    ) -> Result<(Item, Related), Error> {
+        let upstream = &folder.collection.upstream.0;
+        if plan.is_plain() {
+            let nobody = ItemId { id: String::new(), change_key: String::new() };
+            let keep = plan.keep(&Item::predicted(plan.class, None, nobody, &plan.outcome), &[]);
+            let mut changes = plan.changes.clone();
+            changes.push(keep.clone());
+            let id =
+                session.create_item(upstream, plan.class, &changes, plan.notify).await.map_err(refused)?;
+            return Ok((predicted(plan, None, id, keep), Related::default()));
+        }
+        // Invitations carry attachments and exceptions only when these are there before.
+        let is_staged = plan.notify != Notify::Nobody
+            && !(plan.attach.is_empty()
+                && plan.delete.is_empty()
+                && plan.moves.is_empty()
+                && plan.edits.is_empty());
+        let first = if is_staged { Notify::Nobody } else { plan.notify };
+        let id = session.create_item(upstream, plan.class, &plan.changes, first).await.map_err(refused)?;
+        match self
+            .complete(session, plan, id.clone(), if is_staged { plan.notify } else { Notify::Nobody })
+            .await
+        {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                // Nothing half-made stays.
+                let undo = session.delete_items(&[Target::Item(id)], Disposal::Gone, Notify::Nobody).await;
+                if let Err(undone) = undo {
+                    tracing::error!(error = %undone, "an incomplete series stays in Exchange");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn update(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        found: Found,
+    ) -> Result<Option<(Item, Related)>, Error> {
+        let mut id = found.item.id.clone();
+        if let Some(reply) = &plan.reply {
+            let answer = match reply.status {
+                "ACCEPTED" => Answer::Accept,
+                "TENTATIVE" => Answer::Tentative,
+                _ => Answer::Decline,
+            };
+            session.answer(&id, answer, &reply.comment, reply.tell).await?;
+            if answer == Answer::Decline {
+                return Ok(None);
+            }
+            // The answer has made another version of the item, or another item.
+            match self.follower().fetch_one(plan.class, &id.id).await? {
+                Some((item, _)) => id = item.id,
+                None => return Err(Error::Changed),
+            }
+        }
+        let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty();
+        if is_plain {
+            let after = Item::predicted(plan.class, Some(&found.item), id.clone(), &plan.outcome);
+            let keep = plan.keep(&after, &[]);
+            let mut changes = plan.changes.clone();
+            changes.push(keep.clone());
+            let id = change(session, plan.class, Target::Item(id), &changes, plan.notify).await?;
+            return Ok(Some((predicted(plan, Some(&found.item), id, keep), found.related)));
+        }
+        if !plan.changes.is_empty() {
+            id = change(session, plan.class, Target::Item(id), &plan.changes, plan.notify).await?;
+        }
+        self.complete(session, plan, id, Notify::Nobody).await.map(Some)
+    }
+
+    /// Everything after the item itself: attachments, occurrences, and last the client's text.
+    async fn complete(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        mut id: ItemId,
+        notify: Notify,
+    ) -> Result<(Item, Related), Error> {
+        if !plan.detach.is_empty() {
+            id = session.delete_attachments(&id, &plan.detach).await?;
+        }
+        if !plan.attach.is_empty() {
+            let new: Vec<NewAttachment> = plan
+                .attach
+                .iter()
+                .map(|a| NewAttachment {
+                    name: a.name.clone(),
+                    content_type: a.media_type.clone(),
+                    is_contact_photo: false,
+                    content: a.content.clone(),
+                })
+                .collect();
+            id = session.create_attachments(&id, &new).await?;
+        }
+        // Each change of an occurrence makes a new version of its series: none is named.
+        let series = ItemId { id: id.id.clone(), change_key: String::new() };
+        let occurrence = |number: u32| Target::Occurrence(series.clone(), number);
+        if !plan.delete.is_empty() {
+            let targets: Vec<Target> = plan.delete.iter().map(|number| occurrence(*number)).collect();
+            for answer in session.delete_items(&targets, Disposal::Gone, Notify::Nobody).await? {
+                match answer {
+                    Err(error) if !error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {
+                        return Err(error.into());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (number, changes) in &plan.moves {
+            change(session, plan.class, occurrence(*number), changes, Notify::Nobody).await?;
+        }
+        if !plan.edits.is_empty() {
+            let edits: Vec<(Target, Vec<Change>)> =
+                plan.edits.iter().map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
+            for answer in session.update_items(plan.class, &edits, Notify::Nobody).await? {
+                answer.map_err(refused)?;
+            }
+        }
+        let gone = || Error::Changed;
+        let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
+        let keep = plan.keep(&item, &related.exceptions);
+        let target = Target::Item(item.id.clone());
+        let id = change(session, plan.class, target, std::slice::from_ref(&keep), notify).await?;
+        let item = Item::predicted(plan.class, Some(&item), id, &[keep]);
+        Ok((item, related))
+    }
+}
+
+/// The class of the items that an object of this kind becomes.
+pub(super) fn class_of(kind: CollectionKind) -> ItemClass {
+    match kind {
+        CollectionKind::Calendar => ItemClass::CalendarItem,
+        CollectionKind::Tasks => ItemClass::Task,
+        CollectionKind::AddressBook => ItemClass::Contact,
+    }
+}
+
+/// The item after a write whose outcome is known.
+fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Change) -> Item {
+    let mut outcome = plan.outcome.clone();
+    outcome.push(keep);
+    outcome.push(Change::text(
+        "item:LastModifiedTime",
+        Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    ));
+    Item::predicted(plan.class, base, id, &outcome)
+}
+
+/// One UpdateItem.
+async fn change(
+    session: &Session,
+    class: ItemClass,
+    target: Target,
+    changes: &[Change],
+    notify: Notify,
+) -> Result<ItemId, Error> {
+    session.update_item(class, &target, changes, notify).await.map_err(refused)
+}
+
+/// What a server says about a write, in the gateway's words.
+fn refused(error: ews::Error) -> Error {
+    if CONFLICTS.iter().any(|code| error.is(code)) {
+        return Error::Changed;
+    }
+    let recurrence = |text: &str| Refusal::new(Reason::UnsupportedRecurrence, text).into();
+    match &error {
+        _ if error.is("ErrorOccurrenceCrossingBoundary") => Refusal::new(
+            Reason::OccurrenceCrossesNeighbour,
+            "Exchange does not let an occurrence reach the day of its neighbour",
+        )
+        .into(),
+        _ if error.is("ErrorUnsupportedRecurrence") => recurrence("Exchange does not hold this rule here"),
+        _ if error.is("ErrorQuotaExceeded") => Error::Full,
+        _ => error.into(),
     }
 }

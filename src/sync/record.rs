@@ -1,0 +1,64 @@
+//! The way of one acknowledged write into the mirror.
+
+use super::Error;
+use super::fetch::entry;
+use super::follower::Follower;
+use crate::convert::{self, Context, Related};
+use crate::ews::types::{Item, ItemClass};
+use crate::mirror::Deed;
+use crate::model::id::{CollectionId, UpstreamId};
+use crate::model::object::Head;
+
+impl Follower {
+    /// The context in which this collection's items are translated, with the names of these items in it.
+    pub async fn translation(&self, id: &CollectionId, items: &[(Item, Related)]) -> Result<Context, Error> {
+        self.context_for(id, items).await
+    }
+
+    /// An item as Exchange has it now, with all that belongs to it; `None` when it is gone.
+    pub async fn fetch_one(&self, class: ItemClass, id: &str) -> Result<Option<(Item, Related)>, Error> {
+        let item = match self.session().get_items(class, &[id]).await?.pop() {
+            Some(Ok(item)) => item,
+            Some(Err(error)) if error.is("ErrorItemNotFound") => return Ok(None),
+            Some(Err(error)) => return Err(error.into()),
+            None => return Ok(None),
+        };
+        if !item.modified_occurrences().is_empty() {
+            return Ok(self.with_exceptions(vec![item]).await?.pop());
+        }
+        match convert::photo(&item) {
+            Some(photo) => Ok(self.with_photos(&[(item, photo)]).await?.pop()),
+            None => Ok(Some((item, Related::default()))),
+        }
+    }
+
+    /// Enters an item that Exchange acknowledged; `None` when it is no member of its collection.
+    pub async fn record(
+        &self,
+        id: &CollectionId,
+        item: Item,
+        related: Related,
+    ) -> Result<Option<Head>, Error> {
+        let items = [(item, related)];
+        let context = self.context_for(id, &items).await?;
+        let [(item, related)] = items;
+        let key = id.clone();
+        let heads = self
+            .mirror()
+            .run(move |mirror| match convert::render(&context, &item, &related) {
+                Ok(rendered) => {
+                    mirror.record(&Deed { written: vec![(key, entry(&item, rendered))], gone: vec![] })
+                }
+                Err(_) => Ok(Vec::new()),
+            })
+            .await?;
+        Ok(heads.into_iter().next())
+    }
+
+    /// Enters that an item is gone.
+    pub async fn record_gone(&self, id: &CollectionId, item: UpstreamId) -> Result<(), Error> {
+        let deed = Deed { written: vec![], gone: vec![(id.clone(), item)] };
+        self.mirror().run(move |mirror| mirror.record(&deed)).await?;
+        Ok(())
+    }
+}
