@@ -331,8 +331,7 @@ fn recurrence(kind: usize, date: Date) -> Element {
 
 /// The third occurrence is moved and renamed, the fourth only renamed, the fifth deleted.
 fn make_exceptions(item: &mut super::item::Item) {
-    let found: Vec<_> =
-        series::until(item, None).iter().skip(2).take(3).map(|o| (o.original, o.start, o.end)).collect();
+    let found: Vec<_> = series::each(item).skip(2).take(3).map(|o| (o.original, o.start, o.end)).collect();
     for (at, (original, start, end)) in found.into_iter().enumerate() {
         if at == 2 {
             item.exceptions.deleted.insert(original);

@@ -345,20 +345,17 @@ impl<'a> View<'a> {
                 Element::new("DeletedOccurrences").push_all(gone)
             }),
             field::MODIFIED_OCCURRENCES => (!exceptions.modified.is_empty()).then(|| {
-                let last = exceptions.modified.keys().next_back();
-                let end = last.and_then(|at| at.checked_add(jiff::SignedDuration::from_secs(1)).ok());
-                let all = series::until(self.item, end);
-                let own = all.iter().filter(|o| o.exception.is_some() && !o.deleted);
-                Element::new("ModifiedOccurrences").push_all(own.map(|o| listed("Occurrence", o)))
+                let last = exceptions.modified.keys().next_back().copied().unwrap_or_default();
+                let all = series::each(self.item).take_while(|o| o.original <= last);
+                let own = all.filter(|o| o.exception.is_some() && !o.deleted);
+                Element::new("ModifiedOccurrences").push_all(own.map(|o| listed("Occurrence", &o)))
             }),
-            field::FIRST_OCCURRENCE => series::occurrences(self.item)
-                .iter()
-                .find(|o| !o.deleted)
-                .map(|o| listed("FirstOccurrence", o)),
-            _ if rule.ends() => series::occurrences(self.item)
-                .iter()
-                .rfind(|o| !o.deleted)
-                .map(|o| listed("LastOccurrence", o)),
+            field::FIRST_OCCURRENCE => {
+                series::each(self.item).find(|o| !o.deleted).map(|o| listed("FirstOccurrence", &o))
+            }
+            _ if rule.ends() => {
+                series::each(self.item).filter(|o| !o.deleted).last().map(|o| listed("LastOccurrence", &o))
+            }
             _ => None,
         }
     }

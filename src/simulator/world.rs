@@ -135,14 +135,14 @@ pub fn target(mailbox: &Mailbox, id: &Element) -> Result<Target, Refusal> {
 
 fn indexed(item: &Item, id: &Element) -> Result<Timestamp, Refusal> {
     let index: usize = id.attribute("InstanceIndex").and_then(|t| t.parse().ok()).unwrap_or_default();
-    let all = super::calendar::series::occurrences(item);
-    if all.is_empty() {
+    if item.properties.get(super::field::RECURRENCE).is_none() {
         return Err(Refusal::new(
             "ErrorCalendarCannotUseIdForOccurrenceId",
             "The Id is not that of a recurring master.",
         ));
     }
-    let found = index.checked_sub(1).and_then(|at| all.get(at)).ok_or_else(|| {
+    let mut all = super::calendar::series::each(item);
+    let found = index.checked_sub(1).and_then(|at| all.nth(at)).ok_or_else(|| {
         Refusal::new(
             "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
             "Occurrence with this index was not found in the recurrence.",

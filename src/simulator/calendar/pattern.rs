@@ -8,6 +8,12 @@ use crate::simulator::element::Element;
 /// Occurrences that a series without end is followed for.
 const MOST: usize = 20_000;
 
+/// No series ends later. MS-OXWSMTGS 3.1.4.2.1
+const LAST_END: Date = Date::constant(4500, 9, 1);
+
+/// A range in which the pattern never falls.
+const NONE: Wrong = ("ErrorRecurrenceHasNoOccurrence", "The recurrence has no occurrence.");
+
 /// A pattern with its range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -96,7 +102,13 @@ impl Rule {
             "EndDateRecurrence" => {
                 let end: Date = date("EndDate")?;
                 if end < start {
-                    return Err(("ErrorRecurrenceEndDateTooBig", "The end date is before the start date."));
+                    return Err(NONE);
+                }
+                if end > LAST_END {
+                    return Err((
+                        "ErrorRecurrenceEndDateTooBig",
+                        "The end date of the recurrence is after 1 September 4500.",
+                    ));
                 }
                 End::On(end)
             }
@@ -165,22 +177,39 @@ impl Rule {
             "RelativeYearlyRecurrence" => Kind::YearNth(days()?, index()?, month()?),
             _ => return Err(("ErrorUnsupportedRecurrence", "This recurrence is not supported here.")),
         };
-        Ok(Rule { kind, start, end })
+        let rule = Rule { kind, start, end };
+        if rule.dates().next().is_none() {
+            return Err(NONE);
+        }
+        Ok(rule)
     }
 
     /// The dates of the occurrences, in order; the first is the first that fits the pattern from the start date on.
-    pub fn dates(&self) -> impl Iterator<Item = Date> + '_ {
+    pub fn dates(&self) -> impl Iterator<Item = Date> + use<> {
         let (limit, last) = match self.end {
             End::Never => (MOST, None),
             End::On(date) => (MOST, Some(date)),
             End::After(count) => (count, None),
         };
+        let (rule, start) = (self.clone(), self.start);
         (0..)
-            .map_while(|period| self.period(period))
+            .map_while(move |period| rule.period(period))
             .flatten()
-            .filter(|date| *date >= self.start)
+            .filter(move |date| *date >= start)
             .take(limit)
             .take_while(move |date| last.is_none_or(|last| *date <= last))
+    }
+
+    /// Fewest days from one occurrence to the next; `None` when there is only one.
+    pub fn closest(&self) -> Option<i32> {
+        let mut gaps = Vec::new();
+        let mut before: Option<Date> = None;
+        // A pattern shows its closest days within its first occurrences: four years of months, nine weeks of days.
+        for date in self.dates().take(64) {
+            gaps.extend(before.map(|before| (date - before).get_days()));
+            before = Some(date);
+        }
+        gaps.into_iter().min()
     }
 
     /// Whether the series ends.
@@ -298,5 +327,58 @@ mod tests {
             .push(Element::of("DaysOfWeek", "Weekday"))
             .push(Element::of("DayOfWeekIndex", "Last"));
         assert_eq!(dates(&rule(pattern, numbered("2026-05-01", 2))), ["2026-05-29", "2026-06-30"]);
+    }
+
+    fn refused(pattern: Element, range: Element) -> &'static str {
+        Rule::read(&Element::new("Recurrence").push(pattern).push(range)).unwrap_err().0
+    }
+
+    fn weekly(days: &str) -> Element {
+        Element::new("WeeklyRecurrence")
+            .push(Element::value("Interval", 1))
+            .push(Element::of("DaysOfWeek", days))
+    }
+
+    fn until(start: &str, end: &str) -> Element {
+        Element::new("EndDateRecurrence")
+            .push(Element::of("StartDate", start))
+            .push(Element::of("EndDate", end))
+    }
+
+    #[test]
+    fn a_range_without_an_occurrence_is_refused() {
+        let monday_to_tuesday = until("2026-06-01", "2026-06-02");
+        assert_eq!(refused(weekly("Friday"), monday_to_tuesday), "ErrorRecurrenceHasNoOccurrence");
+        assert_eq!(
+            refused(weekly("Friday"), until("2026-06-05", "2026-06-01")),
+            "ErrorRecurrenceHasNoOccurrence"
+        );
+        assert_eq!(
+            refused(weekly("Friday"), until("2026-06-01", "4500-09-02")),
+            "ErrorRecurrenceEndDateTooBig"
+        );
+    }
+
+    #[test]
+    fn groups_of_days_are_no_days_of_a_week() {
+        assert_eq!(
+            refused(weekly("Weekday"), numbered("2026-06-01", 2)),
+            "ErrorCalendarInvalidDayForWeeklyRecurrence"
+        );
+    }
+
+    #[test]
+    fn dates_of_ranges_may_carry_a_zone() {
+        let rule = rule(weekly("Monday Thursday"), until("2026-06-01+02:00", "2026-06-08Z"));
+        assert_eq!(dates(&rule), ["2026-06-01", "2026-06-04", "2026-06-08"]);
+        assert_eq!(rule.closest(), Some(3));
+    }
+
+    #[test]
+    fn a_leap_day_comes_on_the_28th_in_other_years() {
+        let pattern = Element::new("AbsoluteYearlyRecurrence")
+            .push(Element::value("DayOfMonth", 29))
+            .push(Element::of("Month", "February"));
+        assert_eq!(dates(&rule(pattern, numbered("2027-01-01", 2))), ["2027-02-28", "2028-02-29"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Series: where occurrences fall, and how one is addressed.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::{pattern::Rule, zone};
 use crate::simulator::field;
@@ -33,29 +33,20 @@ pub fn rule_of(item: &Item) -> Option<Rule> {
     Rule::read(item.properties.get(field::RECURRENCE)?).ok()
 }
 
-/// All occurrences in order, deleted ones included; none for a single item.
-pub fn occurrences(item: &Item) -> Vec<Occurrence<'_>> {
-    until(item, None)
-}
-
-/// The occurrences whose rule puts them before an instant.
-pub fn until(item: &Item, before: Option<Timestamp>) -> Vec<Occurrence<'_>> {
-    let (Some(rule), Some(start), Some(end)) =
-        (rule_of(item), item.properties.time(field::START), item.properties.time(field::END))
-    else {
-        return Vec::new();
-    };
-    let zone = zone_of(item);
-    let time = zone::local(start, &zone).time();
-    let length = end.duration_since(start);
-    let all_day = item.properties.flag(field::IS_ALL_DAY_EVENT);
-    let days = zone::local(end, &zone).date().since(zone::local(start, &zone).date()).unwrap_or_default();
-    rule.dates()
-        .map(|date| {
-            let original = zone::instant(date.to_datetime(time), &zone);
+/// The occurrences in order, deleted ones included, each made when it is asked for; none for a single item.
+pub fn each(item: &Item) -> impl Iterator<Item = Occurrence<'_>> {
+    let times = item.properties.time(field::START).zip(item.properties.time(field::END));
+    rule_of(item).zip(times).into_iter().flat_map(move |(rule, (start, end))| {
+        let zone = zone_of(item);
+        let (first, last) = (zone::local(start, &zone), zone::local(end, &zone));
+        let length = end.duration_since(start);
+        let days = last.date().since(first.date()).unwrap_or_default();
+        let all_day = item.properties.flag(field::IS_ALL_DAY_EVENT);
+        rule.dates().map(move |date| {
+            let original = zone::instant(date.to_datetime(first.time()), &zone);
             let exception = item.exceptions.modified.get(&original);
             let plain = if all_day {
-                zone::instant(date.checked_add(days).unwrap_or(date).to_datetime(time), &zone)
+                zone::instant(date.checked_add(days).unwrap_or(date).to_datetime(last.time()), &zone)
             } else {
                 original.checked_add(length).unwrap_or(original)
             };
@@ -68,12 +59,15 @@ pub fn until(item: &Item, before: Option<Timestamp>) -> Vec<Occurrence<'_>> {
                 deleted: item.exceptions.deleted.contains(&original),
             }
         })
-        .take_while(|occurrence| before.is_none_or(|before| occurrence.original < before))
-        .collect()
+    })
+}
+
+/// The occurrences whose rule puts them before an instant.
+pub fn until(item: &Item, before: Timestamp) -> impl Iterator<Item = Occurrence<'_>> {
+    each(item).take_while(move |occurrence| occurrence.original < before)
 }
 
 /// The occurrence that the rule puts at an instant.
 pub fn at(item: &Item, original: Timestamp) -> Option<Occurrence<'_>> {
-    let after = original.checked_add(SignedDuration::from_secs(1)).ok();
-    until(item, after).into_iter().find(|occurrence| occurrence.original == original)
+    each(item).take_while(|o| o.original <= original).find(|o| o.original == original)
 }

@@ -1,5 +1,7 @@
 //! What Exchange does to a calendar item when it is written: checks, defaults, zones, all-day rounding.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -91,54 +93,87 @@ pub fn created(
     if let Some(recurrence) = properties.get(field::RECURRENCE) {
         Rule::read(recurrence).map_err(|(code, text)| Refusal::new(code, text))?;
     }
-    check(properties)?;
-    to_first_occurrence(properties);
-    Ok(())
+    let (zone, all_day) = (zone_of(properties), properties.flag(field::IS_ALL_DAY_EVENT));
+    check(properties, all_day.then_some(&zone))?;
+    to_first_occurrence(properties)
 }
 
-/// Checks after a change; a new rule drops the exceptions.
-pub fn updated(item: &mut Item, touched: &[Field]) -> Result<(), Refusal> {
+/// Checks after a change; a new rule drops the exceptions, and so does another time of the day.
+pub fn updated(item: &mut Item, touched: &[Field], before: &Properties) -> Result<(), Refusal> {
     settle_times(&mut item.properties, None)?;
+    keep_wall_clock(&mut item.properties, touched, before);
     if touched.contains(&field::RECURRENCE) {
         if let Some(recurrence) = item.properties.get(field::RECURRENCE) {
             Rule::read(recurrence).map_err(|(code, text)| Refusal::new(code, text))?;
         }
         item.exceptions = Exceptions::default();
     }
-    check(&mut item.properties)?;
-    if [field::RECURRENCE, field::START, field::END].iter().any(|f| touched.contains(f)) {
-        // Other times mean other occurrences.
-        if touched.contains(&field::START) && item.properties.get(field::RECURRENCE).is_some() {
-            let kept = series::occurrences(item)
-                .iter()
+    let zone = zone_of(&item.properties);
+    let all_day = item.properties.flag(field::IS_ALL_DAY_EVENT);
+    check(&mut item.properties, all_day.then_some(&zone))?;
+    let times =
+        [field::RECURRENCE, field::START, field::END, field::START_TIME_ZONE, field::IS_ALL_DAY_EVENT];
+    if times.iter().any(|f| touched.contains(f)) {
+        to_first_occurrence(&mut item.properties)?;
+        if item.exceptions != Exceptions::default() {
+            let last = item.exceptions.modified.keys().chain(&item.exceptions.deleted).max().copied();
+            let kept: BTreeSet<Timestamp> = series::each(item)
                 .map(|o| o.original)
-                .collect::<std::collections::BTreeSet<_>>();
+                .take_while(|at| last.is_some_and(|last| *at <= last))
+                .collect();
             item.exceptions.modified.retain(|at, _| kept.contains(at));
             item.exceptions.deleted.retain(|at| kept.contains(at));
         }
-        to_first_occurrence(&mut item.properties);
     }
     Ok(())
 }
 
-/// A series starts with its first occurrence, whatever Start said.
-fn to_first_occurrence(properties: &mut Properties) {
-    let (Some(start), Some(end)) = (properties.time(field::START), properties.time(field::END)) else {
-        return;
-    };
-    let Some(Ok(rule)) = properties.get(field::RECURRENCE).map(Rule::read) else { return };
-    let zone = properties.get(field::START_TIME_ZONE).and_then(zone::of_element).unwrap_or(TimeZone::UTC);
-    let time = zone::local(start, &zone).time();
-    let Some(first) = rule.dates().next() else { return };
-    let moved = zone::instant(first.to_datetime(time), &zone);
-    let length = end.duration_since(start);
-    properties.set_time(field::START, moved);
-    properties.set_time(field::END, moved.checked_add(length).unwrap_or(moved));
+/// Another zone without other times moves an item so that wall clocks show the same. MS-OXWSMTGS 3.1.4.9
+fn keep_wall_clock(properties: &mut Properties, touched: &[Field], before: &Properties) {
+    for (time, its_zone) in [(field::START, field::START_TIME_ZONE), (field::END, field::END_TIME_ZONE)] {
+        if touched.contains(&time) || !touched.contains(&its_zone) {
+            continue;
+        }
+        let zone = |properties: &Properties| properties.get(its_zone).and_then(zone::of_element);
+        if let (Some(at), Some(old), Some(new)) = (before.time(time), zone(before), zone(properties)) {
+            properties.set_time(time, zone::instant(zone::local(at, &old), &new));
+        }
+    }
 }
 
-fn check(properties: &mut Properties) -> Result<(), Refusal> {
-    if properties.flag(field::IS_ALL_DAY_EVENT) {
-        round_to_days(properties);
+fn zone_of(properties: &Properties) -> TimeZone {
+    properties.get(field::START_TIME_ZONE).and_then(zone::of_element).unwrap_or(TimeZone::UTC)
+}
+
+/// A series starts with its first occurrence, whatever Start said, and no occurrence lasts into the next.
+fn to_first_occurrence(properties: &mut Properties) -> Result<(), Refusal> {
+    let (Some(start), Some(end)) = (properties.time(field::START), properties.time(field::END)) else {
+        return Ok(());
+    };
+    let Some(Ok(rule)) = properties.get(field::RECURRENCE).map(Rule::read) else { return Ok(()) };
+    let zone = zone_of(properties);
+    let (from, to) = (zone::local(start, &zone), zone::local(end, &zone));
+    let length = to.duration_since(from);
+    if rule.closest().is_some_and(|days| length > SignedDuration::from_hours(24 * i64::from(days))) {
+        return Err(Refusal::new(
+            "ErrorOccurrenceTimeSpanTooBig",
+            "The occurrences are longer than the time between them.",
+        ));
+    }
+    let Some(first) = rule.dates().next() else { return Ok(()) };
+    if first == from.date() {
+        return Ok(());
+    }
+    let moved = first.to_datetime(from.time());
+    properties.set_time(field::START, zone::instant(moved, &zone));
+    properties.set_time(field::END, zone::instant(moved.checked_add(length).unwrap_or(moved), &zone));
+    Ok(())
+}
+
+/// Rounds to days in the zone of an all-day item, and checks the times.
+pub fn check(properties: &mut Properties, all_day: Option<&TimeZone>) -> Result<(), Refusal> {
+    if let Some(zone) = all_day {
+        round_to_days(properties, zone);
     }
     let (Some(start), Some(end)) = (properties.time(field::START), properties.time(field::END)) else {
         return Ok(());
@@ -161,15 +196,14 @@ fn check(properties: &mut Properties) -> Result<(), Refusal> {
 }
 
 /// Start down and End up to midnight in the item's zone.
-fn round_to_days(properties: &mut Properties) {
-    let zone = properties.get(field::START_TIME_ZONE).and_then(zone::of_element).unwrap_or(TimeZone::UTC);
+fn round_to_days(properties: &mut Properties, zone: &TimeZone) {
     let midnight = |at: Timestamp, up: bool| {
-        let local = zone::local(at, &zone);
+        let local = zone::local(at, zone);
         let mut date = local.date();
         if up && local.time() != jiff::civil::Time::midnight() {
             date = date.tomorrow().unwrap_or(date);
         }
-        zone::instant(date.to_datetime(jiff::civil::Time::midnight()), &zone)
+        zone::instant(date.to_datetime(jiff::civil::Time::midnight()), zone)
     };
     if let (Some(start), Some(end)) = (properties.time(field::START), properties.time(field::END)) {
         let first = midnight(start, false);

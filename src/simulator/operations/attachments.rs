@@ -1,6 +1,7 @@
 //! Attachments. MS-OXWSATT
 
 use super::{Call, Messages, listed};
+use crate::simulator::calendar::occurrence;
 use crate::simulator::element::Element;
 use crate::simulator::ids::{self, Named};
 use crate::simulator::item::{Attachment, Content, ItemKey};
@@ -73,7 +74,7 @@ fn create_one(
     mailbox.update_item(target.key, now, |item| match target.occurrence {
         Some(start) => {
             let inherited = item.attachments.clone();
-            if let Some(exception) = item.exceptions.modified.get_mut(&start) {
+            if let Some(exception) = occurrence::own(item, start) {
                 exception.attachments.get_or_insert(inherited).push(made.clone());
             }
         }
@@ -139,7 +140,7 @@ fn delete_one(mailbox: &mut Mailbox, id: &Element, now: Timestamp) -> Result<Vec
     mailbox.update_item(key, now, |item| match start {
         Some(start) => {
             let inherited = item.attachments.clone();
-            if let Some(exception) = item.exceptions.modified.get_mut(&start) {
+            if let Some(exception) = occurrence::own(item, start) {
                 exception.attachments.get_or_insert(inherited).retain(|a| a.number != number);
             }
         }

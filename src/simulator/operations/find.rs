@@ -126,7 +126,7 @@ fn calendar_view(
             // An exception may have been moved into the window from beyond it.
             let last_moved = item.exceptions.modified.keys().next_back().copied().unwrap_or(to);
             let end = last_moved.max(to).checked_add(SignedDuration::from_hours(24)).unwrap_or(to);
-            for occurrence in series::until(item, Some(end)) {
+            for occurrence in series::until(item, end) {
                 if !occurrence.deleted && touches(occurrence.start, occurrence.end) {
                     found.push((occurrence.start, View::of_occurrence(mailbox, item, occurrence)));
                 }

@@ -1,11 +1,11 @@
 //! Items: reading, making, changing, deleting, moving.
 
 use super::{Call, Messages, listed};
-use crate::simulator::calendar::{series, write};
+use crate::simulator::calendar::{occurrence, write};
 use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
 use crate::simulator::field;
-use crate::simulator::item::{Exception, ItemKind};
+use crate::simulator::item::ItemKind;
 use crate::simulator::mailbox::{FolderKind, Mailbox, NewItem};
 use crate::simulator::shape::Shape;
 use crate::simulator::soap::Fault;
@@ -247,7 +247,7 @@ fn update_one(
     // Everything is tried on a copy: a refused update leaves nothing behind.
     let mut copy = item.clone();
     match target.occurrence {
-        Some(start) => update_occurrence(&mut copy, start, updates, zone)?,
+        Some(start) => occurrence::update(&mut copy, start, updates, zone)?,
         None => {
             let mut draft = Draft {
                 kind: copy.kind,
@@ -258,7 +258,7 @@ fn update_one(
             let touched = edit::update(&mut draft, updates)?;
             write::settle_times(&mut copy.properties, zone)?;
             if copy.kind == ItemKind::CalendarItem {
-                write::updated(&mut copy, &touched)?;
+                write::updated(&mut copy, &touched, &item.properties)?;
             }
             if copy.kind == ItemKind::Task {
                 settle_task(&mut copy.properties, &touched, now);
@@ -274,68 +274,6 @@ fn update_one(
     let mut answer = in_list(id_only(mailbox, target)?);
     answer.push(Element::message("ConflictResults").push(Element::value("Count", 0)));
     Ok(answer)
-}
-
-fn update_occurrence(
-    item: &mut crate::simulator::item::Item,
-    start: Timestamp,
-    updates: &Element,
-    zone: Option<&jiff::tz::TimeZone>,
-) -> Result<(), Refusal> {
-    let found = series::at(item, start).ok_or_else(Refusal::not_found)?;
-    let (was, ends) = (found.start, found.end);
-    let mut exception = found.exception.cloned().unwrap_or_else(|| {
-        let mut new = Exception::default();
-        new.properties.set_time(field::START, was);
-        new.properties.set_time(field::END, ends);
-        new
-    });
-    let mut draft = Draft {
-        kind: item.kind,
-        properties: &mut exception.properties,
-        extended: &mut exception.extended,
-        removed: Some(&mut exception.removed),
-    };
-    let touched = edit::update(&mut draft, updates)?;
-    if touched.contains(&field::RECURRENCE) || touched.contains(&field::UID) {
-        return Err(Refusal::property("ErrorInvalidPropertySet", field::RECURRENCE));
-    }
-    let own = series::zone_of(item);
-    for time in [field::START, field::END] {
-        if let Some(text) = exception.properties.text(time) {
-            let at = write::instant(text, zone.unwrap_or(&own))
-                .ok_or_else(|| Refusal::property("ErrorInvalidValueForProperty", time))?;
-            exception.properties.set_time(time, at);
-        }
-    }
-    let (Some(new_start), Some(new_end)) =
-        (exception.properties.time(field::START), exception.properties.time(field::END))
-    else {
-        return Err(Refusal::not_found());
-    };
-    if new_end < new_start {
-        return Err(Refusal::new(
-            "ErrorCalendarEndDateIsEarlierThanStartDate",
-            "EndDate is earlier than StartDate",
-        ));
-    }
-    if touched.contains(&field::START) {
-        let day = |at: Timestamp| own.to_datetime(at).date();
-        let all = series::occurrences(item);
-        let at = all.iter().position(|o| o.original == start).unwrap_or_default();
-        let before = all.get(..at).unwrap_or_default().iter().rfind(|o| !o.deleted);
-        let after = all.get(at + 1..).unwrap_or_default().iter().find(|o| !o.deleted);
-        let crosses = before.is_some_and(|b| day(new_start) <= day(b.start))
-            || after.is_some_and(|a| day(new_start) >= day(a.start));
-        if crosses {
-            return Err(Refusal::new(
-                "ErrorOccurrenceCrossingBoundary",
-                "Modified occurrence is crossing or overlapping adjacent occurrence.",
-            ));
-        }
-    }
-    item.exceptions.modified.insert(start, exception);
-    Ok(())
 }
 
 /// MS-OXWSCORE 3.1.4.3
@@ -376,11 +314,7 @@ fn delete_one(
     }
     note_mail(mailbox, target.key, send.unwrap_or("SendToNone"), "cancellation");
     if let Some(start) = target.occurrence {
-        // Nothing goes to Deleted Items: it is an update of the series. FACTS 4
-        mailbox.update_item(target.key, now, |item| {
-            item.exceptions.modified.remove(&start);
-            item.exceptions.deleted.insert(start);
-        });
+        mailbox.update_item(target.key, now, |item| occurrence::delete(item, start));
         return Ok(Vec::new());
     }
     let bin = mailbox.distinguished("deleteditems").ok_or_else(Refusal::no_folder)?;
