@@ -186,6 +186,7 @@ fn event(
     today: Date,
     now: Timestamp,
 ) {
+    let recurs = number % 20 == 9;
     let mut item = NewItem::new(ItemKind::CalendarItem);
     let p = &mut item.properties;
     let zone_id = if number.is_multiple_of(5) { dice.of(&ZONES) } else { BERLIN };
@@ -218,7 +219,8 @@ fn event(
     if number % 11 == 3 {
         p.set_flag(field::IS_ALL_DAY_EVENT, true);
         start = at(date, Time::midnight());
-        end = at(date.saturating_add((1 + dice.days(3)).days()), Time::midnight());
+        let more = dice.days(3);
+        end = at(date.saturating_add((if recurs { 1 } else { 1 + more }).days()), Time::midnight());
     }
     if number % 13 == 4 {
         p.set_text(field::SENSITIVITY, "Private");
@@ -269,11 +271,10 @@ fn event(
     }
     p.set_time(field::START, start);
     p.set_time(field::END, end);
-    let recurs = number % 20 == 9;
     if recurs {
         p.set(field::RECURRENCE, recurrence(number / 20, date));
     }
-    let unique = mailbox.next_number();
+    let unique = mailbox.next_unique();
     if write::created(&mut item.properties, Some(zone_id), now, unique).is_err() {
         return;
     }
@@ -372,7 +373,7 @@ fn birthday(mailbox: &mut Mailbox, folder: FolderKey, today: Date, now: Timestam
             .push(Element::of("Month", month));
         let range = Element::new("NoEndRecurrence").push(Element::of("StartDate", date.to_string()));
         p.set(field::RECURRENCE, Element::new("Recurrence").push(pattern).push(range));
-        let unique = mailbox.next_number();
+        let unique = mailbox.next_unique();
         if write::created(&mut item.properties, Some(BERLIN), now, unique).is_ok() {
             mailbox.add_item(folder, item, now);
         }
@@ -522,4 +523,53 @@ fn task(
         p.set(field::TASK_RECURRENCE, Element::new("Recurrence").push(pattern).push(range));
     }
     mailbox.add_item(folder, item, now);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn world_of(seed: u64) -> World {
+        let sizes = Settings {
+            mailboxes: 2,
+            events: Some(1500),
+            contacts: Some(40),
+            tasks: Some(30),
+            seed,
+            ..Settings::default()
+        };
+        world(&sizes, "2026-11-21T08:00:00Z".parse().unwrap())
+    }
+
+    #[test]
+    fn each_mailbox_holds_as_many_items_as_are_asked_for_whatever_the_seed() {
+        for seed in 1..6 {
+            for mailbox in world_of(seed).mailboxes {
+                for (folder, count) in [("calendar", 1500), ("contacts", 40), ("tasks", 30)] {
+                    let key = mailbox.distinguished(folder).unwrap();
+                    assert_eq!(mailbox.items_in(key).count(), count, "{folder} of seed {seed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_contents_and_no_uid_comes_twice() {
+        let uids = |seed| -> Vec<String> {
+            let all = world_of(seed).mailboxes;
+            let mut uids: Vec<String> = Vec::new();
+            for mailbox in &all {
+                let key = mailbox.distinguished("calendar").unwrap();
+                uids.extend(
+                    mailbox.items_in(key).filter_map(|i| i.properties.text(field::UID).map(str::to_owned)),
+                );
+            }
+            uids
+        };
+        let first = uids(7);
+        assert_eq!(first, uids(7));
+        let different: std::collections::BTreeSet<&String> = first.iter().collect();
+        assert_eq!(different.len(), 3000);
+    }
 }

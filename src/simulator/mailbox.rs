@@ -428,6 +428,16 @@ impl Mailbox {
         self.last_number
     }
 
+    /// Octets that nothing else in any mailbox has.
+    pub fn next_unique(&mut self) -> [u8; 24] {
+        let mut unique = [0; 24];
+        let number = self.next_number().to_be_bytes();
+        for (slot, octet) in unique.iter_mut().zip(self.guid.iter().chain(&number)) {
+            *slot = *octet;
+        }
+        unique
+    }
+
     fn next_change(&mut self) -> Change {
         self.last_change.0 += 1;
         self.last_change

@@ -131,7 +131,7 @@ mod tests {
             .push(Element::of("StartDate", "2026-10-19"))
             .push(Element::value("NumberOfOccurrences", 4));
         new.properties.set(field::RECURRENCE, Element::new("Recurrence").push(weekly).push(four));
-        write::created(&mut new.properties, None, now, 1).unwrap();
+        write::created(&mut new.properties, None, now, [1; 24]).unwrap();
         let folder = mailbox.distinguished("calendar").unwrap();
         let key = mailbox.add_item(folder, new, now);
         (mailbox, key)

@@ -51,7 +51,7 @@ pub fn created(
     properties: &mut Properties,
     context: Option<&str>,
     now: Timestamp,
-    number: u64,
+    unique: [u8; 24],
 ) -> Result<(), Refusal> {
     for zone in [field::START_TIME_ZONE, field::END_TIME_ZONE] {
         if properties.get(zone).is_none() {
@@ -71,7 +71,7 @@ pub fn created(
         properties.set_time(field::END, start.checked_add(SignedDuration::from_mins(30)).unwrap_or(start));
     }
     if properties.text(field::UID).is_none_or(str::is_empty) {
-        properties.set_text(field::UID, made_up_uid(now, number));
+        properties.set_text(field::UID, made_up_uid(now, unique));
     }
     if properties.text(field::REMINDER_IS_SET).is_none() {
         // Exchange reminds of new appointments unless it is told not to.
@@ -217,14 +217,14 @@ fn round_to_days(properties: &mut Properties, zone: &TimeZone) {
 }
 
 /// A UID as Exchange makes them: the hex of a global object id.
-fn made_up_uid(now: Timestamp, number: u64) -> String {
+fn made_up_uid(now: Timestamp, unique: [u8; 24]) -> String {
     let mut uid = String::from("040000008200E00074C5B7101A82E00800000000");
     let filetime =
         u64::try_from(now.as_second()).unwrap_or_default().wrapping_add(11_644_473_600) * 10_000_000;
     let hex = |octets: &[u8]| octets.iter().map(|o| format!("{o:02X}")).collect::<String>();
     uid.push_str(&hex(&filetime.to_le_bytes()));
     uid.push_str("000000000000000010000000");
-    let digest = Sha256::digest([number.to_be_bytes(), filetime.to_be_bytes()].concat());
+    let digest = Sha256::digest(unique);
     uid.push_str(&hex(digest.get(..16).unwrap_or_default()));
     uid
 }

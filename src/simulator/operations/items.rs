@@ -94,8 +94,8 @@ fn create_one(
         }
     }
     if kind == ItemKind::CalendarItem {
-        let number = mailbox.next_number();
-        write::created(&mut item.properties, context.map(|(id, _)| id.as_str()), now, number)?;
+        let unique = mailbox.next_unique();
+        write::created(&mut item.properties, context.map(|(id, _)| id.as_str()), now, unique)?;
     } else {
         write::settle_times(&mut item.properties, context.map(|(_, zone)| zone))?;
     }
