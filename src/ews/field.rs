@@ -56,6 +56,14 @@ pub const DAV_UID: ExtendedProperty = own("dav-uid");
 pub const DAV_NAME: ExtendedProperty = own("dav-name");
 /// The client's text, with fingerprints.
 pub const DAV_BODY: ExtendedProperty = own("dav-body");
+/// What clients set on a collection and Exchange has no field for.
+pub const DAV_DESCRIPTION: ExtendedProperty = own("dav-description");
+/// The collection's colour, `#RRGGBBAA`.
+pub const DAV_COLOR: ExtendedProperty = own("dav-color");
+/// The collection's place among the others.
+pub const DAV_ORDER: ExtendedProperty = own("dav-order");
+/// The collection's time zone, as iCalendar text.
+pub const DAV_TIMEZONE: ExtendedProperty = own("dav-timezone");
 /// When anything in a folder was last committed.
 pub const LOCAL_COMMIT_TIME_MAX: ExtendedProperty = tag(0x670A, "SystemTime");
 /// How many items were deleted from a folder.

@@ -18,5 +18,6 @@ pub use client::{Exchange, Session, Settings};
 pub use credentials::Credentials;
 pub use error::{Error, ResponseCode};
 pub use operations::{
-    Answer, Disposal, Fetched, FolderChange, FolderSelector, ItemChange, NewAttachment, Page, Target,
+    Answer, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,
+    NewAttachment, Page, Relocate, Target,
 };

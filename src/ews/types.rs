@@ -677,6 +677,23 @@ pub struct Folder {
     pub stamp: Option<String>,
     /// When anything in it was last committed.
     pub committed: Option<Timestamp>,
+    /// What clients set on it.
+    pub kept: FolderKept,
+}
+
+/// What clients set on a folder and exdav keeps there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FolderKept {
+    /// The path segment that a client chose.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<String>,
+    /// Colour.
+    pub color: Option<String>,
+    /// Place among the others.
+    pub order: Option<String>,
+    /// Time zone, as iCalendar text.
+    pub timezone: Option<String>,
 }
 
 impl Folder {
@@ -711,6 +728,13 @@ impl Folder {
                 .as_ref()
                 .map(|at| format!("{at} {} {count}", deleted.as_deref().unwrap_or_default())),
             committed: committed.as_deref().and_then(time),
+            kept: FolderKept {
+                name: extended(&super::field::DAV_NAME),
+                description: extended(&super::field::DAV_DESCRIPTION),
+                color: extended(&super::field::DAV_COLOR),
+                order: extended(&super::field::DAV_ORDER),
+                timezone: extended(&super::field::DAV_TIMEZONE),
+            },
         })
     }
 }

@@ -28,8 +28,17 @@ impl From<ews::Error> for Error {
             ews::Error::Busy { back_off } => {
                 Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }
             }
-            ews::Error::Response { .. } if error.is("ErrorAccessDenied") => Error::Denied(reason),
-            ews::Error::Response { .. } if error.is("ErrorItemNotFound") => Error::NotFound,
+            ews::Error::Response { code, .. } => match code.as_str() {
+                "ErrorAccessDenied" | "ErrorDeleteDistinguishedFolder" | "ErrorCreateItemAccessDenied" => {
+                    Error::Denied(reason)
+                }
+                "ErrorItemNotFound" | "ErrorFolderNotFound" => Error::NotFound,
+                "ErrorIrresolvableConflict" | "ErrorStaleObject" => Error::Changed,
+                "ErrorQuotaExceeded" => Error::Full,
+                "ErrorFolderExists" => Error::Exists,
+                _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
+                _ => Error::Internal(reason, Some(Box::new(error))),
+            },
             _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
             _ => Error::Internal(reason, Some(Box::new(error))),
         }

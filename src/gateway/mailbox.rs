@@ -1,10 +1,11 @@
 //! One signed-in user: collections and freshness.
 
 use super::error::Error;
+use super::write::Turns;
 use super::{Freshness, Principal};
-use crate::mirror::{Folder, Mirror};
+use crate::mirror::{Entry, Folder, Mirror};
 use crate::model::collection::Collection;
-use crate::model::id::CollectionId;
+use crate::model::id::{CollectionId, ResourceName};
 use crate::sync::Follower;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -25,16 +26,29 @@ struct Inner {
     seen: AtomicI64,
     /// When Exchange last failed to answer, in seconds; 0 for never.
     missed: AtomicI64,
+    /// Who is writing which member.
+    turns: Turns,
 }
 
 impl Mailbox {
     pub(super) fn new(principal: Principal, follower: Follower, zone: Arc<str>, now: Timestamp) -> Self {
         let seen = AtomicI64::new(now.as_second());
-        Self(Arc::new(Inner { principal, follower, zone, seen, missed: AtomicI64::new(0) }))
+        Self(Arc::new(Inner {
+            principal,
+            follower,
+            zone,
+            seen,
+            missed: AtomicI64::new(0),
+            turns: Turns::default(),
+        }))
     }
 
     pub(super) fn follower(&self) -> &Follower {
         &self.0.follower
+    }
+
+    pub(super) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     pub(super) fn mirror(&self) -> &Arc<Mirror> {
@@ -117,6 +131,12 @@ impl Mailbox {
     pub(super) async fn folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         let key = id.clone();
         self.mirror().run(move |mirror| mirror.folder(&key)).await?.ok_or(Error::NotFound)
+    }
+
+    /// What is behind a member, as the mirror knows it.
+    pub(super) async fn entry(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Entry>, Error> {
+        let (id, name) = (id.clone(), name.clone());
+        Ok(self.mirror().run(move |mirror| mirror.entry(&id, &name)).await?)
     }
 
     /// The collection, after making sure that it is fresh.

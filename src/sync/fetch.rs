@@ -74,14 +74,18 @@ impl Follower {
             self.stage(id, chunk).await?;
         }
         if !lists.is_empty() {
-            let key = id.clone();
-            let known = self.mirror().run(move |mirror| mirror.uids(&key)).await?;
-            let uids: Arc<HashMap<String, String>> =
-                Arc::new(known.into_iter().map(|(id, uid)| (id.0, uid)).collect());
-            let related = || Related { uids: Arc::clone(&uids), ..Related::default() };
-            self.stage(id, lists.into_iter().map(|list| (list, related())).collect()).await?;
+            let related = self.with_uids(id).await?;
+            self.stage(id, lists.into_iter().map(|list| (list, related.clone())).collect()).await?;
         }
         Ok(gone)
+    }
+
+    /// What a list needs: the UIDs of all contacts that it may name.
+    pub(super) async fn with_uids(&self, id: &CollectionId) -> Result<Related, Error> {
+        let key = id.clone();
+        let known = self.mirror().run(move |mirror| mirror.uids(&key)).await?;
+        let uids = Arc::new(known.into_iter().map(|(id, uid)| (id.0, uid)).collect());
+        Ok(Related { uids, ..Related::default() })
     }
 
     /// The full items of all modified occurrences, in as few calls as possible.

@@ -183,6 +183,11 @@ impl Follower {
         Ok(self.0.mirror.run(Mirror::folders).await?)
     }
 
+    /// The folder tree is looked at with the next request.
+    pub fn expect_tree_change(&self) {
+        lock(&self.0.state).hierarchy = None;
+    }
+
     fn is_tree_fresh(&self) -> bool {
         lock(&self.0.state).hierarchy.is_some_and(|at| at.elapsed() < self.0.settings.hierarchy)
     }

@@ -61,6 +61,8 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
         false
     };
     let mut found = Vec::new();
+    let mut taken: HashSet<CollectionId> =
+        DISTINGUISHED.iter().filter_map(|(_, segment)| segment.as_ref()?.parse().ok()).collect();
     for folder in folders {
         let Some(kind) = kind(&folder.class).filter(|_| !is_binned(&folder.id)) else { continue };
         let own_name = DISTINGUISHED
@@ -69,7 +71,11 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
             .find_map(|((_, segment), id)| segment.filter(|_| id.as_deref() == Some(folder.id.as_str())));
         let hash = Sha256::digest(&folder.id);
         let hex: String = hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
-        let Ok(id) = own_name.map_or(hex, str::to_owned).parse::<CollectionId>() else { continue };
+        let kept = &folder.kept;
+        // What a client called it, unless a copied folder says the same.
+        let chosen = kept.name.as_deref().and_then(|name| name.parse::<CollectionId>().ok());
+        let chosen = chosen.filter(|_| own_name.is_none()).filter(|id| taken.insert(id.clone()));
+        let Some(id) = chosen.or_else(|| own_name.map_or(hex, str::to_owned).parse().ok()) else { continue };
         let [create, modify, delete, read] = folder.rights;
         let first = usize::from(hash.first().copied().unwrap_or_default());
         let color =
@@ -80,17 +86,11 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
             upstream: UpstreamId(folder.id.clone()),
             kind,
             display_name: folder.display_name.clone(),
-            description: None,
-            color: color.filter(|_| is_calendar).map(|c| (*c).to_owned()),
-            order: None,
-            timezone: None,
-            rights: Rights {
-                read,
-                create,
-                modify,
-                delete,
-                administer: folder.may_modify_folder && own_name.is_none(),
-            },
+            description: kept.description.clone(),
+            color: kept.color.clone().or_else(|| color.filter(|_| is_calendar).map(|c| (*c).to_owned())),
+            order: kept.order.as_ref().and_then(|order| order.parse().ok()),
+            timezone: kept.timezone.clone(),
+            rights: Rights { read, create, modify, delete, administer: folder.may_modify_folder },
             is_default: own_name.is_some(),
         });
     }
@@ -99,7 +99,9 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
         key(a).cmp(&key(b))
     });
     for (order, collection) in (1..).zip(&mut found) {
-        collection.order = Some(order).filter(|_| collection.kind != CollectionKind::AddressBook);
+        if collection.kind != CollectionKind::AddressBook {
+            collection.order.get_or_insert(order);
+        }
     }
     found
 }
@@ -108,6 +110,7 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::ews::types::FolderKept;
 
     fn folder(id: &str, parent: &str, class: &str) -> Folder {
         Folder {
@@ -119,6 +122,7 @@ mod tests {
             may_modify_folder: true,
             stamp: None,
             committed: None,
+            kept: FolderKept::default(),
         }
     }
 

@@ -55,6 +55,49 @@ impl Follower {
         Ok(heads.into_iter().next())
     }
 
+    /// Enters that an item is now in another place, or is there under another name, with what is gone for it: one
+    /// transaction. The collection is looked at with the next request where that cannot be done now: Exchange has done
+    /// its part, so this does not fail.
+    pub async fn record_relocated(
+        &self,
+        (id, item, class): (&CollectionId, &str, ItemClass),
+        gone: Vec<(CollectionId, UpstreamId)>,
+    ) -> Option<Head> {
+        let touched: Vec<CollectionId> = gone.iter().map(|(id, _)| id.clone()).collect();
+        let outcome = self.try_record_relocated((id, item, class), gone).await;
+        if !matches!(outcome, Ok(Some(_))) {
+            touched.iter().chain([id]).for_each(|id| self.distrust(id));
+        }
+        outcome.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was moved cannot be read back now");
+            None
+        })
+    }
+
+    async fn try_record_relocated(
+        &self,
+        (id, item, class): (&CollectionId, &str, ItemClass),
+        gone: Vec<(CollectionId, UpstreamId)>,
+    ) -> Result<Option<Head>, Error> {
+        let Some((item, mut related)) = self.fetch_one(class, item).await? else { return Ok(None) };
+        if class == ItemClass::DistributionList {
+            related = self.with_uids(id).await?;
+        }
+        let items = [(item, related)];
+        let context = self.context_for(id, &items).await?;
+        let [(item, related)] = items;
+        let key = id.clone();
+        let heads = self
+            .mirror()
+            .run(move |mirror| {
+                let rendered = convert::render(&context, &item, &related).ok();
+                let written = rendered.map(|rendered| (key, entry(&item, rendered))).into_iter().collect();
+                mirror.record(&Deed { written, gone })
+            })
+            .await?;
+        Ok(heads.into_iter().next())
+    }
+
     /// Enters that an item is gone.
     pub async fn record_gone(&self, id: &CollectionId, item: UpstreamId) -> Result<(), Error> {
         let deed = Deed { written: vec![], gone: vec![(id.clone(), item)] };

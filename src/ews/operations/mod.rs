@@ -1,7 +1,9 @@
 //! Operations: what is asked and what comes back.
 
+mod folders;
 mod write;
 
+pub use folders::{FolderChoice, FolderEdit, Relocate};
 pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};
@@ -221,7 +223,15 @@ fn folder_shape(w: &mut Writer) {
             "folder:TotalCount",
             "folder:EffectiveRights",
         ],
-        extended: &[field::LOCAL_COMMIT_TIME_MAX, field::DELETED_COUNT_TOTAL],
+        extended: &[
+            field::LOCAL_COMMIT_TIME_MAX,
+            field::DELETED_COUNT_TOTAL,
+            field::DAV_NAME,
+            field::DAV_DESCRIPTION,
+            field::DAV_COLOR,
+            field::DAV_ORDER,
+            field::DAV_TIMEZONE,
+        ],
     };
     w.open(&m("FolderShape")).leaf(&t("BaseShape"), "IdOnly");
     additional(w, &SHAPE);

@@ -1,5 +1,7 @@
 //! Creating, changing and removing collections.
 
+use crate::ews::field::{self, ExtendedProperty};
+use crate::ews::{self, FolderChoice, FolderEdit, FolderSelector};
 use crate::gateway::{Error, Mailbox};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::CollectionId;
@@ -39,12 +41,50 @@ pub struct NewCollection {
     pub properties: Vec<CollectionChange>,
 }
 
-#[allow(clippy::unused_async)] // the bodies are being written
+/// Names that are tried when another folder beside it has the name already.
+const MOST_NAMESAKES: u32 = 20;
+
 impl Mailbox {
     /// Makes a folder. Fails with [`Error::Exists`].
     pub async fn create_collection(&self, new: NewCollection) -> Result<Collection, Error> {
-        let _ = new;
-        Err(Error::Denied("writing is not built yet".to_owned()))
+        let NewCollection { id, kind, properties } = new;
+        if self.collection(&id).await?.is_some() {
+            return Err(Error::Exists);
+        }
+        let mut display_name = id.to_string();
+        let mut kept = vec![(field::DAV_NAME, id.to_string())];
+        for CollectionChange { field, value } in properties {
+            match (property(field), value) {
+                (Some(property), Some(value)) => kept.push((property, value)),
+                (None, Some(value)) if !value.trim().is_empty() => value.trim().clone_into(&mut display_name),
+                (_, _) => {}
+            }
+        }
+        let session = self.follower().session();
+        let parent = FolderSelector::Distinguished(parent(kind));
+        let mut namesakes = 1;
+        let outcome = loop {
+            // Two folders beside each other never have one name in Exchange.
+            let name = match namesakes {
+                1 => display_name.clone(),
+                many => format!("{display_name} ({many})"),
+            };
+            match session.create_folder(&parent, choice(kind), &name, &kept).await {
+                Err(error) if error.is("ErrorFolderExists") && namesakes < MOST_NAMESAKES => namesakes += 1,
+                outcome => break outcome,
+            }
+        };
+        self.follower().expect_tree_change();
+        match outcome {
+            Ok(_) => {}
+            // It may have been made all the same: looked up below.
+            Err(error @ ews::Error::Lost(_)) => {
+                return self.collection(&id).await?.ok_or_else(|| error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let made = self.collection(&id).await?;
+        made.ok_or_else(|| Error::Internal("the folder that was made is not listed".to_owned(), None))
     }
 
     /// Changes all of these or none. RFC 4918 9.2
@@ -53,13 +93,75 @@ impl Mailbox {
         id: &CollectionId,
         changes: &[CollectionChange],
     ) -> Result<(), Error> {
-        let _ = (id, changes);
-        Err(Error::Denied("writing is not built yet".to_owned()))
+        let collection = self.collection(id).await?.ok_or(Error::NotFound)?;
+        if !collection.rights.administer {
+            return Err(Error::Denied("the folder belongs to somebody else".to_owned()));
+        }
+        let mut edits = Vec::new();
+        for CollectionChange { field, value } in changes {
+            edits.push(match (property(*field), value) {
+                (Some(property), value) => FolderEdit::Extended(property, value.clone()),
+                (None, _) if collection.is_default => {
+                    return Err(Error::Denied("default folders keep their names".to_owned()));
+                }
+                (None, Some(name)) if !name.trim().is_empty() => {
+                    FolderEdit::DisplayName(name.trim().to_owned())
+                }
+                (None, _) => return Err(Error::Denied("a folder needs a name".to_owned())),
+            });
+        }
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let session = self.follower().session();
+        let outcome = session.update_folder(&collection.upstream.0, choice(collection.kind), &edits).await;
+        self.follower().expect_tree_change();
+        Ok(outcome?)
     }
 
     /// Removes a folder with everything in it. Default folders stay: [`Error::Denied`].
     pub async fn delete_collection(&self, id: &CollectionId) -> Result<(), Error> {
-        let _ = id;
-        Err(Error::Denied("writing is not built yet".to_owned()))
+        let collection = self.collection(id).await?.ok_or(Error::NotFound)?;
+        if collection.is_default {
+            return Err(Error::Denied("default folders stay".to_owned()));
+        }
+        if !collection.rights.administer {
+            return Err(Error::Denied("the folder belongs to somebody else".to_owned()));
+        }
+        let outcome = self.follower().session().delete_folder(&collection.upstream.0).await;
+        self.follower().expect_tree_change();
+        match outcome {
+            // Somebody was faster.
+            Err(error) if error.is("ErrorFolderNotFound") || error.is("ErrorItemNotFound") => Ok(()),
+            outcome => Ok(outcome?),
+        }
+    }
+}
+
+/// Where a property is kept; `None`: it is the folder's name.
+const fn property(field: Field) -> Option<ExtendedProperty> {
+    match field {
+        Field::DisplayName => None,
+        Field::Description => Some(field::DAV_DESCRIPTION),
+        Field::Color => Some(field::DAV_COLOR),
+        Field::Order => Some(field::DAV_ORDER),
+        Field::TimeZone => Some(field::DAV_TIMEZONE),
+    }
+}
+
+const fn choice(kind: CollectionKind) -> FolderChoice {
+    match kind {
+        CollectionKind::Calendar => FolderChoice::Calendar,
+        CollectionKind::Tasks => FolderChoice::Tasks,
+        CollectionKind::AddressBook => FolderChoice::Contacts,
+    }
+}
+
+/// The default folder of the kind: new ones are made in it, as Outlook does.
+const fn parent(kind: CollectionKind) -> &'static str {
+    match kind {
+        CollectionKind::Calendar => "calendar",
+        CollectionKind::Tasks => "tasks",
+        CollectionKind::AddressBook => "contacts",
     }
 }

@@ -8,11 +8,13 @@ mod condition;
 mod delete;
 mod put;
 mod relocate;
+mod turn;
 
 pub use collection::{CollectionChange, Field, NewCollection};
 pub use condition::{Conditions, Tags};
 pub use delete::Others;
 pub use relocate::{Overwrite, Relocation};
+pub(super) use turn::Turns;
 
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 

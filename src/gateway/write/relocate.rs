@@ -1,8 +1,16 @@
 //! Moving and copying objects between collections.
 
 use super::{Conditions, Written};
+use crate::ews::field;
+use crate::ews::types::write::{Change, Notify};
+use crate::ews::types::{ItemClass, ItemId};
+use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
+use crate::mirror::Entry;
+use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::refusal::{Reason, Refusal};
+use crate::text::Component;
 
 /// Whether the object leaves its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +30,10 @@ pub enum Overwrite {
     Forbidden,
 }
 
-#[allow(clippy::unused_async)] // the body is being written
 impl Mailbox {
     /// Moves or copies an object to a name in this or another collection of the same kind.
+    ///
+    /// What was at the destination goes to Deleted Items, and only after the other is there.
     pub async fn relocate(
         &self,
         how: Relocation,
@@ -33,7 +42,137 @@ impl Mailbox {
         overwrite: Overwrite,
         conditions: &Conditions,
     ) -> Result<Written, Error> {
-        let _ = (how, from, to, overwrite, conditions);
-        Err(Error::Denied("writing is not built yet".to_owned()))
+        if from == to {
+            return Err(Error::Denied("source and destination are the same".to_owned()));
+        }
+        let source = self.fresh_folder(from.0).await?.collection;
+        let target = self.fresh_folder(to.0).await?.collection;
+        let (first, second) = (from.min(to), from.max(to));
+        let _turns = (self.turn(first.0, first.1).await, self.turn(second.0, second.1).await);
+        let entry = self.entry(from.0, from.1).await?.ok_or(Error::NotFound)?;
+        conditions.judge(Some(&entry.head(from.1.clone())))?;
+        if source.kind != target.kind {
+            let text = "the destination holds another kind of objects";
+            return Err(Refusal::new(Reason::UnsupportedComponent, text).into());
+        }
+        if !target.rights.create || (how == Relocation::Move && !source.rights.delete) {
+            return Err(Error::Denied("the folder belongs to somebody else".to_owned()));
+        }
+        let there = self.entry(to.0, to.1).await?;
+        if there.is_some() && overwrite == Overwrite::Forbidden {
+            return Err(Error::Changed);
+        }
+        let is_rename = how == Relocation::Move && from.0 == to.0;
+        self.refuse_twins(&entry.uid, to, is_rename.then_some(from.1)).await?;
+
+        let item = ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() };
+        let item = if is_rename { item } else { self.take_over(how, &item, from.0, &target).await? };
+        let class = class(source.kind, &entry.body);
+        let renamed = self.rename(&entry, item.clone(), to.1, class).await;
+        let replaced = match (&renamed, &there) {
+            (Ok(_), Some(old)) => self.throw_away(old).await,
+            _ => Ok(()),
+        };
+        let mut gone = Vec::new();
+        if how == Relocation::Move && !is_rename {
+            gone.push((from.0.clone(), entry.upstream.clone()));
+        }
+        if let (Ok(()), Ok(_), Some(old)) = (&replaced, &renamed, &there) {
+            gone.push((to.0.clone(), old.upstream.clone()));
+        }
+        let head = self.follower().record_relocated((to.0, &item.id, class), gone).await;
+        renamed?;
+        replaced?;
+        Ok(Written {
+            name: head.as_ref().map_or_else(|| to.1.clone(), |head| head.name.clone()),
+            created: there.is_none(),
+            etag: head.as_ref().map(|head| head.etag.clone()),
+            schedule_tag: head.and_then(|head| head.schedule_tag),
+        })
+    }
+
+    /// Two members of a collection never have one UID. RFC 4791 5.3.2.1
+    async fn refuse_twins(
+        &self,
+        uid: &str,
+        to: (&CollectionId, &ResourceName),
+        itself: Option<&ResourceName>,
+    ) -> Result<(), Error> {
+        let (id, uid) = (to.0.clone(), uid.to_owned());
+        let namesakes = self.mirror().run(move |mirror| mirror.with_uid(&id, &uid)).await?;
+        match namesakes.into_iter().find(|name| name != to.1 && Some(name) != itself) {
+            Some(twin) => {
+                let text = "another object of the destination has the same UID";
+                Err(Refusal::new(Reason::UidConflict(twin), text).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Moves or copies the item; gives its new id.
+    async fn take_over(
+        &self,
+        how: Relocation,
+        item: &ItemId,
+        from: &CollectionId,
+        target: &Collection,
+    ) -> Result<ItemId, Error> {
+        let how = match how {
+            Relocation::Move => Relocate::Move,
+            Relocation::Copy => Relocate::Copy,
+        };
+        let outcome = self.follower().session().relocate_item(how, item, &target.upstream.0).await;
+        if let Ok(Some(item)) = outcome {
+            return Ok(item);
+        }
+        // Done or not: the next request sees what has become of it.
+        self.follower().distrust(from);
+        self.follower().distrust(&target.id);
+        outcome?;
+        Err(Error::Internal("Exchange does not tell the id of an item that it moved".to_owned(), None))
+    }
+
+    /// Lets the item remember the name that the client chose, unless it has that name by itself.
+    async fn rename(
+        &self,
+        entry: &Entry,
+        item: ItemId,
+        name: &ResourceName,
+        class: ItemClass,
+    ) -> Result<(), Error> {
+        // A fallback name is made of the item's id, which moving changes.
+        if *name == entry.name && entry.name != entry.fallback_name {
+            return Ok(());
+        }
+        let changes = [
+            Change::extended(field::DAV_NAME, Some(name.to_string())),
+            Change::extended(field::DAV_UID, Some(entry.uid.clone())),
+        ];
+        let session = self.follower().session();
+        session.update_item(class, &Target::Item(item), &changes, Notify::Nobody).await?;
+        Ok(())
+    }
+
+    async fn throw_away(&self, old: &Entry) -> Result<(), Error> {
+        let item = ItemId { id: old.upstream.0.clone(), change_key: old.version.0.clone() };
+        let session = self.follower().session();
+        let outcome = session.delete_items(&[Target::Item(item)], Disposal::Bin, Notify::Nobody).await?;
+        match outcome.into_iter().next() {
+            Some(Err(error)) if !error.is("ErrorItemNotFound") => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The class of the item behind a member.
+fn class(kind: CollectionKind, body: &[u8]) -> ItemClass {
+    match kind {
+        CollectionKind::Calendar => ItemClass::CalendarItem,
+        CollectionKind::Tasks => ItemClass::Task,
+        CollectionKind::AddressBook => {
+            let card = Component::parse(body).ok();
+            let kind = card.and_then(|card| Some(card.value("X-ADDRESSBOOKSERVER-KIND")?.to_lowercase()));
+            if kind.as_deref() == Some("group") { ItemClass::DistributionList } else { ItemClass::Contact }
+        }
     }
 }
