@@ -110,15 +110,16 @@ async fn default_folders_keep_their_names_and_take_colours() {
 async fn namesakes_get_a_number_and_a_lost_answer_makes_no_second_folder() {
     let stage = Stage::lively().await;
     let mailbox = stage.mailbox(LONG).await;
-    let named = |name: &str| NewCollection {
+    let named = |name: &str, display_name: &str| NewCollection {
         id: id(name),
         kind: CollectionKind::Tasks,
-        properties: vec![set(Field::DisplayName, "House")],
+        properties: vec![set(Field::DisplayName, display_name)],
     };
-    assert_eq!(mailbox.create_collection(named("a")).await.unwrap().display_name, "House");
-    assert_eq!(mailbox.create_collection(named("b")).await.unwrap().display_name, "House (2)");
+    let make = |name, display_name| mailbox.create_collection(named(name, display_name));
+    assert_eq!(make("a", "House").await.unwrap().display_name, "House");
+    assert_eq!(make("b", "House").await.unwrap().display_name, "House (2)");
     stage.faults(r#"[{"kind": "drop-after", "operation": "CreateFolder", "times": 1}]"#).await;
-    assert_eq!(mailbox.create_collection(named("c")).await.unwrap().id, id("c"));
+    assert_eq!(make("c", "House of Cards").await.unwrap().id, id("c"));
     let (other, _store) = another(&stage).await;
     let houses = other.collections().await.unwrap();
     assert_eq!(houses.iter().filter(|c| c.display_name.starts_with("House")).count(), 3);

@@ -36,6 +36,7 @@ impl Mailbox {
         body: Bytes,
     ) -> Result<Written, Error> {
         let folder = self.fresh_folder(id).await?;
+        let _turn = self.turn(id, name).await;
         let rights = folder.collection.rights;
         let found = self.find(id, name, folder.collection.kind, conditions).await?;
         if !(if found.is_some() { rights.modify } else { rights.create }) {
