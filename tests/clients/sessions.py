@@ -74,6 +74,7 @@ SESSIONS = {
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "davmail": ("davmail_session.py", None, ["E", USER, PASSWORD]),
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
+    "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),
 }
