@@ -214,10 +214,10 @@ fn judge(case: &Case, rendered: &Rendered, root: &Component, assertion: &str) ->
         "octets" => {
             let file = rest.strip_prefix("of ").unwrap();
             let wanted = fs::read(case.dir.join(file)).unwrap();
-            if rendered.body != wanted {
-                wrong(String::from_utf8_lossy(&rendered.body).into_owned())
-            } else {
+            if rendered.body == wanted {
                 None
+            } else {
+                wrong(String::from_utf8_lossy(&rendered.body).into_owned())
             }
         }
         "line" | "noline" => {
@@ -229,10 +229,10 @@ fn judge(case: &Case, rendered: &Rendered, root: &Component, assertion: &str) ->
                 let text = content(line);
                 text == rest || (bare && text.starts_with(rest))
             });
-            if found != (word == "line") {
-                wrong(lines(root).iter().map(|l| content(l) + "\n").collect())
-            } else {
+            if found == (word == "line") {
                 None
+            } else {
+                wrong(lines(root).iter().map(|l| content(l) + "\n").collect())
             }
         }
         "prop" => {
@@ -440,7 +440,9 @@ fn items_of_exchange_are_rendered_as_the_cases_say() {
             println!("pass {}", case.name);
         } else {
             println!("FAIL {}", case.name);
-            wrong.iter().for_each(|line| println!("    {line}"));
+            for line in &wrong {
+                println!("    {line}");
+            }
             failed.push(case.name.clone());
         }
     }

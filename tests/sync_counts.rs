@@ -11,7 +11,7 @@ use std::time::Duration;
 use support::{Stage, USER, calendar, contacts};
 
 const NEVER: Duration = Duration::ZERO;
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 async fn names(mailbox: &exdav::gateway::Mailbox) -> BTreeSet<String> {
     mailbox.list(&calendar()).await.unwrap().into_iter().map(|h| format!("{} {}", h.name, h.etag)).collect()

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::element::Element;
 use super::item::{Attachment, Change, Exceptions, Extended, FolderKey, Item, ItemKey, ItemKind, Properties};
 
 /// A mailbox with everything in it.
@@ -26,8 +25,6 @@ pub struct Mailbox {
     pub folder_journal: BTreeMap<Change, FolderEvent>,
     /// Every mail that a write would have sent, oldest first.
     pub sends: Vec<Json>,
-    /// Contents of user configurations by name.
-    pub configurations: BTreeMap<String, Element>,
     items: HashMap<ItemKey, Item>,
     last_change: Change,
     last_number: u64,
@@ -86,8 +83,6 @@ pub enum FolderKind {
     Contacts,
     /// `TasksFolder`.
     Tasks,
-    /// `SearchFolder`.
-    Search,
 }
 
 /// What last happened to an item in a folder.
@@ -144,21 +139,7 @@ impl FolderKind {
             FolderKind::Calendar => "CalendarFolder",
             FolderKind::Contacts => "ContactsFolder",
             FolderKind::Tasks => "TasksFolder",
-            FolderKind::Search => "SearchFolder",
         }
-    }
-
-    /// The kind written as that element.
-    pub fn of_element(name: &str) -> Option<FolderKind> {
-        [
-            FolderKind::Folder,
-            FolderKind::Calendar,
-            FolderKind::Contacts,
-            FolderKind::Tasks,
-            FolderKind::Search,
-        ]
-        .into_iter()
-        .find(|kind| kind.element() == name)
     }
 
     /// The kind that a folder class asks for.
@@ -175,7 +156,7 @@ impl FolderKind {
     /// The class that such a folder has unless it says otherwise.
     pub fn class(self) -> &'static str {
         match self {
-            FolderKind::Folder | FolderKind::Search => "IPF.Note",
+            FolderKind::Folder => "IPF.Note",
             FolderKind::Calendar => "IPF.Appointment",
             FolderKind::Contacts => "IPF.Contact",
             FolderKind::Tasks => "IPF.Task",
@@ -213,7 +194,6 @@ impl Mailbox {
             folders: BTreeMap::new(),
             folder_journal: BTreeMap::new(),
             sends: Vec::new(),
-            configurations: BTreeMap::new(),
             items: HashMap::new(),
             last_change: Change(0),
             last_number: 0,
@@ -326,11 +306,6 @@ impl Mailbox {
         })
     }
 
-    /// How many items the mailbox holds.
-    pub fn item_count(&self) -> usize {
-        self.items.len()
-    }
-
     /// Stores a new item. The folder must exist.
     pub fn add_item(&mut self, folder: FolderKey, new: NewItem, now: Timestamp) -> ItemKey {
         let NewItem { kind, properties, extended, mut attachments, exceptions } = new;
@@ -375,13 +350,6 @@ impl Mailbox {
         folder.journal.insert(number, ItemEvent::Written(key));
         folder.committed = now;
         Some(answer)
-    }
-
-    /// Notes that the last [`Mailbox::update_item`] changed only whether the item is read.
-    pub fn only_read_flag_changed(&mut self, key: ItemKey, before: Change) {
-        if let Some(item) = self.items.get_mut(&key) {
-            item.content_change = before;
-        }
     }
 
     /// Takes an item out of the mailbox.

@@ -321,18 +321,15 @@ impl Grammar {
     fn check_value(&'static self, value: &str, kind: &str) -> Result<(), &'static str> {
         match self.types.get(kind) {
             None => builtin(value.trim(), value, kind),
-            Some(Type::Enum(words)) => match words.contains(&value.trim()) {
-                true => Ok(()),
-                false => Err("The Enumeration constraint failed."),
-            },
+            Some(Type::Enum(words)) if words.contains(&value.trim()) => Ok(()),
+            Some(Type::Enum(_)) => Err("The Enumeration constraint failed."),
             Some(Type::List(item)) => {
                 value.split_ascii_whitespace().try_for_each(|word| self.check_value(word, item))
             }
             Some(Type::Union(members)) => {
-                match members.iter().any(|member| self.check_value(value, member).is_ok()) {
-                    true => Ok(()),
-                    false => Err("The value is not valid according to any of the memberTypes of the union."),
-                }
+                let fits = members.iter().any(|member| self.check_value(value, member).is_ok());
+                fits.then_some(())
+                    .ok_or("The value is not valid according to any of the memberTypes of the union.")
             }
             Some(Type::Range { base, min, max }) => {
                 self.check_value(value, base)?;

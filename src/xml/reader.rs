@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn utf_16_with_a_mark_is_read() {
-        let octets: Vec<u8> = "\u{FEFF}<a>ü</a>".encode_utf16().flat_map(|unit| unit.to_be_bytes()).collect();
+        let octets: Vec<u8> = "\u{FEFF}<a>ü</a>".encode_utf16().flat_map(u16::to_be_bytes).collect();
         assert_eq!(Element::parse(&octets).unwrap().text(), "ü");
     }
 

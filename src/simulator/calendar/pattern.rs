@@ -268,7 +268,7 @@ fn nth(first: Date, days: Days, index: Index) -> Option<Date> {
         .filter(fits);
     match index {
         Index::Nth(n) => all.nth(n),
-        Index::Last => all.last(),
+        Index::Last => all.next_back(),
     }
 }
 

@@ -12,18 +12,11 @@ use crate::simulator::world::{self, Refusal};
 
 /// A folder's element.
 pub fn write(mailbox: &Mailbox, folder: &Folder, shape: &Shape<'_>) -> Element {
-    let name = match folder.kind {
-        FolderKind::Folder => "Folder",
-        FolderKind::Calendar => "CalendarFolder",
-        FolderKind::Contacts => "ContactsFolder",
-        FolderKind::Tasks => "TasksFolder",
-        FolderKind::Search => "SearchFolder",
-    };
     let shown =
         |uri: &str, is_default: bool, element: Element| shape.shows(uri, is_default).then_some(element);
     let full = folder.access == Access::Full;
     let children = mailbox.subfolders(folder.key).count();
-    let mut element = Element::new(name).push(id(mailbox, folder));
+    let mut element = Element::new(folder.kind.element()).push(id(mailbox, folder));
     let parent =
         mailbox.folders.get(&folder.parent).map(|p| Element { name: "ParentFolderId", ..id(mailbox, p) });
     element = element
@@ -57,7 +50,7 @@ pub fn write(mailbox: &Mailbox, folder: &Folder, shape: &Shape<'_>) -> Element {
             Element::of("DistinguishedFolderId", name),
         ));
     }
-    if matches!(folder.kind, FolderKind::Folder | FolderKind::Search | FolderKind::Tasks) {
+    if matches!(folder.kind, FolderKind::Folder | FolderKind::Tasks) {
         element = element.push_some(shown("folder:UnreadCount", true, Element::value("UnreadCount", 0)));
     }
     element
@@ -70,7 +63,7 @@ pub fn id(mailbox: &Mailbox, folder: &Folder) -> Element {
         .with("ChangeKey", ids::change_key(folder.change))
 }
 
-fn read<'a>(mailbox: &'a Mailbox, key: FolderKey) -> Result<&'a Folder, Refusal> {
+fn read(mailbox: &Mailbox, key: FolderKey) -> Result<&Folder, Refusal> {
     mailbox.folders.get(&key).ok_or_else(Refusal::no_folder)
 }
 

@@ -189,7 +189,7 @@ fn settle_task(
                 }
             }
             field::COMPLETE_DATE if properties.get(field::COMPLETE_DATE).is_some() => {
-                complete(properties, now)
+                complete(properties, now);
             }
             _ => {}
         }

@@ -60,11 +60,6 @@ const TABLE: &[(&str, Operation)] = &[
     ("GetUserConfiguration", lookup::user_configuration),
 ];
 
-/// Names of all operations.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, _)| *name)
-}
-
 /// Carries a request out and gives the operation's answer.
 pub fn carry_out(
     world: &mut World,
