@@ -76,6 +76,7 @@ SESSIONS = {
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
     "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),
+    "reference": ("reference_session.py", None, ["G", USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),
 }
 
@@ -88,7 +89,8 @@ def run_session(name, program, tools, record):
         known = {"G": demo.urls["gateway"], "E": demo.urls["exchange"], "C": demo.urls["control"]}
         env = dict(os.environ, EXDAV_SHARED=str(SHARED), EXDAV_DEMO_OUTPUT="".join(demo.log),
                    EXDAV_PROGRAM=os.path.abspath(program), EXDAV_CALDAV_PYTHON=tools.python("caldav"),
-                   EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"))
+                   EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"),
+                   EXDAV_REFERENCE_CACHE=str(tools.folder / "reference"))
         demo.control.reset()
         done = subprocess.run([python, str(HERE / script), *[known.get(a, a) for a in arguments]], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
