@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
 
@@ -65,7 +65,7 @@ struct Inner {
     secret: [u8; 32],
     known: Mutex<HashMap<String, Known>>,
     refused: Mutex<HashMap<Digest, Instant>>,
-    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 type Digest = [u8; 32];
@@ -73,10 +73,25 @@ type Digest = [u8; 32];
 #[derive(Clone)]
 struct Known {
     digest: Digest,
+    /// Exchange's last yes.
     accepted: Instant,
+    /// When Exchange could last not be asked.
+    missed: Option<Instant>,
     mailbox: Mailbox,
 }
 
+impl Known {
+    fn is_open(&self, settings: &Settings) -> bool {
+        let age = self.accepted.elapsed();
+        let is_waiting = self.missed.is_some_and(|at| at.elapsed() < PATIENCE);
+        age < settings.recheck || (is_waiting && age < settings.offline)
+    }
+}
+
+/// From this many sign-ins under way on it is looked through which are over.
+const MOST_TURNS: usize = 256;
+/// After Exchange was away at a sign-in, users whom it accepted before are let in for this long without asking again.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Sign-ins and refusals that are remembered at once.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -133,25 +148,32 @@ impl Gateway {
         if login.is_empty() || login.chars().any(char::is_control) {
             return Err(Error::SignIn);
         }
-        let key = login.to_lowercase();
+        // Only ASCII: other letters that fold together may be other users' names.
+        let key = login.to_ascii_lowercase();
         let digest = self.digest(&key, password);
         if let Some(outcome) = self.remembered(&key, &digest) {
             return outcome;
         }
         // Those who come with the same name at the same time ask Exchange once.
-        let turn = Arc::clone(lock(&self.0.turns).entry(key.clone()).or_default());
-        let outcome = {
-            let _turn = turn.lock().await;
-            match self.remembered(&key, &digest) {
-                Some(outcome) => outcome,
-                None => self.ask(login, &key, password, digest).await,
-            }
-        };
-        let mut turns = lock(&self.0.turns);
-        if Arc::strong_count(&turn) <= 2 {
-            turns.remove(&key);
+        let turn = self.turn(&key);
+        let _turn = turn.lock().await;
+        match self.remembered(&key, &digest) {
+            Some(outcome) => outcome,
+            None => self.ask(login, &key, password, digest).await,
         }
-        outcome
+    }
+
+    fn turn(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = lock(&self.0.turns);
+        if turns.len() >= MOST_TURNS {
+            turns.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let known = turns.entry(key.to_owned()).or_default();
+        known.upgrade().unwrap_or_else(|| {
+            let turn = Arc::default();
+            *known = Arc::downgrade(&turn);
+            turn
+        })
     }
 
     fn digest(&self, key: &str, password: &str) -> Digest {
@@ -169,7 +191,7 @@ impl Gateway {
         }
         let known = lock(&self.0.known).get(key).cloned()?;
         let same = bool::from(known.digest.ct_eq(digest));
-        (same && known.accepted.elapsed() < self.0.settings.recheck).then_some(Ok(known.mailbox))
+        (same && known.is_open(&self.0.settings)).then_some(Ok(known.mailbox))
     }
 
     async fn ask(&self, login: &str, key: &str, password: &str, digest: Digest) -> Result<Mailbox, Error> {
@@ -192,9 +214,10 @@ impl Gateway {
                     let recheck = self.0.settings.recheck;
                     known.retain(|_, k| k.accepted.elapsed() < recheck);
                 }
+                let accepted = Instant::now();
                 known.insert(
                     key.to_owned(),
-                    Known { digest, accepted: Instant::now(), mailbox: mailbox.clone() },
+                    Known { digest, accepted, missed: None, mailbox: mailbox.clone() },
                 );
                 Ok(mailbox)
             }
@@ -219,6 +242,9 @@ impl Gateway {
                         && matches!(Error::from(error.clone()), Error::Unavailable { .. }) =>
                 {
                     tracing::warn!(%error, "Exchange is away: the mirror answers on its own");
+                    if let Some(known) = lock(&self.0.known).get_mut(key) {
+                        known.missed = Some(Instant::now());
+                    }
                     Ok(known.mailbox)
                 }
                 _ => Err(error.into()),
@@ -267,7 +293,7 @@ impl Gateway {
 }
 
 fn principal(login: &str) -> Principal {
-    let login = login.to_lowercase();
+    let login = login.to_ascii_lowercase();
     // DOMAIN\user has no address that could be guessed.
     let address = login.clone();
     let display_name = login.split('@').next().unwrap_or(&login).to_owned();

@@ -29,7 +29,7 @@ pub struct Settings {
     pub most_gone: u64,
 }
 
-const DEFAULT_CACHE: usize = 4 << 20;
+const DEFAULT_CACHE: usize = 2 << 20;
 
 impl Default for Settings {
     fn default() -> Self {

@@ -129,13 +129,13 @@ impl fmt::Display for CollectionId {
     }
 }
 
-/// The path segment of the user who signs in as `login`: one to one with the login in lower case, and of
-/// `[A-Za-z0-9._~-]` only. Every other octet, and `~` itself, is written `~XX`.
+/// The path segment of the user who signs in as `login`: one to one with the login (but for the case of
+/// ASCII letters), and of `[A-Za-z0-9._~-]` only. Every other octet, and `~` itself, is written `~XX`.
 ///
 /// An `@` in a path is spelled in two ways by the clients, so there is none.
 pub fn login_segment(login: &str) -> String {
     let mut segment = String::new();
-    for byte in login.to_lowercase().bytes() {
+    for byte in login.to_ascii_lowercase().bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
             segment.push(char::from(byte));
         } else {
