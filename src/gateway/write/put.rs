@@ -10,6 +10,7 @@ use crate::gateway::{Error, Mailbox};
 use crate::mirror::Folder;
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::object::{Head, Object};
 use crate::model::refusal::{Reason, Refusal};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -37,6 +38,42 @@ impl Mailbox {
     ) -> Result<Written, Error> {
         let folder = self.fresh_folder(id).await?;
         let _turn = self.turn(id, name).await;
+        let was_there = self.get_known(id, name).await?.is_some();
+        let done = |head: Head| Written {
+            name: head.name,
+            created: !was_there,
+            etag: Some(head.etag),
+            schedule_tag: head.schedule_tag,
+        };
+        let error = match self.put_here(&folder, name, conditions, &body).await {
+            Err(error @ (Error::Changed | Error::Unavailable { .. })) => error,
+            outcome => return outcome,
+        };
+        // An answer that was lost, here or on the way to the client, whose second attempt this may be: what Exchange
+        // holds now tells whether the work is done. RFC 9110 13.1.1
+        self.follower().distrust(id);
+        if self.follower().refresh(std::slice::from_ref(id)).await.is_err() {
+            return Err(error);
+        }
+        match self.get_known(id, name).await? {
+            Some(object) if object.body == body => Ok(done(object.head)),
+            // Made by this very request, and not yet complete.
+            Some(_) if !was_there && matches!(error, Error::Unavailable { .. }) => {
+                let written = self.put_here(&folder, name, &Conditions::default(), &body).await?;
+                Ok(Written { created: true, ..written })
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn put_here(
+        &self,
+        folder: &Folder,
+        name: &ResourceName,
+        conditions: &Conditions,
+        body: &Bytes,
+    ) -> Result<Written, Error> {
+        let id = &folder.collection.id;
         let rights = folder.collection.rights;
         let found = self.find(id, name, folder.collection.kind, conditions).await?;
         if !(if found.is_some() { rights.modify } else { rights.create }) {
@@ -46,10 +83,10 @@ impl Mailbox {
             found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
         let context = self.follower().translation(id, &known).await?;
         let current = found.as_ref().map(|found| Current { item: &found.item, related: &found.related });
-        let plan = write::plan(&context, folder.collection.kind, name.as_str(), &body, current, true)?;
+        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
         self.check_uid(id, name, &plan).await?;
         let created = found.is_none();
-        let (item, related) = match self.carry_out(&folder, &plan, found).await {
+        let (item, related) = match self.carry_out(folder, &plan, found).await {
             Ok(Some(done)) => done,
             // A declined meeting is gone from the calendar.
             Ok(None) => return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None }),
@@ -60,8 +97,13 @@ impl Mailbox {
             }
         };
         let rendered = convert::render(&context, &item, &related).ok();
-        let is_same = rendered.is_some_and(|rendered| rendered.body == body);
-        let head = self.follower().record(id, item, related).await?;
+        let is_same = rendered.is_some_and(|rendered| rendered.body == *body);
+        // Exchange has it: that the mirror cannot take it now is no failure of the write.
+        let head = self.follower().record(id, item, related).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a write could not be noted in the mirror");
+            self.follower().distrust(id);
+            None
+        });
         Ok(match head {
             Some(head) => Written {
                 name: head.name,
@@ -100,11 +142,7 @@ impl Mailbox {
         Ok(Some(Found { item, related }))
     }
 
-    async fn get_known(
-        &self,
-        id: &CollectionId,
-        name: &ResourceName,
-    ) -> Result<Option<crate::model::object::Object>, Error> {
+    async fn get_known(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
         let (key, member) = (id.clone(), name.clone());
         Ok(self.mirror().run(move |mirror| mirror.get(&key, &member)).await?)
     }

@@ -1,0 +1,236 @@
+//! Answers that get lost, servers that fail, two who write at once: nothing is lost and nothing is there twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::{Error, Mailbox, Settings};
+use exdav::model::id::ResourceName;
+use std::time::Duration;
+use support::{PASSWORD, Stage, USER, calendar};
+
+const LONG: Duration = Duration::from_hours(1);
+
+fn single(uid: &str, title: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\nSUMMARY:{title}\r\n\
+         X-OWN:kept\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+}
+
+/// A series with a moved and a deleted occurrence: several calls.
+fn series(uid: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\nSUMMARY:Series\r\n\
+         RRULE:FREQ=WEEKLY;COUNT=6\r\nEXDATE:20261215T090000Z\r\nEND:VEVENT\r\n\
+         BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20261208T090000Z\r\n\
+         DTSTART:20261209T090000Z\r\nDTEND:20261209T100000Z\r\nSUMMARY:Moved\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+}
+
+fn name(text: &str) -> ResourceName {
+    text.parse().unwrap()
+}
+
+fn only_new() -> Conditions {
+    Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() }
+}
+
+async fn put(mailbox: &Mailbox, at: &str, conditions: &Conditions, body: &str) -> Result<Written, Error> {
+    mailbox.put(&calendar(), &name(at), conditions, body.to_owned().into()).await
+}
+
+async fn text(mailbox: &Mailbox, at: &str) -> Option<String> {
+    let object = mailbox.get(&calendar(), &name(at)).await.unwrap()?;
+    Some(String::from_utf8(object.body.to_vec()).unwrap())
+}
+
+/// A gateway with an empty store: what it shows is what Exchange holds.
+async fn another(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(LONG, folder.path(), Settings::default());
+    (gateway.sign_in(USER, PASSWORD).await.unwrap(), folder)
+}
+
+async fn is_there_once(stage: &Stage, uid: &str, at: &str, body: &str) {
+    let (mailbox, _store) = another(stage).await;
+    let members = mailbox.list(&calendar()).await.unwrap();
+    let mut found = Vec::new();
+    for head in members {
+        let text = text(&mailbox, head.name.as_str()).await.unwrap();
+        if text.contains(&format!("UID:{uid}\r\n")) {
+            found.push((head.name.to_string(), text));
+        }
+    }
+    assert_eq!(found, [(at.to_owned(), body.to_owned())]);
+}
+
+async fn small() -> Stage {
+    let events = Some(20);
+    Stage::of(exdav::simulator::Settings { events, mailboxes: 1, ..exdav::simulator::Settings::default() })
+        .await
+}
+
+fn fault(kind: &str, operation: &str) -> String {
+    format!(r#"[{{"kind": "{kind}", "operation": "{operation}", "times": 1}}]"#)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_whose_answer_is_lost_is_done_once() {
+    let stage = small().await;
+    let mailbox = stage.mailbox(LONG).await;
+    mailbox.list(&calendar()).await.unwrap();
+    for (at, body) in [("one.ics", single("one", "x")), ("many.ics", series("many"))] {
+        stage.faults(&fault("drop-after", "CreateItem")).await;
+        let written = put(&mailbox, at, &only_new(), &body).await.unwrap();
+        assert!(written.created);
+        is_there_once(&stage, at.split('.').next().unwrap(), at, &body).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_never_arrived_can_be_tried_again() {
+    let stage = small().await;
+    let mailbox = stage.mailbox(LONG).await;
+    stage.faults(&fault("drop-before", "CreateItem")).await;
+    let body = single("one", "x");
+    let failed = put(&mailbox, "one.ics", &only_new(), &body).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    assert!(put(&mailbox, "one.ics", &only_new(), &body).await.unwrap().created);
+    is_there_once(&stage, "one", "one.ics", &body).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_whose_exceptions_get_lost_on_the_way_is_whole_or_not_there() {
+    for (kind, operation) in [
+        ("drop-before", "UpdateItem"),
+        ("drop-after", "UpdateItem"),
+        ("drop-before", "DeleteItem"),
+        ("drop-after", "DeleteItem"),
+        ("drop-before", "GetItem"),
+    ] {
+        let stage = small().await;
+        let mailbox = stage.mailbox(LONG).await;
+        mailbox.list(&calendar()).await.unwrap();
+        stage.faults(&fault(kind, operation)).await;
+        let body = series("many");
+        let first = put(&mailbox, "many.ics", &only_new(), &body).await;
+        if let Err(error) = &first {
+            assert!(matches!(error, Error::Unavailable { .. }), "{kind} {operation}: {error:?}");
+            put(&mailbox, "many.ics", &only_new(), &body).await.unwrap();
+        }
+        is_there_once(&stage, "many", "many.ics", &body).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_did_not_get_its_answer_repeats_itself_without_harm() {
+    let stage = small().await;
+    let mailbox = stage.mailbox(LONG).await;
+    let (first, second) = (single("one", "first"), single("one", "second"));
+    let created = put(&mailbox, "one.ics", &only_new(), &first).await.unwrap();
+    stage.reset().await;
+    put(&mailbox, "one.ics", &only_new(), &first).await.unwrap();
+    // Killed after Exchange's answer and before the commit: the next one knows only what Exchange knows.
+    let (after_crash, _store) = another(&stage).await;
+    put(&after_crash, "one.ics", &only_new(), &first).await.unwrap();
+    assert_eq!(stage.calls().await.get("CreateItem"), None);
+    let based_on = |etag| Conditions { if_match: Some(Tags::These(vec![etag])), ..Conditions::default() };
+    let update = based_on(created.etag.unwrap());
+    stage.faults(&fault("drop-after", "UpdateItem")).await;
+    put(&mailbox, "one.ics", &update, &second).await.unwrap();
+    put(&after_crash, "one.ics", &update, &second).await.unwrap();
+    assert_eq!(stage.calls().await["UpdateItem"], 1);
+    let other = put(&mailbox, "one.ics", &only_new(), &single("one", "third")).await;
+    assert!(matches!(other, Err(Error::Changed)), "{other:?}");
+    is_there_once(&stage, "one", "one.ics", &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_whose_answer_is_lost_is_done() {
+    let stage = small().await;
+    let mailbox = stage.mailbox(LONG).await;
+    put(&mailbox, "one.ics", &only_new(), &single("one", "x")).await.unwrap();
+    stage.faults(&fault("drop-before", "DeleteItem")).await;
+    let none = Conditions::default();
+    let failed = mailbox.delete(&calendar(), &name("one.ics"), &none, Others::Told).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    assert!(text(&mailbox, "one.ics").await.is_some());
+    stage.faults(&fault("drop-after", "DeleteItem")).await;
+    mailbox.delete(&calendar(), &name("one.ics"), &none, Others::Told).await.unwrap();
+    assert_eq!(text(&mailbox, "one.ics").await, None);
+    let (other, _store) = another(&stage).await;
+    assert_eq!(text(&other, "one.ics").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_write_at_once_exactly_one_wins() {
+    let stage = small().await;
+    let one = stage.mailbox(LONG).await;
+    let (two, _store) = another(&stage).await;
+    two.list(&calendar()).await.unwrap();
+    let made = put(&one, "one.ics", &only_new(), &single("one", "start")).await.unwrap();
+    two.refresh(&[calendar()]).await.unwrap();
+    stage.latency(20).await;
+    let based = Conditions { if_match: Some(Tags::These(vec![made.etag.unwrap()])), ..Conditions::default() };
+    let tasks: Vec<_> = (0..4)
+        .map(|n| {
+            let (mailbox, based) = (one.clone(), based.clone());
+            let body = single("one", &format!("writer {n}"));
+            tokio::spawn(async move { put(&mailbox, "one.ics", &based, &body).await.map(|_| body) })
+        })
+        .collect();
+    let mut won = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(body) => won.push(body),
+            Err(error) => assert!(matches!(error, Error::Changed), "{error:?}"),
+        }
+    }
+    assert_eq!(won.len(), 1);
+    stage.latency(0).await;
+    // The other exdav has not looked at Exchange since: its conditions are judged by what Exchange holds all the same.
+    let late = put(&two, "one.ics", &based, &single("one", "late")).await;
+    assert!(matches!(late, Err(Error::Changed)), "{late:?}");
+    is_there_once(&stage, "one", "one.ics", &won[0]).await;
+    let creators: Vec<_> = (0..4)
+        .map(|n| {
+            let mailbox = one.clone();
+            let body = single("new", &format!("creator {n}"));
+            tokio::spawn(async move { put(&mailbox, "new.ics", &only_new(), &body).await })
+        })
+        .collect();
+    let mut created = 0;
+    for creator in creators {
+        created += u32::from(creator.await.unwrap().is_ok());
+    }
+    assert_eq!(created, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_during_a_long_refresh_stay() {
+    let events = Some(600);
+    let settings =
+        exdav::simulator::Settings { events, mailboxes: 1, ..exdav::simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    mailbox.collections().await.unwrap();
+    put(&mailbox, "before.ics", &only_new(), &single("before", "x")).await.unwrap();
+    stage.faults(r#"[{"kind": "invalid-sync-state", "operation": "SyncFolderItems", "times": 1}]"#).await;
+    stage.latency(30).await;
+    let refreshing = {
+        let mailbox = mailbox.clone();
+        tokio::spawn(async move { mailbox.list(&calendar()).await })
+    };
+    let body = single("during", "x");
+    put(&mailbox, "during.ics", &only_new(), &body).await.unwrap();
+    refreshing.await.unwrap().unwrap();
+    stage.latency(0).await;
+    assert_eq!(text(&mailbox, "during.ics").await, Some(body.clone()));
+    mailbox.refresh(&[calendar()]).await.unwrap();
+    assert_eq!(mailbox.list(&calendar()).await.unwrap().len(), 602);
+    assert_eq!(text(&mailbox, "during.ics").await, Some(body));
+}
