@@ -115,3 +115,122 @@ async fn a_uid_that_another_object_has_is_a_conflict_with_its_href() {
     let conflict = answer.xml().find("no-uid-conflict").cloned().unwrap();
     assert_eq!(conflict.find("href").unwrap().text(), first);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_writers_at_once_exactly_one_wins() {
+    let (_stage, client) = stage().await;
+    let path = format!("{}race.ics", calendar());
+    let body = event("w6", "x");
+    let conditions = [("If-None-Match", "*")];
+    let (one, other) =
+        tokio::join!(put(&client, &path, &conditions, &body), put(&client, &path, &conditions, &body));
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 412]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_move_between_calendars_and_keep_what_they_are() {
+    let (_stage, client) = stage().await;
+    let other = format!("{}Second.one/", dav::path::calendar_home(USER));
+    client.ask("MKCALENDAR", &other, &[], "").await.expect(201);
+    let (from, to) = (format!("{}move.ics", calendar()), format!("{other}moved%20there.ics"));
+    put(&client, &from, &[], &event("w7", "on the move")).await.expect(201);
+    client.ask("MOVE", &from, &[], "").await.expect(400);
+    let book = dav::path::default_address_book(USER);
+    for destination in
+        [book, format!("{}x.vcf", dav::path::default_address_book(USER)), from.clone(), "/nowhere".into()]
+    {
+        client.ask("MOVE", &from, &[("Destination", &destination)], "").await.expect(403);
+    }
+    let foreign = format!("{}x.ics", dav::path::default_calendar("demo2@example.com"));
+    client.ask("MOVE", &from, &[("Destination", &foreign)], "").await.expect(403);
+    let missing = format!("{}missing/x.ics", dav::path::calendar_home(USER));
+    client.ask("MOVE", &from, &[("Destination", &missing)], "").await.expect(409);
+    let url = format!("http://gw.example.test{to}");
+    let moved = client.ask("MOVE", &from, &[("Destination", &url), ("Overwrite", "F")], "").await.expect(201);
+    assert_eq!(moved.header("location"), to);
+    client.ask("GET", &from, &[], "").await.expect(404);
+    assert!(client.ask("GET", &to, &[], "").await.expect(200).text().contains("SUMMARY:on the move"));
+    let copied = client.ask("COPY", &to, &[("Destination", &from)], "").await.expect(201);
+    assert_eq!(copied.header("location"), from);
+    client.ask("GET", &to, &[], "").await.expect(200);
+    client.ask("COPY", &to, &[("Destination", &from), ("Overwrite", "F")], "").await.expect(412);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calendars_are_made_under_the_clients_name_changed_and_removed() {
+    let (_stage, client) = stage().await;
+    let home = dav::path::calendar_home(USER);
+    let path = format!("{home}5B7F7E0C-2C0A-4C43/");
+    let body = format!(
+        "<C:mkcalendar {}><D:set><D:prop><D:displayname>Erinnerungen</D:displayname>\
+         <C:calendar-free-busy-set><NO/></C:calendar-free-busy-set>\
+         <A:calendar-color symbolic-color='blue'>#1BADF8FF</A:calendar-color><A:calendar-order>7</A:calendar-order>\
+         <C:supported-calendar-component-set><C:comp name='VTODO'/></C:supported-calendar-component-set>\
+         </D:prop></D:set></C:mkcalendar>",
+        http::NAMESPACES
+    );
+    client.ask("MKCALENDAR", &path, &[], &body).await.expect(201);
+    let again = client.ask("MKCALENDAR", &path, &[], &body).await.expect(403);
+    assert!(again.xml().find("resource-must-be-null").is_some());
+    let props = "<D:displayname/><A:calendar-color/><A:calendar-order/><C:supported-calendar-component-set/>";
+    let read = async || client.propfind(&path, "0", props).await.responses().remove(0);
+    let made = read().await;
+    assert_eq!(made.href, path);
+    assert_eq!(
+        (made.text("displayname"), made.text("calendar-color"), made.text("calendar-order")),
+        ("Erinnerungen".to_owned(), "#1BADF8FF".to_owned(), "7".to_owned())
+    );
+    let component = made.found("supported-calendar-component-set").unwrap().children().next().unwrap();
+    assert_eq!(component.attribute("name"), Some("VTODO"));
+
+    let patch = async |inner: &str, headers: &[(&str, &str)]| {
+        let body = format!("<D:propertyupdate {}>{inner}</D:propertyupdate>", http::NAMESPACES);
+        client.ask("PROPPATCH", &path, headers, &body).await
+    };
+    let set = "<D:set><D:prop><A:calendar-color>#ff8000</A:calendar-color><D:displayname>Neu</D:displayname></D:prop></D:set>";
+    let done = patch(set, &[]).await.responses().remove(0);
+    assert_eq!(done.propstats.iter().map(|(status, p)| (*status, p.len())).collect::<Vec<_>>(), [(200, 2)]);
+    let changed = read().await;
+    assert_eq!(
+        (changed.text("displayname"), changed.text("calendar-color")),
+        ("Neu".into(), "#FF8000FF".into())
+    );
+    let mixed = "<D:set><D:prop><D:displayname>Nie</D:displayname><D:getetag>x</D:getetag></D:prop></D:set>";
+    let refused = patch(mixed, &[]).await.responses().remove(0);
+    assert_eq!(refused.propstats.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [403, 424]);
+    assert_eq!(read().await.text("displayname"), "Neu", "all or none");
+    let wrong =
+        patch("<D:set><D:prop><A:calendar-order>first</A:calendar-order></D:prop></D:set>", &[]).await;
+    assert_eq!(wrong.responses()[0].propstats[0].0, 409);
+    patch(set, &[("Prefer", "return=minimal")]).await.expect(204);
+
+    client.ask("DELETE", &path, &[], "").await.expect(204);
+    client.propfind(&path, "0", "<D:displayname/>").await.expect(404);
+    let default = client.ask("DELETE", &calendar(), &[], "").await.expect(403);
+    assert!(default.xml().find("need-privileges").is_some());
+    client.ask("DELETE", &home, &[], "").await.expect(405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mkcol_makes_what_its_resource_type_says() {
+    let (_stage, client) = stage().await;
+    let path = format!("{}5c9a0e12-0a63/", dav::path::address_book_home(USER));
+    let mkcol = |kind: &str| {
+        format!(
+            "<D:mkcol {}><D:set><D:prop><D:resourcetype><D:collection/>{kind}</D:resourcetype>\
+             <D:displayname>Privat</D:displayname></D:prop></D:set></D:mkcol>",
+            http::NAMESPACES
+        )
+    };
+    let refused = client.ask("MKCOL", &path, &[], &mkcol("")).await.expect(403);
+    assert!(refused.xml().find("valid-resourcetype").is_some());
+    client.ask("MKCOL", &path, &[], &mkcol("<C:calendar/>")).await.expect(403);
+    client.ask("MKCOL", &path, &[], "").await.expect(403);
+    client.ask("MKCOL", &path, &[], &mkcol("<CARD:addressbook/>")).await.expect(201);
+    client.ask("MKCOL", &path, &[], &mkcol("<CARD:addressbook/>")).await.expect(405);
+    let made = client.propfind(&path, "0", "<D:resourcetype/><D:displayname/>").await.responses().remove(0);
+    assert!(made.found("resourcetype").unwrap().find("addressbook").is_some());
+    assert_eq!(made.text("displayname"), "Privat");
+}

@@ -30,5 +30,5 @@ mod sign_in;
 pub use request::{Settings, router};
 
 /// The `DAV` header: what is built, and nothing else. RFC 4918 10.1
-const COMPLIANCE: &str = "1, 3, access-control, calendar-access, addressbook, \
+const COMPLIANCE: &str = "1, 3, extended-mkcol, access-control, calendar-access, addressbook, \
     calendarserver-principal-property-search, calendarserver-principal-search";

@@ -18,6 +18,15 @@ fn names(resource: &Resource) -> Vec<&'static Name> {
         Resource::Collection(collection, _) | Resource::Member(collection, _) => {
             (collection.rights, collection.kind)
         }
+        // Collections can be made and removed in them.
+        Resource::Home(_) => {
+            return vec![
+                &webdav::READ,
+                &webdav::READ_CURRENT_USER_PRIVILEGE_SET,
+                &webdav::BIND,
+                &webdav::UNBIND,
+            ];
+        }
         _ => {
             names.insert(0, &webdav::READ);
             return names;
