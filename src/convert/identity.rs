@@ -54,7 +54,7 @@ pub(super) fn fallback_name(item: &Item, extension: &str) -> ResourceName {
 
 /// The tag of a rendering: what Exchange holds, and how it is rendered.
 ///
-/// A series shares its ChangeKey with its exceptions, but they are fetched by themselves and may be newer.
+/// A series shares its ChangeKey with its exceptions: any change of theirs is one of its own.
 pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag {
     let html = match context.settings.html {
         HtmlForm::XAltDesc => "x",
@@ -68,9 +68,6 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag 
         context.zone.to_string(),
         item.id.change_key.clone(),
     ];
-    let mut others: Vec<&str> = exceptions.iter().map(|e| e.id.change_key.as_str()).collect();
-    others.sort_unstable();
-    parts.extend(others.into_iter().map(str::to_owned));
     let attached = std::iter::once(item).chain(exceptions).flat_map(Item::attachments);
     parts.extend(attached.map(|attachment| attachment.id));
     ETag(hash(parts.join("\u{1f}"), 32))

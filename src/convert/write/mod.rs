@@ -18,7 +18,7 @@ mod zone;
 use super::kept;
 use super::{Context, Related};
 use crate::ews::field;
-use crate::ews::types::write::{Change, Notify};
+use crate::ews::types::write::{Change, Field, Notify};
 use crate::ews::types::{Item, ItemClass};
 use crate::model::collection::CollectionKind;
 use crate::model::refusal::{Reason, Refusal};
@@ -92,6 +92,20 @@ impl Plan {
             && self.delete.is_empty()
             && self.moves.is_empty()
             && self.edits.is_empty()
+    }
+
+    /// The same without coordinates, where there are any: not every server takes them, and the text keeps them.
+    #[must_use]
+    pub fn without_coordinates(&self) -> Option<Self> {
+        let is_place = |change: &Change| change.field == Field::Uri("calendar:EnhancedLocation");
+        let mut plan = self.clone();
+        let occurrences = plan.moves.iter_mut().chain(&mut plan.edits).map(|(_, changes)| changes);
+        let mut any = false;
+        for changes in [&mut plan.changes, &mut plan.outcome].into_iter().chain(occurrences) {
+            any |= changes.iter().any(is_place);
+            changes.retain(|change| !is_place(change));
+        }
+        any.then_some(plan)
     }
 
     /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.

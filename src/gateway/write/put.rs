@@ -19,6 +19,7 @@ use jiff::Timestamp;
 const CONFLICTS: [&str; 3] = ["ErrorIrresolvableConflict", "ErrorStaleObject", "ErrorItemNotFound"];
 
 /// What a PUT found at its name.
+#[derive(Clone)]
 struct Found {
     item: Item,
     related: Related,
@@ -86,7 +87,12 @@ impl Mailbox {
         let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
         self.check_uid(id, name, &plan).await?;
         let created = found.is_none();
-        let (item, related) = match self.carry_out(folder, &plan, found).await {
+        let mut outcome = self.carry_out(folder, &plan, found.clone()).await;
+        if let (Err(Error::Internal(..)), Some(less)) = (&outcome, plan.without_coordinates()) {
+            // Refused as a whole, so nothing has been done.
+            outcome = self.carry_out(folder, &less, found).await;
+        }
+        let (item, related) = match outcome {
             Ok(Some(done)) => done,
             // A declined meeting is gone from the calendar.
             Ok(None) => return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None }),

@@ -1,0 +1,234 @@
+//! What clients write is what Exchange holds and what they get back: here, and from a mirror that starts empty.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use bytes::Bytes;
+use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::{Error, Mailbox};
+use exdav::model::id::{CollectionId, ETag, ResourceName};
+use exdav::model::refusal::Reason;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use support::{PASSWORD, Stage, USER, calendar, contacts};
+
+const FRESH: Duration = Duration::from_secs(3600);
+
+fn tasks() -> CollectionId {
+    "tasks".parse().unwrap()
+}
+
+fn name(text: &str) -> ResourceName {
+    text.parse().unwrap()
+}
+
+fn event(uid: &str, lines: &str) -> Bytes {
+    let text = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\n\
+         {}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        lines.trim().replace('\n', "\r\n")
+    );
+    text.into()
+}
+
+const TIMED: &str = "DTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Europe/Berlin:20260302T100000";
+
+async fn put(mailbox: &Mailbox, id: &CollectionId, file: &str, body: &Bytes) -> Result<Written, Error> {
+    mailbox.put(id, &name(file), &Conditions::default(), body.clone()).await
+}
+
+async fn body(mailbox: &Mailbox, id: &CollectionId, file: &str) -> (Bytes, ETag) {
+    let object = mailbox.get(id, &name(file)).await.unwrap().unwrap_or_else(|| panic!("{file} is not there"));
+    (object.body, object.head.etag)
+}
+
+/// The same contact in vCard 4.0.
+async fn card4(mailbox: &Mailbox, id: &CollectionId, file: &str) -> Bytes {
+    mailbox.get(id, &name(file)).await.unwrap().unwrap().vcard4.unwrap_or_default()
+}
+
+async fn text_of(mailbox: &Mailbox, file: &str) -> String {
+    String::from_utf8(body(mailbox, &calendar(), file).await.0.to_vec()).unwrap()
+}
+
+/// A gateway whose mirror knows nothing.
+async fn elsewhere(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
+    let store = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(FRESH, store.path(), exdav::gateway::Settings::default());
+    (gateway.sign_in(USER, PASSWORD).await.unwrap(), store)
+}
+
+/// What a case's client sends.
+fn input(case: &Path) -> Option<Bytes> {
+    let read = |file: &str| std::fs::read(case.join(file)).ok().map(Bytes::from);
+    read("input.ics").or_else(|| read("input.vcf"))
+}
+
+fn reference_cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared =
+        std::env::var_os("EXDAV_CASES").map_or_else(|| root.join("../shared/mapping/cases"), PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(&shared) else {
+        println!("reference cases: {} is absent", shared.display());
+        return Vec::new();
+    };
+    let mut cases: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|case| input(case).is_some() && !case.join("before.xml").exists());
+    cases.sort();
+    cases
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_taken_comes_back_to_the_octet_from_any_gateway() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let mut stored = Vec::new();
+    for case in reference_cases() {
+        let title = case.file_name().unwrap().to_string_lossy().into_owned();
+        let (id, file) = match title.chars().next() {
+            Some('t') => (tasks(), format!("{title}.ics")),
+            Some('c') => (contacts(), format!("{title}.vcf")),
+            _ => (calendar(), format!("{title}.ics")),
+        };
+        let sent = input(&case).unwrap();
+        let expected = std::fs::read_to_string(case.join("expect.md")).unwrap();
+        let expected = expected.split("## With the setting").next().unwrap();
+        match put(&mailbox, &id, &file, &sent).await {
+            Ok(written) => {
+                assert!(!expected.contains("status 403"), "{title} was taken");
+                let (got, etag) = body(&mailbox, &id, &file).await;
+                if let Some(promised) = written.etag {
+                    let same = got == sent || card4(&mailbox, &id, &file).await == sent;
+                    assert!(same && etag == promised, "{title}: {}", String::from_utf8_lossy(&got));
+                }
+                stored.push((title, id, file, got, etag));
+            }
+            Err(Error::Refused(_)) => assert!(expected.contains("status 403"), "{title} was refused"),
+            Err(error) => panic!("{title}: {error}"),
+        }
+    }
+    let (other, _store) = elsewhere(&stage).await;
+    for (title, id, file, got, etag) in stored {
+        assert_eq!(body(&other, &id, &file).await, (got, etag), "{title} from another gateway");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_create_and_a_delete_cost_one_call() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    mailbox.list(&calendar()).await.unwrap();
+    stage.reset().await;
+    put(&mailbox, &calendar(), "one.ics", &event("one", TIMED)).await.unwrap();
+    assert_eq!(stage.calls().await, [("CreateItem".to_owned(), 1)].into());
+    stage.reset().await;
+    mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), Others::Told).await.unwrap();
+    assert_eq!(stage.calls().await, [("DeleteItem".to_owned(), 1)].into());
+    assert!(mailbox.get(&calendar(), &name("one.ics")).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_knows_an_old_version_is_stopped_even_when_the_mirror_is_old_too() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let first = put(&mailbox, &calendar(), "x.ics", &event("x", TIMED)).await.unwrap().etag.unwrap();
+    // Another gateway changes it; this one's mirror does not know.
+    let (other, _store) = elsewhere(&stage).await;
+    put(&other, &calendar(), "x.ics", &event("x", &format!("{TIMED}\nSUMMARY:theirs"))).await.unwrap();
+    let conditions = Conditions { if_match: Some(Tags::These(vec![first])), ..Conditions::default() };
+    let mine = event("x", &format!("{TIMED}\nSUMMARY:mine"));
+    let outcome = mailbox.put(&calendar(), &name("x.ics"), &conditions, mine).await;
+    assert!(matches!(outcome, Err(Error::Changed)), "{outcome:?}");
+    assert!(text_of(&mailbox, "x.ics").await.contains("SUMMARY:theirs"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_uid_that_another_object_has_is_refused_with_its_name() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    put(&mailbox, &calendar(), "a.ics", &event("same", TIMED)).await.unwrap();
+    match put(&mailbox, &calendar(), "b.ics", &event("same", TIMED)).await {
+        Err(Error::Refused(refusal)) => assert_eq!(refusal.reason, Reason::UidConflict(name("a.ics"))),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_in_outlook_and_what_outlook_cannot_see_both_survive() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let sent = event("both", &format!("{TIMED}\nSUMMARY:Before\nURL:https://example.com/1\nX-OWN;A=b:kept"));
+    put(&mailbox, &calendar(), "both.ics", &sent).await.unwrap();
+    let dump = stage.dump(USER).await.to_string();
+    assert!(dump.contains("Before"));
+    let found = stage
+        .colleague(
+            USER,
+            "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
+             <m:Restriction><t:IsEqualTo><t:FieldURI FieldURI='item:Subject'/><t:FieldURIOrConstant>\
+             <t:Constant Value='Before'/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>\
+             <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>",
+        )
+        .await;
+    let id = found.split("<t:ItemId ").nth(1).unwrap_or_else(|| panic!("{found}"));
+    let id = id.split("/>").next().unwrap();
+    let changed = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:UpdateItem ConflictResolution='AlwaysOverwrite' MessageDisposition='SaveOnly' \
+                 SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange><t:ItemId {id}/>\
+                 <t:Updates><t:SetItemField><t:FieldURI FieldURI='item:Subject'/><t:CalendarItem>\
+                 <t:Subject>After</t:Subject></t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange>\
+                 </m:ItemChanges></m:UpdateItem>"
+            ),
+        )
+        .await;
+    assert!(changed.contains("NoError"), "{id}: {changed}");
+    let text = text_of(&mailbox, "both.ics").await;
+    for line in ["SUMMARY:After", "URL:https://example.com/1", "X-OWN;A=b:kept", "DTSTAMP:"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(!text.contains("Before"));
+}
+
+const SERIES: &str = "DTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Europe/Berlin:20260302T100000\n\
+                      RRULE:FREQ=WEEKLY;COUNT=6\nSUMMARY:Weekly";
+
+fn series(master: &str, overrides: &str) -> Bytes {
+    let one = event("series", &format!("{SERIES}{master}"));
+    let text = String::from_utf8(one.to_vec()).unwrap();
+    let more = overrides.trim().replace('\n', "\r\n");
+    let more = if more.is_empty() { more } else { format!("{more}\r\n") };
+    text.replace("END:VCALENDAR", &format!("{more}END:VCALENDAR")).into()
+}
+
+const MOVED: &str = "BEGIN:VEVENT\nUID:series\nDTSTAMP:20260101T000000Z\nRECURRENCE-ID;TZID=Europe/Berlin:20260309T090000\n\
+                     DTSTART;TZID=Europe/Berlin:20260310T140000\nDTEND;TZID=Europe/Berlin:20260310T150000\nSUMMARY:Moved\nEND:VEVENT";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_is_changed_step_by_step_and_stays_what_the_client_wrote() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let steps = [
+        series("", ""),
+        series("", MOVED),
+        series("\nEXDATE;TZID=Europe/Berlin:20260316T090000", MOVED),
+        // Coming back takes the series anew.
+        series("", MOVED),
+        series("\nLOCATION:Hall", ""),
+    ];
+    for (step, text) in steps.iter().enumerate() {
+        put(&mailbox, &calendar(), "series.ics", text).await.unwrap_or_else(|e| panic!("step {step}: {e}"));
+        let (other, _store) = elsewhere(&stage).await;
+        let (got, _) = body(&other, &calendar(), "series.ics").await;
+        assert_eq!(&got, text, "step {step}");
+    }
+}
