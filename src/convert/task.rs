@@ -172,8 +172,9 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
         (
             'V',
             [
-                item.filled("Status").unwrap_or_default(),
-                item.filled("PercentComplete").unwrap_or_default(),
+                // What Exchange says of a task of which nothing was said.
+                item.filled("Status").unwrap_or_else(|| "NotStarted".to_owned()),
+                item.filled("PercentComplete").unwrap_or_else(|| "0".to_owned()),
                 date(completed(item)),
             ]
             .join(UNIT),

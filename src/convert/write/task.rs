@@ -6,7 +6,7 @@ use super::rule;
 use super::{Current, Plan};
 use crate::ews::field;
 use crate::ews::types::ItemClass;
-use crate::ews::types::write::{Change, Notify, Value};
+use crate::ews::types::write::{Change, Field, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::moment::{Zones, length};
@@ -62,9 +62,7 @@ pub fn plan(
     ];
     if let Some(current) = current {
         changes.retain(|change| match &change.field {
-            crate::ews::types::write::Field::Extended(property) => {
-                current.item.extended(property).map(Value::Text) != change.value
-            }
+            Field::Extended(property) => current.item.extended(property).map(Value::Text) != change.value,
             _ => true,
         });
     }
@@ -87,12 +85,13 @@ pub fn plan(
     }
     let is_html = changes.iter().any(|c| matches!(c.value, Some(Value::Body { is_html: true, .. })));
     // Exchange derives each of these from the others.
-    let has_state = changes.iter().any(|change| {
-        matches!(
-            &change.field,
-            crate::ews::types::write::Field::Uri("task:CompleteDate" | "task:PercentComplete")
-        )
-    });
+    let state = |change: &Change| {
+        let Field::Uri(uri) = &change.field else { return false };
+        let is_new = Change::text("task:Status", "NotStarted") == *change;
+        ["task:CompleteDate", "task:PercentComplete", "task:Status"].contains(uri)
+            && !(is_new && current.is_none())
+    };
+    let has_state = changes.iter().any(state);
     Ok(Plan {
         class: ItemClass::Task,
         uid,
