@@ -6,6 +6,8 @@ use crate::ews::field;
 use crate::ews::types::Item;
 use crate::model::object::Span;
 use crate::text::{Component, Line};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,6 +79,7 @@ impl Card {
 pub(super) fn render(
     context: &Context,
     item: &Item,
+    photo: Option<&[u8]>,
     groups: Groups,
     sums: &BTreeMap<char, String>,
     project: impl Fn(Version, &str) -> Component,
@@ -99,6 +102,7 @@ pub(super) fn render(
     if let Some((octets, kept)) = kept
         && let Ok(text) = Component::parse(&octets)
     {
+        let (text, octets) = with_photo(text, octets, photo);
         let is_v4 = text.value("VERSION").map(str::trim) == Some("4.0");
         let (same, other) = if is_v4 { (&v4, &mut v3) } else { (&v3, &mut v4) };
         let changed = kept.changed(sums);
@@ -127,6 +131,37 @@ pub(super) fn render(
         span: Span::default(),
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
         attachments: Vec::new(),
+    }
+}
+
+/// Puts a photo's octets back in their place.
+fn with_photo(mut text: Component, octets: Bytes, photo: Option<&[u8]>) -> (Component, Bytes) {
+    let is_place = |line: &Line| line.name == "PHOTO" && line.value == super::write::PHOTO_PLACE;
+    if !text.lines.iter().any(is_place) {
+        return (text, octets);
+    }
+    let data = photo.map(|photo| STANDARD.encode(photo));
+    text.lines.retain(|line| data.is_some() || !is_place(line));
+    for line in text.lines.iter_mut().filter(|line| is_place(line)) {
+        let data = data.clone().unwrap_or_default();
+        line.value = if line.param("ENCODING").is_some() {
+            data
+        } else {
+            format!("data:{};base64,{data}", media_type(photo.unwrap_or_default()))
+        };
+    }
+    let octets = Bytes::from(text.write());
+    (text, octets)
+}
+
+/// The media type of a picture by its first octets.
+pub(super) fn media_type(picture: &[u8]) -> &'static str {
+    match picture {
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [b'G', b'I', b'F', ..] => "image/gif",
+        [b'B', b'M', ..] => "image/bmp",
+        [b'R', b'I', b'F', b'F', ..] => "image/webp",
+        _ => "image/jpeg",
     }
 }
 

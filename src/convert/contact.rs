@@ -15,7 +15,7 @@ use jiff::civil::{Date, Time};
 use std::collections::BTreeMap;
 
 /// Lines that Exchange changes together: THE table.
-const GROUPS: Groups = &[
+pub(super) const GROUPS: Groups = &[
     ('N', &["FN", "N", "NICKNAME"], None),
     ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"], None),
     ('O', &["ORG", "TITLE", "ROLE"], None),
@@ -46,10 +46,11 @@ const GROUPS: Groups = &[
 ];
 
 /// Key, types in 3.0, types in 4.0, Apple's label.
-type Phone = (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
+pub(super) type Phone =
+    (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
 
 /// How a phone is told: THE table of phones.
-const PHONES: [Phone; 21] = [
+pub(super) const PHONES: [Phone; 21] = [
     ("BusinessPhone", &["WORK", "VOICE"], &["work", "voice"], None),
     ("BusinessPhone2", &["WORK", "VOICE"], &["work", "voice"], None),
     ("BusinessFax", &["WORK", "FAX"], &["work", "fax"], None),
@@ -77,7 +78,7 @@ const PHONES: [Phone; 21] = [
 const NO_YEAR: i16 = 1604;
 
 pub(super) fn render(context: &Context, item: &Item, photo: Option<&[u8]>) -> Rendered {
-    card::render(context, item, GROUPS, &sums(item), |version, uid| {
+    card::render(context, item, photo, GROUPS, &sums(item), |version, uid| {
         project(context, item, photo, version, uid)
     })
 }

@@ -9,7 +9,7 @@ use crate::text::{Component, Line, escape};
 use std::collections::{BTreeMap, HashMap};
 
 /// Lines that Exchange changes together: THE table.
-const GROUPS: Groups = &[
+pub(super) const GROUPS: Groups = &[
     ('N', &["FN", "N"], None),
     ('M', &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"], None),
     ('B', &["NOTE"], None),
@@ -17,7 +17,7 @@ const GROUPS: Groups = &[
 ];
 
 pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, String>) -> Rendered {
-    card::render(context, item, GROUPS, &sums(item), |version, uid| {
+    card::render(context, item, None, GROUPS, &sums(item), |version, uid| {
         project(context, item, uids, version, uid)
     })
 }

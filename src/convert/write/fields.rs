@@ -240,7 +240,7 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachment
                             (None, None) => {
                                 let octets = || "application/octet-stream".to_owned();
                                 let media_type = line.param("FMTTYPE").map_or_else(octets, str::to_owned);
-                                new.push(Attached { name, media_type, content });
+                                new.push(Attached { name, media_type, content, is_photo: false });
                                 Place::New(new.len() - 1)
                             }
                         },

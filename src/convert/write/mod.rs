@@ -8,12 +8,15 @@
 //! **Invariant:** no series is written that would repeat on other days than the client's, but for the end of short
 //! months in endless series, which Exchange cannot leave out.
 
+mod contact;
 mod event;
 mod fields;
 mod rule;
 mod series;
 mod task;
 mod zone;
+
+pub(super) use contact::PHOTO_PLACE;
 
 use super::kept;
 use super::{Context, Related};
@@ -46,6 +49,8 @@ pub struct Attached {
     pub media_type: String,
     /// Octets.
     pub content: Vec<u8>,
+    /// The picture of a contact.
+    pub is_photo: bool,
 }
 
 /// Changes of one occurrence, by its number in the series from 1, deleted ones counted.
@@ -153,9 +158,7 @@ pub fn plan(
             let calendar = calendar(octets, "VTODO")?;
             task::plan(context, name, octets, &calendar, current)
         }
-        CollectionKind::AddressBook => {
-            Err(Refusal::new(Reason::UnsupportedData, "contacts cannot be written yet".to_owned()))
-        }
+        CollectionKind::AddressBook => contact::plan(context, name, octets, current),
     }
 }
 

@@ -103,7 +103,7 @@ impl Mailbox {
             }
         };
         let rendered = convert::render(&context, &item, &related).ok();
-        let is_same = rendered.is_some_and(|rendered| rendered.body == *body);
+        let is_same = rendered.is_some_and(|r| r.body == *body || r.vcard4.is_some_and(|card| card == *body));
         // Exchange has it: that the mirror cannot take it now is no failure of the write.
         let head = self.follower().record(id, item, related).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a write could not be noted in the mirror");
@@ -135,7 +135,11 @@ impl Mailbox {
         let Some(entry) = self.mirror().run(move |mirror| mirror.entry(&key, &member)).await? else {
             return Ok(None);
         };
-        let class = class_of(kind);
+        let class = match kind {
+            // Lists are members of address books, too.
+            CollectionKind::AddressBook if is_list(&entry.body) => ItemClass::DistributionList,
+            _ => class_of(kind),
+        };
         let Some((item, related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
             self.follower().distrust(id);
             return Err(Error::Changed);
@@ -276,7 +280,7 @@ impl Mailbox {
                 .map(|a| NewAttachment {
                     name: a.name.clone(),
                     content_type: a.media_type.clone(),
-                    is_contact_photo: false,
+                    is_contact_photo: a.is_photo,
                     content: a.content.clone(),
                 })
                 .collect();
@@ -314,6 +318,12 @@ impl Mailbox {
         let item = Item::predicted(plan.class, Some(&item), id, &[keep]);
         Ok((item, related))
     }
+}
+
+/// Whether a card is that of a list.
+fn is_list(body: &[u8]) -> bool {
+    let kind = b"KIND:group";
+    body.windows(kind.len()).any(|window| window.eq_ignore_ascii_case(kind))
 }
 
 /// The class of the items that an object of this kind becomes.
