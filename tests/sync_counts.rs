@@ -164,3 +164,34 @@ async fn reads_go_on_while_exchange_is_away() {
     let never_seen = mailbox.list(&contacts()).await;
     assert!(matches!(never_seen, Err(Error::Unavailable { .. })), "{never_seen:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_are_links_or_up_to_a_size_part_of_the_text() {
+    let stage = Stage::lively().await;
+    let attached = async |inline_attachments: u64| {
+        let convert = exdav::convert::Settings { inline_attachments, ..exdav::convert::Settings::default() };
+        let public_url = "https://dav.example.test".to_owned();
+        let settings = exdav::gateway::Settings { public_url, ..exdav::gateway::Settings::default() };
+        let gateway = stage.gateway_rendering(LONG, stage.store.path(), settings, convert);
+        let mailbox = gateway.sign_in(USER, support::PASSWORD).await.unwrap();
+        let mut found = BTreeSet::new();
+        for head in mailbox.list(&calendar()).await.unwrap() {
+            let object = mailbox.get(&calendar(), &head.name).await.unwrap().unwrap();
+            let tree = exdav::text::Component::parse(&object.body).unwrap();
+            let lines = tree.children.iter().flat_map(|event| event.lines_named("ATTACH"));
+            found.extend(lines.map(|line| (line.param("ENCODING").map(str::to_owned), line.value.clone())));
+        }
+        found
+    };
+    let links = attached(0).await;
+    assert!(links.len() > 3, "{links:?}");
+    assert!(
+        links
+            .iter()
+            .all(|(encoding, url)| encoding.is_none() && url.starts_with("https://dav.example.test/"))
+    );
+    let inline = attached(1 << 20).await;
+    let agenda = "MS4gTnVtYmVycwoyLiBPdGhlcgo=".to_owned();
+    assert_eq!(inline, BTreeSet::from([(Some("BASE64".to_owned()), agenda)]));
+    assert_eq!(attached(5).await, links, "what is larger stays a link");
+}

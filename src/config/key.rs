@@ -351,5 +351,14 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             doc: "The property that carries formatted descriptions beside the plain text.",
             set: |config, text| value::choice(&HTML, text).map(|form| config.convert.html = form),
         },
+        Key {
+            table: "calendar",
+            name: "inline_attachments",
+            form: SIZE,
+            default: Some("\"0 KB\""),
+            example: "\"1 MB\"",
+            doc: "Attachments up to this size are part of the event's text; larger ones are links to exdav.",
+            set: |config, text| value::size(text).map(|size| config.convert.inline_attachments = size),
+        },
     ]
 });

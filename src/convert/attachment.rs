@@ -4,6 +4,8 @@ use super::{Attachment, Context, identity};
 use crate::ews::types::{AttachmentKind, Item};
 use crate::model::id::ResourceName;
 use crate::text::{Component, Line};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// ATTACH lines, and what can be fetched through them. Parts of the body are none.
 pub(super) fn lines(context: &Context, item: &Item, name: &ResourceName) -> (Vec<Line>, Vec<Attachment>) {
@@ -24,7 +26,15 @@ pub(super) fn lines(context: &Context, item: &Item, name: &ResourceName) -> (Vec
             }
         };
         let managed_id = identity::hash(&found.id, 32);
-        if let Some(url) = &context.attachment_url {
+        if let Some(octets) = context.contents.get(&found.id) {
+            lines.push(
+                Line::raw("ATTACH", STANDARD.encode(octets))
+                    .with("FMTTYPE", &media_type)
+                    .with("ENCODING", "BASE64")
+                    .with("VALUE", "BINARY")
+                    .with("FILENAME", &file),
+            );
+        } else if let Some(url) = &context.attachment_url {
             lines.push(
                 Line::raw("ATTACH", url(name, &managed_id))
                     .with("MANAGED-ID", &managed_id)

@@ -65,6 +65,7 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag 
     let mut parts = vec![
         RENDERING_VERSION.to_string(),
         html.to_owned(),
+        context.settings.inline_attachments.to_string(),
         context.zone.to_string(),
         item.id.change_key.clone(),
     ];

@@ -21,9 +21,11 @@ mod vtimezone;
 pub mod write;
 mod zone;
 
-use crate::ews::types::{Item, ItemClass};
+use crate::ews::types::{AttachmentKind, Item, ItemClass};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::object::Span;
+use crate::model::zone::Zone;
+use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -41,6 +43,8 @@ const PRODID: &str = concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//E
 pub struct Settings {
     /// How a body with mark-up is handed out beside its text.
     pub html: HtmlForm,
+    /// Attachments of up to so many octets are part of the text; larger ones are links. 0: all are links.
+    pub inline_attachments: u64,
 }
 
 /// The property that carries HTML.
@@ -71,6 +75,8 @@ pub struct Context {
     pub attachment_url: Option<AttachmentUrl>,
     /// SMTP addresses by X.500 name or display name, as the directory resolved them. See [`names_to_resolve`].
     pub directory: Arc<HashMap<String, String>>,
+    /// Contents of attachments that are part of the text, by Exchange's id of them.
+    pub contents: Arc<HashMap<String, Bytes>>,
     /// How to render.
     pub settings: Settings,
 }
@@ -89,6 +95,7 @@ impl Context {
             zone: Arc::from("UTC"),
             attachment_url: None,
             directory: Arc::default(),
+            contents: Arc::default(),
             settings: Settings::default(),
         }
     }
@@ -161,6 +168,24 @@ pub struct Related {
 /// Exchange's id of the attachment that is a contact's photo.
 pub fn photo(item: &Item) -> Option<String> {
     contact::photo(item)
+}
+
+/// Exchange's ids of the attachments that the settings want to be part of the text. See [`Context::contents`].
+pub fn inline_attachments(settings: &Settings, item: &Item) -> Vec<String> {
+    let limit = settings.inline_attachments;
+    let wanted = item.attachments().into_iter().filter(|found| {
+        attachment::is_shown(found) && found.kind == AttachmentKind::File && found.size <= limit && limit > 0
+    });
+    wanted.map(|found| found.id).collect()
+}
+
+/// A VCALENDAR with the rules of a zone; `None` for UTC and for unknown names. RFC 4791 5.2.2
+pub fn zone_text(name: &str) -> Option<String> {
+    let mut calendar = Component::new("VCALENDAR");
+    calendar.push(Line::raw("VERSION", "2.0"));
+    calendar.push(Line::raw("PRODID", concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN")));
+    calendar.children.push(vtimezone::vtimezone(&Zone::iana(name)?, 2010)?);
+    Some(calendar.write())
 }
 
 /// Renders an item.

@@ -3,8 +3,9 @@
 use super::error::Error;
 use super::write::Turns;
 use super::{Freshness, Principal};
+use crate::convert;
 use crate::mirror::{Entry, Folder, Mirror};
-use crate::model::collection::Collection;
+use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::sync::Follower;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,8 @@ struct Inner {
     principal: Principal,
     follower: Follower,
     zone: Arc<str>,
+    /// The rules of that zone, as iCalendar text.
+    zone_text: Option<String>,
     /// When Exchange last answered, in seconds.
     seen: AtomicI64,
     /// When Exchange last failed to answer, in seconds; 0 for never.
@@ -33,10 +36,12 @@ struct Inner {
 impl Mailbox {
     pub(super) fn new(principal: Principal, follower: Follower, zone: Arc<str>, now: Timestamp) -> Self {
         let seen = AtomicI64::new(now.as_second());
+        let zone_text = convert::zone_text(&zone);
         Self(Arc::new(Inner {
             principal,
             follower,
             zone,
+            zone_text,
             seen,
             missed: AtomicI64::new(0),
             turns: Turns::default(),
@@ -78,7 +83,13 @@ impl Mailbox {
             }
             Err(error) => return Err(error),
         };
-        Ok(folders.into_iter().map(|folder| folder.collection).collect())
+        let mut collections: Vec<Collection> = folders.into_iter().map(|folder| folder.collection).collect();
+        for collection in collections.iter_mut().filter(|c| c.kind != CollectionKind::AddressBook) {
+            if collection.timezone.is_none() {
+                collection.timezone.clone_from(&self.0.zone_text);
+            }
+        }
+        Ok(collections)
     }
 
     /// One collection, or `None` when there is none of that name.

@@ -276,6 +276,7 @@ impl Gateway {
             zone: Arc::clone(&inner.zone),
             attachment_url: None,
             directory: Arc::default(),
+            contents: Arc::default(),
             settings: inner.convert,
         };
         let links = (!inner.settings.public_url.is_empty()).then(|| {

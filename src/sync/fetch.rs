@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Ids of one GetItem. FACTS 3
 const BATCH: usize = 100;
-/// Photos of one GetAttachment: some hundred kilobytes each.
+/// Photos and other attachments of one GetAttachment: some hundred kilobytes each.
 const PICTURES: usize = 25;
 /// Names that one refresh looks up in the directory.
 const MOST_NAMES: usize = 50;
@@ -179,7 +179,24 @@ impl Follower {
             let address = self.session().resolve_name(&name).await?;
             self.learn(name, address.unwrap_or_default());
         }
-        Ok(self.context(id))
+        let mut context = self.context(id);
+        let all = items.iter().flat_map(|(item, related)| std::iter::once(item).chain(&related.exceptions));
+        let wanted: Vec<String> =
+            all.flat_map(|item| convert::inline_attachments(&context.settings, item)).collect();
+        let mut contents = HashMap::new();
+        for chunk in wanted.chunks(PICTURES) {
+            let ids: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            for (id, content) in chunk.iter().zip(self.session().get_attachments(&ids).await?) {
+                match content {
+                    Ok(octets) => drop(contents.insert(id.clone(), octets.into())),
+                    Err(error) if error.is_transient() => return Err(error.into()),
+                    // It stays a link.
+                    Err(error) => tracing::warn!(%error, "an attachment cannot be fetched"),
+                }
+            }
+        }
+        context.contents = Arc::new(contents);
+        Ok(context)
     }
 }
 

@@ -36,6 +36,16 @@ impl Stage {
     }
 
     pub fn gateway_with(&self, freshness: Duration, store: &Path, settings: Settings) -> Gateway {
+        self.gateway_rendering(freshness, store, settings, convert::Settings::default())
+    }
+
+    pub fn gateway_rendering(
+        &self,
+        freshness: Duration,
+        store: &Path,
+        settings: Settings,
+        convert: convert::Settings,
+    ) -> Gateway {
         let ews = ews::Settings {
             url: format!("http://{}/EWS/Exchange.asmx", self.exchange.exchange),
             patience: Duration::from_secs(2),
@@ -46,7 +56,7 @@ impl Stage {
         let links = |segment: &str, id: &CollectionId, name: &ResourceName, managed: &str| {
             format!("/{segment}/{id}/{name}/{managed}")
         };
-        Gateway::new(settings, ews, mirror, sync, convert::Settings::default(), links).unwrap()
+        Gateway::new(settings, ews, mirror, sync, convert, links).unwrap()
     }
 
     pub async fn mailbox(&self, freshness: Duration) -> Mailbox {
