@@ -585,7 +585,9 @@ fn what_clients_write_becomes_what_the_cases_say() {
             println!("pass {}", case.name);
         } else {
             println!("FAIL {}", case.name);
-            wrong.iter().for_each(|line| println!("    {line}"));
+            for line in &wrong {
+                println!("    {line}");
+            }
             failed.push(case.name.clone());
         }
     }

@@ -224,7 +224,7 @@ impl Follower {
         loop {
             let page = session.sync_hierarchy(state.as_deref()).await?;
             folders.extend(page.changes.into_iter().filter_map(|change| match change {
-                FolderChange::Written(folder) => Some(folder),
+                FolderChange::Written(folder) => Some(*folder),
                 FolderChange::Gone(_) => None,
             }));
             let stuck = state.as_deref() == Some(page.sync_state.as_str());

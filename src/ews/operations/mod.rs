@@ -40,7 +40,7 @@ pub struct Page<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub enum FolderChange {
     /// New or changed.
-    Written(Folder),
+    Written(Box<Folder>),
     /// Gone.
     Gone(String),
 }
@@ -88,7 +88,11 @@ impl Session {
             .await?;
         let message = check(messages(&answer).next().ok_or_else(|| missing("response message"))?)?;
         let read = |change: &Element| match change.name().local() {
-            "Create" | "Update" => change.children().next().and_then(Folder::read).map(FolderChange::Written),
+            "Create" | "Update" => change
+                .children()
+                .next()
+                .and_then(Folder::read)
+                .map(|folder| FolderChange::Written(Box::new(folder))),
             "Delete" => Some(FolderChange::Gone(change.find("FolderId")?.attribute("Id")?.to_owned())),
             _ => None,
         };

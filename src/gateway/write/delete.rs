@@ -63,7 +63,7 @@ impl Mailbox {
                     match session.answer(&item.id, Answer::Decline, "", true).await {
                         Ok(()) => return Ok(self.follower().record_gone(id, entry.upstream).await?),
                         Err(error) => {
-                            tracing::warn!(%error, "a meeting cannot be declined and is only removed")
+                            tracing::warn!(%error, "a meeting cannot be declined and is only removed");
                         }
                     }
                 }

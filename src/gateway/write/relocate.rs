@@ -70,14 +70,14 @@ impl Mailbox {
         let class = class(source.kind, &entry.body);
         let renamed = self.rename(&entry, item.clone(), to.1, class).await;
         let replaced = match (&renamed, &there) {
-            (Ok(_), Some(old)) => self.throw_away(old).await,
+            (Ok(()), Some(old)) => self.throw_away(old).await,
             _ => Ok(()),
         };
         let mut gone = Vec::new();
         if how == Relocation::Move && !is_rename {
             gone.push((from.0.clone(), entry.upstream.clone()));
         }
-        if let (Ok(()), Ok(_), Some(old)) = (&replaced, &renamed, &there) {
+        if let (Ok(()), Ok(()), Some(old)) = (&replaced, &renamed, &there) {
             gone.push((to.0.clone(), old.upstream.clone()));
         }
         let head = self.follower().record_relocated((to.0, &item.id, class), gone).await;
