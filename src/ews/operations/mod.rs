@@ -38,6 +38,7 @@ pub struct Page<T> {
 
 /// A change of the folder tree.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "most of them are the large one")]
 pub enum FolderChange {
     /// New or changed.
     Written(Box<Folder>),
