@@ -234,3 +234,28 @@ async fn writes_during_a_long_refresh_stay() {
     assert_eq!(mailbox.list(&calendar()).await.unwrap().len(), 602);
     assert_eq!(text(&mailbox, "during.ics").await, Some(body));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_that_a_client_cannot_see_stay() {
+    let stage = small().await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { public_url: "https://gw.example.test".to_owned(), ..Settings::default() };
+    let linking = stage.gateway_with(Duration::ZERO, folder.path(), settings);
+    let linking = linking.sign_in(USER, PASSWORD).await.unwrap();
+    let hidden = stage.mailbox(Duration::ZERO).await;
+    let attach = "ATTACH;FMTTYPE=text/plain;FILENAME=a.txt;ENCODING=BASE64;VALUE=BINARY:aGVsbG8=\r\nX-OWN:";
+    let body = single("one", "x").replace("X-OWN:", attach);
+    put(&linking, "one.ics", &only_new(), &body).await.unwrap();
+    assert!(text(&linking, "one.ics").await.unwrap().contains("MANAGED-ID="));
+    let seen = text(&hidden, "one.ics").await.unwrap();
+    assert!(!seen.contains("ATTACH"), "{seen}");
+    let edited = seen.replace("SUMMARY:x", "SUMMARY:y");
+    put(&hidden, "one.ics", &Conditions::default(), &edited).await.unwrap();
+    let after = text(&linking, "one.ics").await.unwrap();
+    assert!(after.contains("SUMMARY:y") && after.contains("MANAGED-ID="), "{after}");
+    let unfolded = after.replace("\r\n ", "");
+    let without: String =
+        unfolded.split_inclusive("\r\n").filter(|line| !line.starts_with("ATTACH")).collect();
+    put(&linking, "one.ics", &Conditions::default(), &without).await.unwrap();
+    assert!(!text(&linking, "one.ics").await.unwrap().contains("MANAGED-ID="), "who sees it can remove it");
+}

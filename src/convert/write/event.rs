@@ -186,7 +186,8 @@ impl Draft<'_> {
         };
         let mut text = self.calendar.clone();
         let known = self.current.map(|current| current.item.attachments()).unwrap_or_default();
-        let Attachments { attach, detach } = fields::attachments(&mut text, &known);
+        let Attachments { attach, detach } =
+            fields::attachments(&mut text, &known, fields::Sight::of(self.context));
         let text = if text == *self.calendar { octets.clone() } else { Bytes::from(text.write()) };
         if !kept::fits(&text) {
             return Err(Refusal::new(

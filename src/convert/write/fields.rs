@@ -2,8 +2,9 @@
 
 use super::super::attachment;
 use super::Attached;
-use crate::ews::types::Attachment;
+use crate::convert::Context;
 use crate::ews::types::write::{Change, Value};
+use crate::ews::types::{Attachment, AttachmentKind};
 use crate::text::moment::{Length, length};
 use crate::text::{Component, Line, split_list};
 use base64::Engine as _;
@@ -212,11 +213,31 @@ enum Place {
     New(usize),
 }
 
+/// Whether the client has seen the attachments that hang on the item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It got links: what it leaves out is to go.
+    Links,
+    /// Attachments are not served: nothing that it leaves out may go.
+    Nothing,
+}
+
+impl Sight {
+    /// What a client sees in this context.
+    pub fn of(context: &Context) -> Self {
+        if context.attachment_url.is_some() { Self::Links } else { Self::Nothing }
+    }
+}
+
 /// Takes octets out of a text and tells what has to be attached and detached. `known` hang on the item already.
-pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachments {
+pub fn attachments(calendar: &mut Component, known: &[Attachment], sight: Sight) -> Attachments {
     let files: Vec<&Attachment> = known.iter().filter(|a| attachment::is_shown(a)).collect();
     let id_of = |a: &Attachment| super::super::identity::hash(&a.id, 32);
     let mut kept: BTreeSet<usize> = BTreeSet::new();
+    let is_reference = |a: &Attachment, url: &str| match &a.kind {
+        AttachmentKind::Reference(known) => known.trim() == url,
+        AttachmentKind::File | AttachmentKind::Item => false,
+    };
     let mut new: Vec<Attached> = Vec::new();
     let mut places: Vec<Place> = Vec::new();
     for component in &mut calendar.children {
@@ -248,6 +269,7 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachment
                 }
                 (None, None) => None,
             }) else {
+                kept.extend(files.iter().position(|a| is_reference(a, line.value.trim())));
                 continue;
             };
             if let Place::Known(at) = place {
@@ -255,6 +277,15 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment]) -> Attachment
             }
             *line = Line::raw(attachment::PLACEHOLDER, "").with("ID", &places.len().to_string());
             places.push(place);
+        }
+    }
+    let main = calendar.children.iter_mut().find(|c| c.name != "VTIMEZONE");
+    if let (Sight::Nothing, Some(main)) = (sight, main) {
+        for at in 0..files.len() {
+            if kept.insert(at) {
+                main.push(Line::raw(attachment::PLACEHOLDER, "").with("ID", &places.len().to_string()));
+                places.push(Place::Known(at));
+            }
         }
     }
     // Numbers count what hangs on the item afterwards: the known ones that stay, then the new ones.

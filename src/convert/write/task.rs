@@ -47,7 +47,7 @@ pub fn plan(
 
     let mut text = calendar.clone();
     let known = current.map(|current| current.item.attachments()).unwrap_or_default();
-    let Attachments { attach, detach } = fields::attachments(&mut text, &known);
+    let Attachments { attach, detach } = fields::attachments(&mut text, &known, fields::Sight::of(context));
     let text = if text == *calendar { octets.clone() } else { Bytes::from(text.write()) };
     if !kept::fits(&text) {
         return Err(Refusal::new(
