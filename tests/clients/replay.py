@@ -2,7 +2,7 @@
 """replay.py GATEWAY USER PASSWORD
 Requests that real programs sent, one file each, against a running gateway: its answers must be what these
 programs need. They lie in $EXDAV_SHARED/clients/<program>/NN-….http (or $EXDAV_REPLAY); without that folder it
-says so. Requests that write are sent after all that read, by the order of their files."""
+says so. Requests that write are sent after all that read, in the order of their files, and undone after each program."""
 import base64
 import collections
 import http.client
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from checks import DAV, Checks, Gateway
 
 READING = {"OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT"}
+WRITING = {"PUT", "DELETE", "PROPPATCH", "MKCALENDAR", "MKCOL"}
 # What is not built yet is counted, not sent.
 LATER = {
     "/feed/": "secret feeds",
@@ -186,6 +187,71 @@ def multistatus_faults(recorded, path, fields, body, text):
     return faults
 
 
+class Writer:
+    """Sends what one program writes, on objects that it made itself here."""
+
+    def __init__(self, stage):
+        self.stage, self.made, self.moved = stage, [], {}
+
+    def place(self, recorded):
+        """Tasks have a collection of their own here; the recorded servers mixed them with events."""
+        path = self.stage.place(recorded, recorded.path)
+        if b"BEGIN:VTODO" in recorded.body:
+            self.moved[path] = path.replace(self.stage.collections["calendar"], self.stage.collections["tasks"])
+        return self.moved.get(path, path)
+
+    def send(self, recorded):
+        """(status, answer, expected statuses), or why it is not sent."""
+        if re.search(rb"\{\{(?!BASIC|ETAG|SCHEDULE_TAG)", recorded.body) or "{{" in recorded.path:
+            return "needs what another program made"
+        path = self.place(recorded)
+        is_new = path not in self.made
+        if not is_new and recorded.field("if-none-match"):  # another program's way to make the same
+            self.stage.gateway.ask("DELETE", path)
+            self.made.remove(path)
+            is_new = True
+        _, fields, body = self.stage.fill(recorded)
+        conditional = [name for name, _ in fields if name.lower() in ("if-match", "if-schedule-tag-match")]
+        if is_new and (conditional or recorded.method == "DELETE"):
+            return "needs what another program made"
+        if not is_new and recorded.method == "PUT":
+            status, headers, _ = self.stage.gateway.ask("GET", path)
+            tags = {"if-match": headers.get("ETag"), "if-schedule-tag-match": headers.get("Schedule-Tag")}
+            fields = [(n, tags.get(n.lower(), v)) for n, v in fields if tags.get(n.lower(), v) is not None]
+        elif recorded.method == "DELETE":
+            fields = [(n, v) for n, v in fields if n.lower() != "if-match"]
+        status, _, text = self.stage.send(recorded.method, path, fields, body)
+        if status in (201, 204) and recorded.method in ("PUT", "MKCALENDAR", "MKCOL") and is_new:
+            self.made.append(path)
+        if recorded.method == "DELETE":
+            self.made.remove(path)
+        expected = {"PUT": {201} if is_new else {204}, "DELETE": {204}, "PROPPATCH": {204, 207}}
+        return status, text, expected.get(recorded.method, {201})
+
+    def undo(self):
+        for path in reversed(self.made):
+            self.stage.gateway.ask("DELETE", path)
+
+
+def replay_writes(check, stage, files, later):
+    """All that writes, program by program."""
+    programs = collections.defaultdict(list)
+    for file in files:
+        recorded = Recorded(file)
+        if recorded.method in WRITING and recorded.is_signed() and recorded.path != "/":
+            programs[file.parent.name].append(recorded)
+    for requests in programs.values():
+        writer = Writer(stage)
+        for recorded in requests:
+            outcome = writer.send(recorded)
+            if isinstance(outcome, str):
+                later[outcome] += 1
+                continue
+            status, text, expected = outcome
+            check(recorded.name, status in expected, f"{status} instead of {expected}: {text[:400]!r}")
+        writer.undo()
+
+
 def main():
     check = Checks()
     shared = Path(os.environ.get("EXDAV_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -201,7 +267,8 @@ def main():
         reason = next((why for part, why in LATER.items() if recorded.path.startswith(part)), None)
         root_put = recorded.method == "PUT" and recorded.path == "/"
         if reason or (recorded.method not in READING and not root_put):
-            later[reason or recorded.method] += 1
+            if reason or recorded.method not in WRITING:
+                later[reason or recorded.method] += 1
             continue
         path, fields, body = stage.fill(recorded)
         status, headers, text = stage.send(recorded.method, path, fields, body)
@@ -219,6 +286,7 @@ def main():
         if status == 301 and (text or not headers.get("Location")):
             faults.append("a redirect has a Location and no body")
         check(recorded.name, not faults, "; ".join(faults[:4]))
+    replay_writes(check, stage, files, later)
     print("later: " + ", ".join(f"{count} {what}" for what, count in sorted(later.items())))
     check.finish()
 
