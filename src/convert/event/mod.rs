@@ -256,7 +256,10 @@ fn merge(
         merged.append(&mut events);
     }
     for zone in projected.children_named("VTIMEZONE") {
-        if !calendar.children_named("VTIMEZONE").any(|known| known.value("TZID") == zone.value("TZID")) {
+        let id = zone.line("TZID").map(Line::unescaped);
+        let is_told = |known: &Component| known.line("TZID").map(Line::unescaped) == id;
+        let is_used = |event: &Component| event.lines.iter().any(|line| line.param("TZID") == id.as_deref());
+        if id.is_some() && merged.iter().any(is_used) && !calendar.children_named("VTIMEZONE").any(is_told) {
             calendar.children.push(zone.clone());
         }
     }
