@@ -111,3 +111,16 @@ async fn while_exchange_is_away_only_those_who_were_let_in_read_on() {
     assert!(other.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert!(!other.text().contains("demo"), "{}", other.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_exchange_no_longer_takes_is_not_shown_to_it_again_and_again() {
+    let stage = Stage::lively().await;
+    let client = Client::of(stage.gateway(Duration::ZERO), USER, PASSWORD).await;
+    client.propfind(&calendar(), "0", "<D:getetag/>").await.expect(207);
+    stage.reset().await;
+    stage.faults(r#"[{"kind": "unauthorized", "times": 100000}]"#).await;
+    for _ in 0..20 {
+        client.propfind(&calendar(), "1", "<D:getetag/>").await.expect(401);
+    }
+    assert!(stage.total().await <= 2, "{:?}", stage.calls().await);
+}

@@ -10,7 +10,7 @@ use crate::model::id::{CollectionId, ResourceName};
 use crate::sync::Follower;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// After a failed look at Exchange the mirror answers at once for this long.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
@@ -29,6 +29,8 @@ struct Inner {
     seen: AtomicI64,
     /// When Exchange last failed to answer, in seconds; 0 for never.
     missed: AtomicI64,
+    /// Exchange no longer takes the password.
+    refused: AtomicBool,
     /// Who is writing which member.
     turns: Turns,
 }
@@ -44,6 +46,7 @@ impl Mailbox {
             zone_text,
             seen,
             missed: AtomicI64::new(0),
+            refused: AtomicBool::new(false),
             turns: Turns::default(),
         }))
     }
@@ -58,6 +61,23 @@ impl Mailbox {
 
     pub(super) fn mirror(&self) -> &Arc<Mirror> {
         self.0.follower.mirror()
+    }
+
+    /// Whether Exchange refused the password since it last accepted it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_accepted(&self) {
+        self.0.refused.store(false, Ordering::Relaxed);
+    }
+
+    /// The next sign-in asks Exchange when it no longer takes the password: it must not see it again and again.
+    fn note(&self, error: Error) -> Error {
+        if matches!(error, Error::SignIn) {
+            self.0.refused.store(true, Ordering::Relaxed);
+        }
+        error
     }
 
     /// IANA name of the zone of floating times.
@@ -81,7 +101,7 @@ impl Mailbox {
                 }
                 known
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.note(error)),
         };
         let mut collections: Vec<Collection> = folders.into_iter().map(|folder| folder.collection).collect();
         for collection in collections.iter_mut().filter(|c| c.kind != CollectionKind::AddressBook) {
@@ -134,7 +154,7 @@ impl Mailbox {
                 inner.missed.store(now.as_second(), Ordering::Relaxed);
                 Ok(on_its_own().or(Some(now)))
             }
-            Err(error) => Err(error),
+            Err(error) => Err(self.note(error)),
         }
     }
 

@@ -25,7 +25,8 @@ use subtle::ConstantTimeEq as _;
 pub struct Settings {
     /// How long Exchange's yes to a password holds.
     pub recheck: Duration,
-    /// How long Exchange's no holds: a client with an old password must not lock the account.
+    /// How long Exchange's no holds: a client with an old password must not lock the account. Twice as long each time
+    /// the same password is refused again, up to [`Settings::recheck`].
     pub refusal: Duration,
     /// How long the mirror answers on its own while Exchange is away.
     pub offline: Duration,
@@ -64,7 +65,7 @@ struct Inner {
     zone: Arc<str>,
     secret: [u8; 32],
     known: Mutex<HashMap<String, Known>>,
-    refused: Mutex<HashMap<Digest, Instant>>,
+    refused: Mutex<HashMap<Digest, Refused>>,
     turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -80,8 +81,25 @@ struct Known {
     mailbox: Mailbox,
 }
 
+/// A password that Exchange refused.
+#[derive(Clone, Copy)]
+struct Refused {
+    at: Instant,
+    times: u32,
+}
+
+impl Refused {
+    fn hold(self, settings: &Settings) -> Duration {
+        let doubled = settings.refusal.saturating_mul(1 << self.times.saturating_sub(1).min(16));
+        doubled.min(settings.recheck.max(settings.refusal))
+    }
+}
+
 impl Known {
     fn is_open(&self, settings: &Settings) -> bool {
+        if self.mailbox.is_refused() {
+            return false;
+        }
         let age = self.accepted.elapsed();
         let is_waiting = self.missed.is_some_and(|at| at.elapsed() < PATIENCE);
         age < settings.recheck || (is_waiting && age < settings.offline)
@@ -186,12 +204,13 @@ impl Gateway {
     }
 
     fn remembered(&self, key: &str, digest: &Digest) -> Option<Result<Mailbox, Error>> {
-        if lock(&self.0.refused).get(digest).is_some_and(|at| at.elapsed() < self.0.settings.refusal) {
+        let settings = &self.0.settings;
+        if lock(&self.0.refused).get(digest).is_some_and(|no| no.at.elapsed() < no.hold(settings)) {
             return Some(Err(Error::SignIn));
         }
         let known = lock(&self.0.known).get(key).cloned()?;
         let same = bool::from(known.digest.ct_eq(digest));
-        (same && known.is_open(&self.0.settings)).then_some(Ok(known.mailbox))
+        (same && known.is_open(settings)).then_some(Ok(known.mailbox))
     }
 
     async fn ask(&self, login: &str, key: &str, password: &str, digest: Digest) -> Result<Mailbox, Error> {
@@ -208,6 +227,8 @@ impl Gateway {
                     }
                     None => self.open(login, session).await?,
                 };
+                mailbox.note_accepted();
+                lock(&self.0.refused).remove(&digest);
                 mailbox.follower().note_distinguished(&folders);
                 let mut known = lock(&self.0.known);
                 if known.len() >= MOST_REMEMBERED {
@@ -228,16 +249,17 @@ impl Gateway {
                 }
                 let mut refused = lock(&self.0.refused);
                 if refused.len() >= MOST_REMEMBERED {
-                    let refusal = self.0.settings.refusal;
-                    refused.retain(|_, at| at.elapsed() < refusal);
+                    refused.retain(|_, no| no.at.elapsed() < no.hold(&self.0.settings));
                 }
-                refused.insert(digest, Instant::now());
+                let times = refused.get(&digest).map_or(1, |no| no.times.saturating_add(1));
+                refused.insert(digest, Refused { at: Instant::now(), times });
                 Err(Error::SignIn)
             }
             Err(error) => match before {
                 // Exchange is away: its last yes to this very password holds a while longer.
                 Some(known)
                     if same
+                        && !known.mailbox.is_refused()
                         && known.accepted.elapsed() < self.0.settings.offline
                         && matches!(Error::from(error.clone()), Error::Unavailable { .. }) =>
                 {
@@ -302,12 +324,21 @@ fn principal(login: &str) -> Principal {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
-    use crate::model::id::login_segment;
+    use super::*;
 
     #[test]
     fn segments_are_one_to_one_with_logins() {
         assert_eq!(login_segment("demo@example.com"), "demo~40example.com");
         assert_eq!(login_segment("corp\\jörg~x"), "corp~5Cj~C3~B6rg~7Ex");
+    }
+
+    #[test]
+    fn a_password_that_is_refused_again_and_again_is_asked_for_less_and_less() {
+        let settings = Settings::default();
+        let hold = |times| Refused { at: Instant::now(), times }.hold(&settings).as_secs();
+        assert_eq!([1, 2, 3, 4].map(hold), [10, 20, 40, 80]);
+        assert_eq!(hold(u32::MAX), settings.recheck.as_secs());
     }
 }
