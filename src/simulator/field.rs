@@ -17,6 +17,10 @@ pub enum Class {
     Item,
     /// E-mail messages.
     Message,
+    /// Mails about meetings.
+    Meeting,
+    /// Invitations.
+    Request,
     /// Calendar items.
     Calendar,
     /// Contacts.
@@ -136,6 +140,15 @@ fields! {
     REPLY_TO = "message:ReplyTo", "ReplyTo", Message, Tree, "SUD-";
     RECEIVED_BY = "message:ReceivedBy", "ReceivedBy", Message, Tree, "---F";
     RECEIVED_REPRESENTING = "message:ReceivedRepresenting", "ReceivedRepresenting", Message, Tree, "---F";
+    ASSOCIATED_CALENDAR_ITEM_ID = "meeting:AssociatedCalendarItemId", "AssociatedCalendarItemId", Meeting, Tree, "---F";
+    HAS_BEEN_PROCESSED = "meeting:HasBeenProcessed", "HasBeenProcessed", Meeting, Flag, "---F";
+    RESPONSE_TYPE = "meeting:ResponseType", "ResponseType", Meeting, Choice, "---F";
+    MEETING_UID = "calendar:UID", "UID", Meeting, Text, "---F";
+    MEETING_RECURRENCE_ID = "calendar:RecurrenceId", "RecurrenceId", Meeting, Time, "---F";
+    MEETING_REQUEST_TYPE = "meetingRequest:MeetingRequestType", "MeetingRequestType", Request, Choice, "---F";
+    MEETING_START = "calendar:Start", "Start", Meeting, Time, "---F";
+    MEETING_END = "calendar:End", "End", Meeting, Time, "---F";
+    MEETING_LOCATION = "calendar:Location", "Location", Meeting, Text, "---F";
     UID = "calendar:UID", "UID", Calendar, Text, "SU-F";
     RECURRENCE_ID = "calendar:RecurrenceId", "RecurrenceId", Calendar, Time, "SUDF";
     DATE_TIME_STAMP = "calendar:DateTimeStamp", "DateTimeStamp", Calendar, Time, "SU-F";

@@ -24,6 +24,12 @@ pub struct Change(pub u64);
 pub enum ItemKind {
     /// `Message`: mails, and everything that EWS has no type for.
     Message,
+    /// `MeetingRequest`: an invitation.
+    MeetingRequest,
+    /// `MeetingResponse`: an answer to an invitation.
+    MeetingResponse,
+    /// `MeetingCancellation`.
+    MeetingCancellation,
     /// `CalendarItem`.
     CalendarItem,
     /// `Contact`.
@@ -36,8 +42,11 @@ pub enum ItemKind {
 
 impl ItemKind {
     /// All kinds.
-    pub const ALL: [ItemKind; 5] = [
+    pub const ALL: [ItemKind; 8] = [
         ItemKind::Message,
+        ItemKind::MeetingRequest,
+        ItemKind::MeetingResponse,
+        ItemKind::MeetingCancellation,
         ItemKind::CalendarItem,
         ItemKind::Contact,
         ItemKind::DistributionList,
@@ -48,6 +57,9 @@ impl ItemKind {
     pub fn element(self) -> &'static str {
         match self {
             ItemKind::Message => "Message",
+            ItemKind::MeetingRequest => "MeetingRequest",
+            ItemKind::MeetingResponse => "MeetingResponse",
+            ItemKind::MeetingCancellation => "MeetingCancellation",
             ItemKind::CalendarItem => "CalendarItem",
             ItemKind::Contact => "Contact",
             ItemKind::DistributionList => "DistributionList",
@@ -67,6 +79,9 @@ impl ItemKind {
     pub fn item_class(self) -> &'static str {
         match self {
             ItemKind::Message => "IPM.Note",
+            ItemKind::MeetingRequest => "IPM.Schedule.Meeting.Request",
+            ItemKind::MeetingResponse => "IPM.Schedule.Meeting.Resp.Pos",
+            ItemKind::MeetingCancellation => "IPM.Schedule.Meeting.Canceled",
             ItemKind::CalendarItem => "IPM.Appointment",
             ItemKind::Contact => "IPM.Contact",
             ItemKind::DistributionList => "IPM.DistList",
@@ -74,11 +89,18 @@ impl ItemKind {
         }
     }
 
+    /// Whether it is a mail about a meeting.
+    pub fn is_about_meeting(self) -> bool {
+        matches!(self, ItemKind::MeetingRequest | ItemKind::MeetingResponse | ItemKind::MeetingCancellation)
+    }
+
     /// Whether items of this kind have the properties of that class.
     pub fn has(self, class: Class) -> bool {
         match class {
             Class::Item => true,
-            Class::Message => self == ItemKind::Message,
+            Class::Message => self == ItemKind::Message || self.is_about_meeting(),
+            Class::Meeting => self.is_about_meeting(),
+            Class::Request => self == ItemKind::MeetingRequest,
             Class::Calendar => self == ItemKind::CalendarItem,
             Class::Contact => self == ItemKind::Contact,
             Class::List => self == ItemKind::DistributionList,

@@ -23,7 +23,7 @@ pub fn write(view: &View<'_>) -> Option<Element> {
     let text = match view.item.kind {
         ItemKind::CalendarItem => calendar(view),
         ItemKind::Contact => card(view),
-        ItemKind::Message | ItemKind::Task | ItemKind::DistributionList => return None,
+        _ => return None,
     };
     Some(Element::of("MimeContent", STANDARD.encode(text)).with("CharacterSet", "UTF-8"))
 }

@@ -104,7 +104,10 @@ pub fn extended_element(uri: &Element, value: &ExtendedValue) -> Element {
 /// Default properties of each kind. MS-OXWSCDATA 2.2.5.6
 fn defaults(kind: ItemKind) -> &'static [Field] {
     match kind {
-        ItemKind::Message => &[
+        ItemKind::Message
+        | ItemKind::MeetingRequest
+        | ItemKind::MeetingResponse
+        | ItemKind::MeetingCancellation => &[
             field::SUBJECT,
             field::SENSITIVITY,
             field::SIZE,
@@ -164,6 +167,10 @@ const NOT_IN_LISTS: [Field; 11] = [
     field::LAST_OCCURRENCE,
 ];
 
+fn is_mail(kind: ItemKind) -> bool {
+    kind == ItemKind::Message || kind.is_about_meeting()
+}
+
 impl<'a> Shape<'a> {
     /// Reads an `ItemShape` or `FolderShape`.
     pub fn read(element: &'a Element) -> Result<Self, Refusal> {
@@ -221,18 +228,26 @@ impl<'a> Shape<'a> {
         for asked in &self.additional {
             match asked {
                 Asked::Uri(uri) => {
-                    let field = Field::of_uri(kind, uri).ok_or_else(|| {
-                        Refusal::new(
+                    let Some(field) = Field::of_uri(kind, uri) else {
+                        if is_mail(kind) {
+                            continue; // The schema knows it, and no mail here has it.
+                        }
+                        return Err(Refusal::new(
                             "ErrorInvalidPropertyRequest",
                             "Property is not valid for this object type.",
-                        )
-                    })?;
+                        ));
+                    };
                     if !kind.has(field.row().class) {
                         // A list of mixed classes leaves out what an item does not have; GetItem refuses.
-                        // Contacts and lists share one folder, and clients ask for the fields of both.
-                        let is_card = |kind| matches!(kind, ItemKind::Contact | ItemKind::DistributionList);
-                        let shares =
-                            is_card(kind) && matches!(field.row().class, Class::Contact | Class::List);
+                        // Contacts and lists share one folder, mails and invitations another, and clients ask for
+                        // the fields of both.
+                        let shares = match field.row().class {
+                            Class::Contact | Class::List => {
+                                matches!(kind, ItemKind::Contact | ItemKind::DistributionList)
+                            }
+                            Class::Task => false,
+                            _ => is_mail(kind),
+                        };
                         if in_list || shares {
                             continue;
                         }

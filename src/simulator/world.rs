@@ -77,6 +77,11 @@ impl World {
     pub fn mailbox(&self, address: &str) -> Option<&Mailbox> {
         self.mailboxes.iter().find(|m| m.address.eq_ignore_ascii_case(address.trim()))
     }
+
+    /// The mailbox of an address, to be changed.
+    pub fn mailbox_mut(&mut self, address: &str) -> Option<&mut Mailbox> {
+        self.mailboxes.iter_mut().find(|m| m.address.eq_ignore_ascii_case(address.trim()))
+    }
 }
 
 /// The folder that a `FolderId` or `DistinguishedFolderId` means to its owner. Other people's folders are not shared.

@@ -72,6 +72,7 @@ SESSIONS = {
     "vdirsyncer": ("vdirsyncer_session.py", "vdirsyncer", ["G", USER, PASSWORD]),
     "evolution": ("evolution_session.py", "system", ["G", USER, PASSWORD]),
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
+    "meetings": ("meetings_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "davmail": ("davmail_session.py", None, ["E", USER, PASSWORD]),
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
     "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),

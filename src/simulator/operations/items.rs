@@ -1,18 +1,18 @@
 //! Items: reading, making, changing, deleting, moving.
 
 use super::{Call, Messages, listed};
-use crate::simulator::calendar::{occurrence, write};
+use crate::simulator::calendar::{meetings, occurrence, write};
 use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
 use crate::simulator::field;
-use crate::simulator::item::ItemKind;
+use crate::simulator::item::{ItemKey, ItemKind};
 use crate::simulator::mailbox::{FolderKind, Mailbox, NewItem};
 use crate::simulator::shape::Shape;
 use crate::simulator::soap::Fault;
 use crate::simulator::view::View;
-use crate::simulator::world::{self, Refusal, Target};
+use crate::simulator::world::{self, Refusal, Target, World};
 use jiff::Timestamp;
-use serde_json::json;
+use std::collections::BTreeSet;
 
 fn in_list(item: Element) -> Vec<Element> {
     vec![Element::message("Items").push(item)]
@@ -50,12 +50,49 @@ pub fn create(call: &mut Call<'_>) -> Result<Messages, Fault> {
     }
     let (now, context) = (call.now, call.zone.clone());
     let saved = call.request.child("SavedItemFolderId").and_then(|f| f.children.first());
-    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+    let disposition = call.request.attribute("MessageDisposition");
+    let mode = send.unwrap_or("SendToNone");
     let mut messages = Messages::new();
     for new in items {
-        messages.push(create_one(mailbox, saved, new, context.as_ref(), now, send.unwrap_or("SendToNone")));
+        if let Some(answer) = meetings::answer_of(new.name) {
+            let outcome = meetings::respond(call.world, call.caller, answer, new, disposition, now);
+            messages.push(outcome.map(|()| vec![Element::message("Items")]));
+            continue;
+        }
+        if new.name == "CancelCalendarItem" {
+            messages.push(call_off(call, new));
+            continue;
+        }
+        let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+        let made = create_one(mailbox, saved, new, context.as_ref(), now, mode);
+        if let Ok(key) = &made {
+            let target = Target { key: *key, occurrence: None };
+            meetings::announce(call.world, call.caller, target, None, mode, now);
+        }
+        let Some(mailbox) = call.world.mailboxes.get(call.caller) else { return Ok(Vec::new()) };
+        let shown = made.and_then(|key| id_only(mailbox, Target { key, occurrence: None }));
+        messages.push(shown.map(in_list));
     }
     Ok(messages)
+}
+
+/// The organiser calls a meeting off: everybody is told, the item goes to Deleted Items. MS-OXWSMTGS 3.1.4.2
+fn call_off(call: &mut Call<'_>, element: &Element) -> Result<Vec<Element>, Refusal> {
+    let reference = element.child("ReferenceItemId").ok_or_else(Refusal::not_found)?;
+    let id = Element { name: "ItemId", ..reference.clone() };
+    let mailbox = call.world.mailboxes.get(call.caller).ok_or_else(Refusal::not_found)?;
+    let target = world::target(mailbox, &id)?;
+    let view = View::of(mailbox, target).ok_or_else(Refusal::not_found)?;
+    if view.item.kind != ItemKind::CalendarItem || view.stored(field::ORGANIZER).is_some() {
+        return Err(Refusal::new(
+            "ErrorCalendarIsNotOrganizer",
+            "You must be the organizer of the meeting to cancel it.",
+        ));
+    }
+    meetings::cancel(call.world, call.caller, target, "SendToAllAndSaveCopy", call.now);
+    let mailbox = call.world.mailboxes.get_mut(call.caller).ok_or_else(Refusal::not_found)?;
+    remove(mailbox, target, "MoveToDeletedItems", call.now)?;
+    Ok(vec![Element::message("Items")])
 }
 
 fn create_one(
@@ -65,14 +102,15 @@ fn create_one(
     context: Option<&(String, jiff::tz::TimeZone)>,
     now: Timestamp,
     send: &str,
-) -> Result<Vec<Element>, Refusal> {
+) -> Result<ItemKey, Refusal> {
     let kind = ItemKind::of_element(new.name)
+        .filter(|kind| !kind.is_about_meeting())
         .ok_or_else(|| Refusal::new("ErrorInvalidRequest", "This kind of item cannot be created here."))?;
     let own = match kind {
         ItemKind::CalendarItem => "calendar",
         ItemKind::Contact | ItemKind::DistributionList => "contacts",
         ItemKind::Task => "tasks",
-        ItemKind::Message => "drafts",
+        _ => "drafts",
     };
     let folder = match saved {
         Some(id) => world::folder(mailbox, id)?,
@@ -107,25 +145,10 @@ fn create_one(
         wanted.push(super::attachments::read(attachment, now)?);
     }
     item.attachments = wanted;
-    let key = mailbox.add_item(folder, item, now);
-    note_mail(mailbox, key, send, "request");
-    Ok(in_list(id_only(mailbox, Target { key, occurrence: None })?))
-}
-
-/// Notes the mail that Exchange would have sent.
-fn note_mail(mailbox: &mut Mailbox, key: crate::simulator::item::ItemKey, send: &str, what: &str) {
-    let Some(view) = View::of(mailbox, Target { key, occurrence: None }) else { return };
-    if send == "SendToNone" || !view.is_meeting() {
-        return;
+    if send != "SendToNone" && item.properties.get(field::REQUIRED_ATTENDEES).is_some() {
+        item.properties.set_flag(field::MEETING_REQUEST_WAS_SENT, true);
     }
-    let people: Vec<String> = [field::REQUIRED_ATTENDEES, field::OPTIONAL_ATTENDEES, field::RESOURCES]
-        .into_iter()
-        .filter_map(|list| view.stored(list))
-        .flat_map(|list| &list.children)
-        .filter_map(|a| Some(a.at(&["Mailbox", "EmailAddress"])?.text.clone()))
-        .collect();
-    let note = json!({"what": what, "to": people, "uid": view.text(field::UID), "mode": send});
-    mailbox.sends.push(note);
+    Ok(mailbox.add_item(folder, item, now))
 }
 
 fn fits(mailbox: &Mailbox, folder: crate::simulator::item::FolderKey, kind: ItemKind) -> Result<(), Refusal> {
@@ -211,10 +234,20 @@ pub fn update(call: &mut Call<'_>) -> Result<Messages, Fault> {
     let send = call.request.attribute("SendMeetingInvitationsOrCancellations");
     let resolution = call.request.attribute("ConflictResolution").unwrap_or("AutoResolve");
     let (now, zone) = (call.now, call.zone.as_ref().map(|(_, zone)| zone.clone()));
-    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
     let mut messages = Messages::new();
     for change in changes {
-        messages.push(update_one(mailbox, change, resolution, send, zone.as_ref(), now));
+        let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
+        let written = update_one(mailbox, change, resolution, send, zone.as_ref(), now);
+        if let Ok((target, before)) = &written {
+            let mode = send.unwrap_or("SendToNone");
+            meetings::announce(call.world, call.caller, *target, Some(before), mode, now);
+        }
+        let Some(mailbox) = call.world.mailboxes.get(call.caller) else { return Ok(Vec::new()) };
+        messages.push(written.and_then(|(target, _)| {
+            let mut answer = in_list(id_only(mailbox, target)?);
+            answer.push(Element::message("ConflictResults").push(Element::value("Count", 0)));
+            Ok(answer)
+        }));
     }
     Ok(messages)
 }
@@ -226,7 +259,7 @@ fn update_one(
     send: Option<&str>,
     zone: Option<&jiff::tz::TimeZone>,
     now: Timestamp,
-) -> Result<Vec<Element>, Refusal> {
+) -> Result<(Target, BTreeSet<String>), Refusal> {
     let id = change.children.first().ok_or_else(Refusal::not_found)?;
     let target = world::target(mailbox, id)?;
     let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
@@ -244,6 +277,7 @@ fn update_one(
         }
     }
     let updates = change.child("Updates").ok_or_else(Refusal::not_found)?;
+    let before = meetings::invited(mailbox, target);
     // Everything is tried on a copy: a refused update leaves nothing behind.
     let mut copy = item.clone();
     match target.occurrence {
@@ -269,11 +303,13 @@ fn update_one(
         item.properties = copy.properties;
         item.extended = copy.extended;
         item.exceptions = copy.exceptions;
+        if send.is_some_and(|mode| mode != "SendToNone")
+            && item.properties.get(field::REQUIRED_ATTENDEES).is_some()
+        {
+            item.properties.set_flag(field::MEETING_REQUEST_WAS_SENT, true);
+        }
     });
-    note_mail(mailbox, target.key, send.unwrap_or("SendToNone"), "update");
-    let mut answer = in_list(id_only(mailbox, target)?);
-    answer.push(Element::message("ConflictResults").push(Element::value("Count", 0)));
-    Ok(answer)
+    Ok((target, before))
 }
 
 /// MS-OXWSCORE 3.1.4.3
@@ -281,21 +317,22 @@ pub fn delete(call: &mut Call<'_>) -> Result<Messages, Fault> {
     let request = call.request;
     let kind = request.attribute("DeleteType").unwrap_or("HardDelete");
     let now = call.now;
-    let Some(mailbox) = call.world.mailboxes.get_mut(call.caller) else { return Ok(Vec::new()) };
     let mut messages = Messages::new();
     for id in listed(request, "ItemIds") {
-        messages.push(delete_one(mailbox, request, id, kind, now));
+        messages.push(delete_one(call.world, call.caller, request, id, kind, now));
     }
     Ok(messages)
 }
 
 fn delete_one(
-    mailbox: &mut Mailbox,
+    world: &mut World,
+    caller: usize,
     request: &Element,
     id: &Element,
     kind: &str,
     now: Timestamp,
 ) -> Result<Vec<Element>, Refusal> {
+    let mailbox = world.mailboxes.get(caller).ok_or_else(Refusal::not_found)?;
     let target = world::target(mailbox, id)?;
     let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
     world::writable(mailbox, item.folder)?;
@@ -312,7 +349,17 @@ fn delete_one(
             "AffectedTaskOccurrences attribute must be specified for Task items.",
         ));
     }
-    note_mail(mailbox, target.key, send.unwrap_or("SendToNone"), "cancellation");
+    meetings::cancel(world, caller, target, send.unwrap_or("SendToNone"), now);
+    let mailbox = world.mailboxes.get_mut(caller).ok_or_else(Refusal::not_found)?;
+    remove(mailbox, target, kind, now)
+}
+
+fn remove(
+    mailbox: &mut Mailbox,
+    target: Target,
+    kind: &str,
+    now: Timestamp,
+) -> Result<Vec<Element>, Refusal> {
     if let Some(start) = target.occurrence {
         mailbox.update_item(target.key, now, |item| occurrence::delete(item, start));
         return Ok(Vec::new());
