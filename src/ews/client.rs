@@ -67,7 +67,6 @@ pub(super) enum Repeat {
     /// It changes nothing.
     Freely,
     /// It may have been carried out.
-    #[allow(dead_code, reason = "the writing operations are its users")]
     Never,
 }
 
