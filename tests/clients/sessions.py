@@ -132,11 +132,21 @@ def validate(record):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--exdav", required=True)
-    parser.add_argument("--tools", required=True)
+    parser.add_argument("--exdav")
+    parser.add_argument("--tools", default="target/test-tools")
+    parser.add_argument("--validate", metavar="DIR", help="only validate the messages recorded there")
     parser.add_argument("--keep-record", help="folder for the recorded messages; default: a temporary one")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SESSIONS))
     arguments = parser.parse_args()
+    if arguments.validate:
+        outcome = validate(arguments.validate)
+        if outcome is None:
+            print("the schema is not here: messages were not validated (set EXDAV_EWS_SCHEMA)")
+            return 0
+        print(f"{outcome[0]} valid, {outcome[1]} not valid")
+        return 1 if outcome[1] or not outcome[0] else 0
+    if not arguments.exdav:
+        parser.error("--exdav is needed")
     tools = Tools(arguments.tools)
     record = arguments.keep_record or tempfile.mkdtemp(prefix="exdav-record-")
     rows, total = [], [0, 0]

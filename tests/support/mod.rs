@@ -8,6 +8,7 @@ use exdav::{convert, ews, mirror, simulator, sync};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A simulated Exchange.
@@ -20,7 +21,13 @@ pub const USER: &str = "demo@example.com";
 pub const PASSWORD: &str = "demo";
 
 impl Stage {
-    pub async fn of(settings: simulator::Settings) -> Self {
+    /// With EXDAV_RECORD every message is kept there, to be validated against Exchange's schema.
+    pub async fn of(mut settings: simulator::Settings) -> Self {
+        static STAGES: AtomicU64 = AtomicU64::new(0);
+        if let Some(folder) = std::env::var_os("EXDAV_RECORD") {
+            let stage = format!("{}-{}", std::process::id(), STAGES.fetch_add(1, Ordering::Relaxed));
+            settings.record = Some(Path::new(&folder).join(stage));
+        }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let exchange = simulator::start(settings).await.unwrap();
         Self { exchange, store: tempfile::tempdir().unwrap() }
