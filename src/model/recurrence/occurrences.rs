@@ -6,8 +6,19 @@ use jiff::Span;
 use jiff::civil::{Date, DateTime, Time};
 use std::collections::VecDeque;
 
-/// Periods without any occurrence after which a rule is taken to have ended.
-const MOST_EMPTY: u32 = 150_000;
+/// Occurrences and empty hours, minutes or seconds that are passed over before a rule is taken to have ended.
+const MOST_PASSED: u32 = 1_000_000;
+
+/// Periods without any occurrence after which none will come: the calendar repeats itself every 400 years.
+const fn most_empty(frequency: Frequency) -> u32 {
+    match frequency {
+        Frequency::Yearly => 400,
+        Frequency::Monthly => 4_800,
+        Frequency::Weekly => 20_871,
+        Frequency::Daily => 146_097,
+        Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => MOST_PASSED,
+    }
+}
 
 /// The wall-clock times of a rule, in order. See [`Rule::occurrences`].
 #[derive(Clone, Debug)]
@@ -24,6 +35,8 @@ pub struct Occurrences {
     left: u32,
     /// Earlier ones are counted, but left out.
     first: DateTime,
+    /// How many were left out.
+    passed: u32,
     started: bool,
 }
 
@@ -42,6 +55,7 @@ impl Occurrences {
             ready: VecDeque::new(),
             left: rule.count.unwrap_or(u32::MAX),
             first: DateTime::MIN,
+            passed: 0,
             started: false,
         }
     }
@@ -83,8 +97,15 @@ impl Occurrences {
         let mut found = match self.rule.frequency {
             Frequency::Yearly => {
                 let year = i16::try_from(i64::from(date.year()).checked_add(units)?).ok()?;
-                let first = Date::new(year, 1, 1).ok()?;
-                self.on_days(first, i64::from(first.days_in_year()))
+                let mut found = Vec::new();
+                for month in 1..=12 {
+                    let first = Date::new(year, month, 1).ok()?;
+                    // A month at a time: most yearly rules mean one.
+                    if self.rule.by_month.is_empty() || self.rule.by_month.contains(&month) {
+                        found.extend(self.on_days(first, i64::from(first.days_in_month())));
+                    }
+                }
+                found
             }
             Frequency::Monthly => {
                 let month = i64::from(date.year()) * 12 + i64::from(date.month()) - 1 + units;
@@ -174,13 +195,14 @@ impl Occurrences {
     /// Whether a day fits all parts of the rule that speak of days.
     fn takes(&self, date: Date) -> bool {
         let rule = &self.rule;
-        let either = |list: &[i16], from_start: i16, length: i16| {
-            list.is_empty() || list.contains(&from_start) || list.contains(&(from_start - length - 1))
-        };
-        let month_days: Vec<i16> = rule.by_month_day.iter().map(|day| i16::from(*day)).collect();
+        let (year_day, month_day) = (date.day_of_year(), date.day());
+        let from_year_end = year_day - date.days_in_year() - 1;
+        let from_month_end = month_day - date.days_in_month() - 1;
         (rule.by_month.is_empty() || rule.by_month.contains(&date.month()))
-            && either(&rule.by_year_day, date.day_of_year(), date.days_in_year())
-            && either(&month_days, i16::from(date.day()), i16::from(date.days_in_month()))
+            && (rule.by_year_day.is_empty()
+                || rule.by_year_day.iter().any(|day| [year_day, from_year_end].contains(day)))
+            && (rule.by_month_day.is_empty()
+                || rule.by_month_day.iter().any(|day| [month_day, from_month_end].contains(day)))
             && (rule.by_week_no.is_empty() || self.takes_week_of(date))
             && (rule.by_day.is_empty() || rule.by_day.iter().any(|by_day| self.takes_weekday(date, *by_day)))
     }
@@ -204,25 +226,15 @@ impl Occurrences {
         ordinal == (day - 1) / 7 + 1 || ordinal == -((length - day) / 7 + 1)
     }
 
-    /// BYWEEKNO: weeks of the year, the first being the one with four days in it.
+    /// BYWEEKNO: weeks of the year, the first being the one with four days in it. The days around New Year may
+    /// belong to a week of the neighbouring year.
     fn takes_week_of(&self, date: Date) -> bool {
-        let week_one = |year: i16| {
-            let first = Date::new(year, 1, 1).ok()?;
-            let into = i16::from(first.weekday().since(self.rule.week_start));
-            // Day of the year on which week one begins; may be below 1.
-            Some(if into <= 3 { 1 - into } else { 8 - into })
-        };
-        let (Some(this), Some(next)) = (week_one(date.year()), week_one(date.year().saturating_add(1)))
-        else {
-            return false;
-        };
-        let weeks = (date.days_in_year() + next - this) / 7;
-        let day = date.day_of_year() - this;
-        if day < 0 || day / 7 >= weeks {
-            // Belongs to a week of the neighbouring year.
-            return false;
-        }
-        let number = day / 7 + 1;
+        let into = i16::from(date.weekday().since(self.rule.week_start));
+        // The year in which the middle of the week lies is the one that numbers it.
+        let middle = date.checked_add(Span::new().days(3 - into));
+        let Ok(middle) = middle else { return false };
+        let number = (middle.day_of_year() - 1) / 7 + 1;
+        let weeks = number + (middle.days_in_year() - middle.day_of_year()) / 7;
         let list = &self.rule.by_week_no;
         list.iter().any(|wanted| i16::from(*wanted) == number || i16::from(*wanted) == number - weeks - 1)
     }
@@ -288,7 +300,8 @@ impl Iterator for Occurrences {
                         self.period = period.checked_add(1);
                         let found = self.expand(period)?;
                         empty = if found.is_empty() { empty + 1 } else { 0 };
-                        if empty > MOST_EMPTY {
+                        if empty > most_empty(self.rule.frequency) {
+                            self.left = 0;
                             return None;
                         }
                         self.ready.extend(found.into_iter().filter(|at| *at > self.start));
@@ -307,6 +320,10 @@ impl Iterator for Occurrences {
             self.left -= 1;
             if next >= self.first {
                 return Some(next);
+            }
+            self.passed += 1;
+            if self.passed > MOST_PASSED {
+                self.left = 0;
             }
         }
     }
@@ -411,6 +428,66 @@ mod tests {
             let late = rule.occurrences(start, &Zone::Utc).starting_at(first).take(5);
             assert_eq!(late.collect::<Vec<_>>(), all.collect::<Vec<_>>(), "{rule}");
         }
+    }
+
+    #[test]
+    fn weeks_of_the_year_reach_over_new_year() {
+        // RFC 5545 3.3.10: week one is the first with four days in the year; its Monday may lie in December.
+        assert_eq!(
+            expand("FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO;COUNT=3", "19971229T090000", 9),
+            ["19971229", "19990104", "20000103"]
+        );
+        assert_eq!(
+            expand("FREQ=YEARLY;BYWEEKNO=52;BYDAY=SA;COUNT=3", "20091226T090000", 9),
+            ["20091226", "20110101", "20111231"]
+        );
+        assert_eq!(
+            expand("FREQ=YEARLY;BYWEEKNO=-1;BYDAY=SU;COUNT=3", "20100103T090000", 9),
+            ["20100103", "20110102", "20120101"]
+        );
+    }
+
+    /// The fixture says where its answers come from.
+    #[test]
+    fn an_independent_expansion_finds_the_same_occurrences() {
+        let lines = include_str!("../../../fixtures/recurrence/dateutil.txt").lines();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let (rule, expected) = line.split_once(" | ").unwrap();
+            let parsed: Rule = rule.parse().unwrap();
+            let start = DateTime::strptime("%Y%m%dT%H%M%S", expected.split(' ').next().unwrap()).unwrap();
+            let most = if expected.ends_with('.') { 9 } else { expected.split(' ').count() };
+            let all: Vec<DateTime> = parsed.occurrences(start, &Zone::Utc).take(most).collect();
+            let found: Vec<String> = all.iter().map(|at| at.strftime("%Y%m%dT%H%M%S").to_string()).collect();
+            assert_eq!(found.join(" "), expected.trim_end_matches(" ."), "{rule}");
+            // Skipping ahead to any of them gives the rest.
+            for (index, at) in all.iter().enumerate() {
+                let late: Vec<DateTime> =
+                    parsed.occurrences(start, &Zone::Utc).starting_at(*at).take(most - index).collect();
+                assert_eq!(late, all[index..], "{rule} from {at}");
+            }
+            assert_eq!(parsed.to_string().parse::<Rule>().unwrap(), parsed, "{rule}");
+        }
+    }
+
+    #[test]
+    fn hostile_rules_end_soon() {
+        let begun = std::time::Instant::now();
+        let far = DateTime::constant(2190, 1, 1, 0, 0, 0, 0);
+        for rule in [
+            "FREQ=SECONDLY;COUNT=4294967295",
+            "FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;INTERVAL=4294967295",
+            "FREQ=DAILY;BYMONTHDAY=31;BYMONTH=4",
+            "FREQ=WEEKLY;BYDAY=MO;BYSETPOS=2",
+            "FREQ=MONTHLY;BYDAY=6MO",
+        ] {
+            let rule: Rule = rule.parse().unwrap();
+            let start = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+            let found = rule.occurrences(start, &Zone::Utc).starting_at(far).take(3).count();
+            assert_eq!(found, 0, "{rule}");
+        }
+        assert!(begun.elapsed().as_secs() < 20);
     }
 
     #[test]
