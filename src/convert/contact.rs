@@ -165,7 +165,13 @@ impl Name {
     }
 }
 
-fn project(context: &Context, item: &Item, photo: Option<&[u8]>, version: Version, uid: &str) -> Component {
+pub(super) fn project(
+    context: &Context,
+    item: &Item,
+    photo: Option<&[u8]>,
+    version: Version,
+    uid: &str,
+) -> Component {
     let mut card = Card::new(version, uid);
     let name = Name::of(item);
     let company = item.filled("CompanyName");

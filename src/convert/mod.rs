@@ -15,11 +15,14 @@ mod event;
 mod group;
 mod identity;
 mod kept;
+mod person;
 mod recurrence;
 mod task;
 mod vtimezone;
 pub mod write;
 mod zone;
+
+pub use person::{address_of, render as person};
 
 use crate::ews::types::{AttachmentKind, Item, ItemClass};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};

@@ -7,7 +7,7 @@ use std::ops::BitOr;
 
 /// A set of kinds of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kinds(u16);
+pub(super) struct Kinds(u32);
 
 impl Kinds {
     pub(super) const ROOT: Self = Self(1);
@@ -24,6 +24,9 @@ impl Kinds {
     pub(super) const TASK: Self = Self(1 << 11);
     pub(super) const CARD: Self = Self(1 << 12);
     pub(super) const ATTACHMENT: Self = Self(1 << 13);
+    pub(super) const DIRECTORY: Self = Self(1 << 14);
+    pub(super) const ENTRY: Self = Self(1 << 15);
+    pub(super) const PERSON: Self = Self(1 << 16);
 
     pub(super) const HOMES: Self = Self(Self::CALENDAR_HOME.0 | Self::CARD_HOME.0);
     /// Calendars and task lists.
@@ -33,7 +36,12 @@ impl Kinds {
     pub(super) const CALENDAR_OBJECTS: Self = Self(Self::EVENT.0 | Self::TASK.0);
     pub(super) const MEMBERS: Self = Self(Self::CALENDAR_OBJECTS.0 | Self::CARD.0);
     /// Everything with properties.
-    pub(super) const ALL: Self = Self((1 << 13) - 1);
+    pub(super) const ALL: Self = Self(((1 << 17) - 1) & !Self::ATTACHMENT.0);
+    /// Address books of all kinds, and what is in them.
+    pub(super) const BOOKS: Self = Self(Self::BOOK.0 | Self::DIRECTORY.0);
+    pub(super) const OBJECTS: Self = Self(Self::MEMBERS.0 | Self::ENTRY.0);
+    /// The user and others.
+    pub(super) const PEOPLE: Self = Self(Self::PRINCIPAL.0 | Self::PERSON.0);
 
     /// Whether the two have a kind in common.
     pub(super) const fn meets(self, other: Self) -> bool {
@@ -54,6 +62,9 @@ impl Kinds {
             Place::Collection(Space::Cards, _) => Self::BOOK,
             Place::Member(Space::Calendars, ..) => Self::CALENDAR_OBJECTS,
             Place::Member(Space::Cards, ..) => Self::CARD,
+            Place::Directory => Self::DIRECTORY,
+            Place::Entry(_) => Self::ENTRY,
+            Place::Person(_) => Self::PERSON,
             Place::Attachment(..) => Self::ATTACHMENT,
         }
     }
@@ -78,6 +89,9 @@ impl Kinds {
                 CollectionKind::Tasks => Self::TASK,
                 CollectionKind::AddressBook => Self::CARD,
             },
+            Resource::Directory => Self::DIRECTORY,
+            Resource::Entry(_) => Self::ENTRY,
+            Resource::Person(_) => Self::PERSON,
         }
     }
 }

@@ -6,6 +6,8 @@
 //! /dav/cal/<user>/                          calendars and task lists, inbox, outbox
 //! /dav/cal/<user>/<collection>/<member>
 //! /dav/card/<user>/<collection>/<member>    address books
+//! /dav/directory/<user>/<member>            the organisation's directory, as an address book
+//! /dav/people/<user>/<address>/             colleagues, as principals
 //! /dav/att/<user>/<collection>/<member>/<attachment>
 //! ```
 //!
@@ -23,7 +25,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Where clients begin when they know nothing. RFC 6764 5
 pub const START: &str = "/dav/";
-const PRINCIPALS: &str = "/dav/principals/";
+pub(super) const PRINCIPALS: &str = "/dav/principals/";
+const DIRECTORY: &str = "/dav/directory/";
+const PEOPLE: &str = "/dav/people/";
 
 /// The two halves of the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,12 @@ pub(super) enum Place {
     Collection(Space, CollectionId),
     /// An object resource.
     Member(Space, CollectionId, ResourceName),
+    /// The organisation's directory.
+    Directory,
+    /// Somebody's card there.
+    Entry(ResourceName),
+    /// A colleague, by address.
+    Person(String),
     /// An attachment of an object resource, by its MANAGED-ID.
     Attachment(CollectionId, ResourceName, String),
 }
@@ -126,6 +136,9 @@ impl Target {
             ["dav", "principals", who] => owned(who, Place::Principal),
             ["dav", "cal", who, rest @ ..] => owned(who, Self::below(Space::Calendars, rest)?),
             ["dav", "card", who, rest @ ..] => owned(who, Self::below(Space::Cards, rest)?),
+            ["dav", "directory", who] => owned(who, Place::Directory),
+            ["dav", "directory", who, member] => owned(who, Place::Entry(member.parse().ok()?)),
+            ["dav", "people", who, address] => owned(who, Place::Person((*address).to_owned())),
             ["dav", "att", who, collection, member, attachment] => {
                 let place = Place::Attachment(
                     collection.parse().ok()?,
@@ -233,6 +246,18 @@ impl Hrefs {
 
     pub(super) fn member_at(&self, space: Space, id: &CollectionId, name: &ResourceName) -> String {
         format!("{}{}/{id}/{}", space.prefix(), self.segment, Escaped(name.as_str()))
+    }
+
+    pub(super) fn directory(&self) -> String {
+        format!("{DIRECTORY}{}/", self.segment)
+    }
+
+    pub(super) fn entry(&self, name: &ResourceName) -> String {
+        format!("{DIRECTORY}{}/{}", self.segment, Escaped(name.as_str()))
+    }
+
+    pub(super) fn person(&self, address: &str) -> String {
+        format!("{PEOPLE}{}/{}/", self.segment, Escaped(&address.to_lowercase()))
     }
 
     /// The default calendar. Its id is given by `CollectionId`'s rule.

@@ -59,7 +59,7 @@ impl Scene<'_> {
 
     fn head(&self) -> Option<&Head> {
         match self.resource {
-            Resource::Member(_, head) => Some(head),
+            Resource::Member(_, head) | Resource::Entry(head) => Some(head),
             _ => None,
         }
     }
@@ -92,15 +92,15 @@ static PROPERTIES: &[LiveProperty] = &[
     // RFC 4918 15
     row(&webdav::RESOURCETYPE, K::ALL, Yes, |s| Some(Value::Elements(resource_type(s)))),
     row(&webdav::DISPLAYNAME, K::ALL, Yes, |s| Some(Value::Text(display_name(s).into()))),
-    row(&webdav::GETETAG, K::MEMBERS, Yes, |s| Some(Value::Text(s.head()?.etag.to_string().into()))),
-    row(&webdav::GETCONTENTTYPE, K::MEMBERS, Yes, |s| content_type(s).map(|text| Value::Text(text.into()))),
-    row(&webdav::GETCONTENTLENGTH, K::MEMBERS, Yes, |s| Some(Value::Text(s.head()?.size.to_string().into()))),
-    row(&webdav::GETLASTMODIFIED, K::MEMBERS, Yes, |s| Some(Value::Text(condition::format_date(s.head()?.last_modified).into()))),
+    row(&webdav::GETETAG, K::OBJECTS, Yes, |s| Some(Value::Text(s.head()?.etag.to_string().into()))),
+    row(&webdav::GETCONTENTTYPE, K::OBJECTS, Yes, |s| content_type(s).map(|text| Value::Text(text.into()))),
+    row(&webdav::GETCONTENTLENGTH, K::OBJECTS, Yes, |s| Some(Value::Text(s.head()?.size.to_string().into()))),
+    row(&webdav::GETLASTMODIFIED, K::OBJECTS, Yes, |s| Some(Value::Text(condition::format_date(s.head()?.last_modified).into()))),
     // RFC 5397 3
     row(&webdav::CURRENT_USER_PRINCIPAL, K::ALL, No, |s| href(s.hrefs.principal())),
     // RFC 3744 4, 5
-    row(&webdav::PRINCIPAL_URL, K::PRINCIPAL, No, |s| href(s.hrefs.principal())),
-    row(&webdav::ALTERNATE_URI_SET, K::PRINCIPAL, No, |s| Some(Value::Hrefs(addresses(s)))),
+    row(&webdav::PRINCIPAL_URL, K::PEOPLE, No, |s| href(s.href())),
+    row(&webdav::ALTERNATE_URI_SET, K::PEOPLE, No, |s| Some(Value::Hrefs(addresses(s)))),
     row(&webdav::GROUP_MEMBERSHIP, K::PRINCIPAL, No, |_| Some(Value::Hrefs(Vec::new()))),
     row(&webdav::OWNER, OWNED, No, |s| href(s.hrefs.principal())),
     row(&webdav::PRINCIPAL_COLLECTION_SET, K::ALL, No, |_| href("/dav/principals/".to_owned())),
@@ -123,8 +123,8 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&caldav::SUPPORTED_COLLATION_SET, K::CALENDARS, No, |_| Some(collations(&caldav::SUPPORTED_COLLATION))),
     row(&caldav::MAX_RESOURCE_SIZE, K::CALENDARS, No, |s| Some(Value::Text(s.max_resource_size.to_string().into()))),
     // RFC 6638 2.1, 2.2, 2.4, 9
-    row(&caldav::CALENDAR_USER_ADDRESS_SET, K::PRINCIPAL, No, |s| Some(Value::Hrefs(addresses(s)))),
-    row(&caldav::CALENDAR_USER_TYPE, K::PRINCIPAL, No, |_| Some(Value::Text("INDIVIDUAL".into()))),
+    row(&caldav::CALENDAR_USER_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Hrefs(addresses(s)))),
+    row(&caldav::CALENDAR_USER_TYPE, K::PEOPLE, No, |s| Some(Value::Text(user_type(s).into()))),
     row(&caldav::SCHEDULE_INBOX_URL, K::PRINCIPAL, No, |s| href(s.hrefs.inbox())),
     row(&caldav::SCHEDULE_OUTBOX_URL, K::PRINCIPAL, No, |s| href(s.hrefs.outbox())),
     row(&caldav::SCHEDULE_DEFAULT_CALENDAR_URL, K::INBOX, No, |s| href(s.hrefs.default_calendar())),
@@ -132,13 +132,15 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&caldav::SCHEDULE_TAG, K::EVENT, No, |s| Some(Value::Text(s.head()?.schedule_tag.as_ref()?.to_string().into()))),
     // RFC 6352 6.2, 7.1
     row(&carddav::ADDRESSBOOK_HOME_SET, PRINCIPAL_AND_HOMES, No, |s| href(s.hrefs.home(Space::Cards))),
+    // draft-daboo-carddav-directory-gateway-02 4
+    row(&carddav::DIRECTORY_GATEWAY, PRINCIPAL_AND_HOMES, No, |s| href(s.hrefs.directory())),
     row(&carddav::ADDRESSBOOK_DESCRIPTION, K::BOOK, No, |s| text(s.collection()?.description.as_ref())),
-    row(&carddav::SUPPORTED_ADDRESS_DATA, K::BOOK, No, |_| Some(Value::Elements(vec![
+    row(&carddav::SUPPORTED_ADDRESS_DATA, K::BOOKS, No, |_| Some(Value::Elements(vec![
         media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "3.0"), media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "4.0")]))),
-    row(&carddav::SUPPORTED_COLLATION_SET, K::BOOK, No, |_| Some(collations(&carddav::SUPPORTED_COLLATION))),
+    row(&carddav::SUPPORTED_COLLATION_SET, K::BOOKS, No, |_| Some(collations(&carddav::SUPPORTED_COLLATION))),
     row(&carddav::MAX_RESOURCE_SIZE, K::BOOK, No, |s| Some(Value::Text(s.max_resource_size.to_string().into()))),
     // Seen: Apple's programs, and all others since
-    row(&calendarserver::EMAIL_ADDRESS_SET, K::PRINCIPAL, No, |s| Some(Value::Elements(emails(s)))),
+    row(&calendarserver::EMAIL_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Elements(emails(s)))),
     row(&apple::CALENDAR_COLOR, K::CALENDARS, No, |s| text(s.collection()?.color.as_ref())),
     row(&apple::CALENDAR_ORDER, K::CALENDARS, No, |s| Some(Value::Text(s.collection()?.order?.to_string().into()))),
 ];
@@ -161,14 +163,20 @@ fn display_name(scene: &Scene<'_>) -> String {
         Resource::Inbox => "Inbox".to_owned(),
         Resource::Outbox => "Outbox".to_owned(),
         Resource::Collection(collection, _) => collection.display_name.clone(),
-        Resource::Member(_, head) => head.name.as_str().to_owned(),
+        Resource::Member(_, head) | Resource::Entry(head) => head.name.as_str().to_owned(),
+        Resource::Directory => "Directory".to_owned(),
+        Resource::Person(person) => person.display_name.clone(),
     }
 }
 
 fn resource_type(scene: &Scene<'_>) -> Vec<Element> {
     let own = match scene.resource {
-        Resource::Principal => return vec![Element::new(webdav::PRINCIPAL.clone())],
-        Resource::Member(..) => return Vec::new(),
+        Resource::Principal | Resource::Person(_) => return vec![Element::new(webdav::PRINCIPAL.clone())],
+        Resource::Member(..) | Resource::Entry(_) => return Vec::new(),
+        Resource::Directory => {
+            let types = [&webdav::COLLECTION, &carddav::ADDRESSBOOK, &carddav::DIRECTORY];
+            return types.into_iter().cloned().map(Element::new).collect();
+        }
         Resource::Root(_) | Resource::Principals(_) | Resource::Home(_) => None,
         Resource::Inbox => Some(&caldav::SCHEDULE_INBOX),
         Resource::Outbox => Some(&caldav::SCHEDULE_OUTBOX),
@@ -181,6 +189,9 @@ fn resource_type(scene: &Scene<'_>) -> Vec<Element> {
 }
 
 fn content_type(scene: &Scene<'_>) -> Option<&'static str> {
+    if let Resource::Entry(_) = scene.resource {
+        return Some("text/vcard; charset=utf-8");
+    }
     Some(match scene.collection()?.kind {
         CollectionKind::Calendar => "text/calendar; charset=utf-8; component=VEVENT",
         CollectionKind::Tasks => "text/calendar; charset=utf-8; component=VTODO",
@@ -197,15 +208,30 @@ fn token(scene: &Scene<'_>) -> Option<Value> {
 }
 
 fn addresses(scene: &Scene<'_>) -> Vec<String> {
-    let mut uris: Vec<String> = scene.principal.addresses.iter().map(|a| format!("mailto:{a}")).collect();
+    let mut uris: Vec<String> = mails(scene).into_iter().map(|a| format!("mailto:{a}")).collect();
     // RFC 6638 2.4.1: the principal's own URL is one, too.
-    uris.push(scene.hrefs.principal());
+    uris.push(scene.href());
     uris
+}
+
+fn mails<'a>(scene: &Scene<'a>) -> Vec<&'a String> {
+    match scene.resource {
+        Resource::Person(person) => vec![&person.address],
+        _ => scene.principal.addresses.iter().collect(),
+    }
 }
 
 fn emails(scene: &Scene<'_>) -> Vec<Element> {
     let email = |address: &String| Element::new(calendarserver::EMAIL_ADDRESS.clone()).with_text(address);
-    scene.principal.addresses.iter().map(email).collect()
+    mails(scene).into_iter().map(email).collect()
+}
+
+/// CUTYPE. RFC 5545 3.2.3
+fn user_type(scene: &Scene<'_>) -> &'static str {
+    match scene.resource {
+        Resource::Person(person) if person.is_group => "GROUP",
+        _ => "INDIVIDUAL",
+    }
 }
 
 fn component(collection: &Collection) -> Element {

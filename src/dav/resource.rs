@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::path::{Hrefs, Place, Space};
-use crate::gateway::{Freshness, Mailbox};
+use crate::gateway::{Freshness, Mailbox, Person};
 use crate::model::collection::Collection;
 use crate::model::id::{CollectionId, SyncToken};
 use crate::model::object::Head;
@@ -20,6 +20,12 @@ pub(super) enum Resource {
     /// The token only where it was asked for: it costs a refresh.
     Collection(Arc<Collection>, Option<SyncToken>),
     Member(Arc<Collection>, Head),
+    /// The organisation's directory.
+    Directory,
+    /// Somebody's card in it.
+    Entry(Head),
+    /// A colleague.
+    Person(Person),
 }
 
 /// Whether the sync-token is among what is asked for.
@@ -40,6 +46,9 @@ impl Resource {
             Self::Outbox => hrefs.outbox(),
             Self::Collection(collection, _) => hrefs.collection(collection),
             Self::Member(collection, head) => hrefs.member(collection, &head.name),
+            Self::Directory => hrefs.directory(),
+            Self::Entry(head) => hrefs.entry(&head.name),
+            Self::Person(person) => hrefs.person(&person.address),
         }
     }
 
@@ -65,6 +74,12 @@ impl Resource {
                 let object = mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
                 Self::Member(collection, object.head)
             }
+            Place::Directory => Self::Directory,
+            Place::Entry(name) => {
+                let found = mailbox.directory_entries(std::slice::from_ref(name)).await?;
+                Self::Entry(found.into_iter().next().flatten().ok_or(Error::NotFound)?.head)
+            }
+            Place::Person(address) => Self::Person(mailbox.person(address).await?.ok_or(Error::NotFound)?),
             Place::Attachment(..) => return Err(Error::NotFound),
         })
     }
@@ -74,7 +89,15 @@ impl Resource {
         match self {
             Self::Root("/") => Ok(vec![Self::Root(super::path::START)]),
             Self::Principals(_) => Ok(vec![Self::Principal]),
-            Self::Root(_) | Self::Principal | Self::Inbox | Self::Outbox | Self::Member(..) => Ok(Vec::new()),
+            // The directory is searched: it is never listed.
+            Self::Root(_)
+            | Self::Principal
+            | Self::Inbox
+            | Self::Outbox
+            | Self::Member(..)
+            | Self::Directory
+            | Self::Entry(_)
+            | Self::Person(_) => Ok(Vec::new()),
             Self::Home(space) => home(mailbox, *space, tokens).await,
             Self::Collection(collection, _) => {
                 let heads = mailbox.list(&collection.id).await?;

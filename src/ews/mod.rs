@@ -18,6 +18,6 @@ pub use client::{Exchange, Session, Settings};
 pub use credentials::Credentials;
 pub use error::{Error, ResponseCode};
 pub use operations::{
-    Answer, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,
-    NewAttachment, Page, Relocate, Target,
+    Answer, BusyTime, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,
+    MOST_DAYS, MOST_PEOPLE, NewAttachment, Page, Relocate, Resolved, Scope, Target,
 };

@@ -1,6 +1,9 @@
 //! Items as GetItem hands them out, read by name. MS-OXWSCORE, MS-OXWSMTGS, MS-OXWSCONT, MS-OXWSTASK
 
+mod person;
 pub mod write;
+
+pub use person::Person;
 
 use super::field::{ExtendedProperty, Key, Set};
 use super::soap::T;

@@ -1,5 +1,6 @@
 //! One signed-in user: collections and freshness.
 
+use super::directory::Told;
 use super::error::Error;
 use super::write::Turns;
 use super::{Freshness, Principal};
@@ -33,6 +34,8 @@ struct Inner {
     refused: AtomicBool,
     /// Who is writing which member.
     turns: Turns,
+    /// What the directory told this user.
+    told: Told,
 }
 
 impl Mailbox {
@@ -48,6 +51,7 @@ impl Mailbox {
             missed: AtomicI64::new(0),
             refused: AtomicBool::new(false),
             turns: Turns::default(),
+            told: Told::default(),
         }))
     }
 
@@ -57,6 +61,10 @@ impl Mailbox {
 
     pub(super) fn turns(&self) -> &Turns {
         &self.0.turns
+    }
+
+    pub(super) fn told(&self) -> &Told {
+        &self.0.told
     }
 
     pub(super) fn mirror(&self) -> &Arc<Mirror> {
@@ -73,7 +81,7 @@ impl Mailbox {
     }
 
     /// The next sign-in asks Exchange when it no longer takes the password: it must not see it again and again.
-    fn note(&self, error: Error) -> Error {
+    pub(super) fn note(&self, error: Error) -> Error {
         if matches!(error, Error::SignIn) {
             self.0.refused.store(true, Ordering::Relaxed);
         }

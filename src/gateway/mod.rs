@@ -6,6 +6,7 @@
 //! **Invariant:** no HTTP, no XML, no URL; no EWS word in a public signature.
 //! **Invariant:** a [`Mailbox`] exists only after the upstream itself accepted the credentials.
 
+mod directory;
 pub mod error;
 mod failure;
 mod mailbox;
@@ -33,6 +34,17 @@ pub struct Principal {
     pub addresses: Vec<String>,
     /// A name for people.
     pub display_name: String,
+}
+
+/// Somebody else, as the directory tells. RFC 3744 2
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Primary SMTP address.
+    pub address: String,
+    /// A name for people.
+    pub display_name: String,
+    /// A list of the organisation.
+    pub is_group: bool,
 }
 
 /// How fresh an answer is.

@@ -219,7 +219,7 @@ impl Mailbox {
 }
 
 /// The body in the shape that was asked for.
-fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Selected, Error> {
+pub(super) fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Selected, Error> {
     let Object { head, body, vcard4 } = object;
     let source = match wanted {
         Shape::Nothing => return Ok(Selected { head, body: None }),
@@ -237,7 +237,7 @@ fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Selected, Error
     Ok(Selected { head, body })
 }
 
-fn evaluate(object: Object, filter: &Filter, wanted: &Shape, zone: &Zone) -> Option<Selected> {
+pub(super) fn evaluate(object: Object, filter: &Filter, wanted: &Shape, zone: &Zone) -> Option<Selected> {
     let tree = Component::parse(&object.body).ok()?;
     if !query::matches(filter, &tree, zone) {
         return None;

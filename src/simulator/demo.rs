@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::calendar::{pattern::day_name, series, write, zone};
+use super::directory::Person;
 use super::element::Element;
 use super::field;
 use super::item::{Attachment, Content, Exception, FolderKey, ItemKind};
@@ -98,6 +99,8 @@ const PHOTO: &str = "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP/////////////////////////
 const EVENTS: usize = 260;
 const CONTACTS: usize = 150;
 const TASKS: usize = 30;
+/// People in the directory who have no mailbox here.
+const COLLEAGUES: usize = 420;
 
 /// A small generator of numbers: SplitMix64.
 struct Dice(u64);
@@ -136,7 +139,35 @@ pub fn world(settings: &Settings, now: Timestamp) -> World {
         fill(&mut mailbox, settings, &mut Dice(seed), now);
         mailbox
     });
-    World { mailboxes: mailboxes.collect() }
+    World { mailboxes: mailboxes.collect(), colleagues: colleagues() }
+}
+
+/// The organisation: a third of it is called Smith or nearly so, as everywhere.
+fn colleagues() -> Vec<Person> {
+    const SMITHS: [&str; 4] = ["Smith", "Smithers", "Smirnova", "Smit"];
+    let people = (0..COLLEAGUES).map(|number| {
+        let (given, family, _) = person(number);
+        let smith = SMITHS.get(number / 3 % SMITHS.len()).filter(|_| number.is_multiple_of(3));
+        let family = smith.copied().unwrap_or(family);
+        Person {
+            address: format!("colleague{number}@example.com"),
+            display_name: format!("{given} {family}"),
+            given: given.to_owned(),
+            surname: family.to_owned(),
+            department: "Research; Development".to_owned(),
+            office: format!("4.{:02}", number % 40),
+            phone: format!("+49 30 55 {number:04}"),
+            mobile: if number.is_multiple_of(2) { format!("+49 171 {number:07}") } else { String::new() },
+            is_list: false,
+        }
+    });
+    let everyone = Person {
+        address: "everyone@example.com".to_owned(),
+        display_name: "Everyone at Example".to_owned(),
+        is_list: true,
+        ..Person::default()
+    };
+    people.chain([everyone]).collect()
 }
 
 fn fill(mailbox: &mut Mailbox, settings: &Settings, dice: &mut Dice, now: Timestamp) {

@@ -12,6 +12,7 @@
 mod calendar;
 mod control;
 mod demo;
+mod directory;
 mod edit;
 pub mod element;
 mod faults;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::directory::Person;
 use super::element::Element;
 use super::field::Field;
 use super::ids::{self, Named};
@@ -61,6 +62,8 @@ impl Refusal {
 pub struct World {
     /// In the order in which they were made.
     pub mailboxes: Vec<Mailbox>,
+    /// Colleagues who are in the directory only.
+    pub colleagues: Vec<Person>,
 }
 
 /// An item or one occurrence of a series.
@@ -73,6 +76,27 @@ pub struct Target {
 }
 
 impl World {
+    /// Everybody in the directory: owners of mailboxes first.
+    pub fn people(&self) -> impl Iterator<Item = Person> {
+        let owners = self.mailboxes.iter().map(|mailbox| {
+            let (given, surname) =
+                mailbox.display_name.split_once(' ').unwrap_or((&mailbox.display_name, ""));
+            Person {
+                address: mailbox.address.clone(),
+                display_name: mailbox.display_name.clone(),
+                given: given.to_owned(),
+                surname: surname.to_owned(),
+                ..Person::default()
+            }
+        });
+        owners.chain(self.colleagues.iter().cloned())
+    }
+
+    /// Somebody by the address.
+    pub fn person(&self, address: &str) -> Option<Person> {
+        self.people().find(|person| person.address.eq_ignore_ascii_case(address.trim()))
+    }
+
     /// The mailbox of an address.
     pub fn mailbox(&self, address: &str) -> Option<&Mailbox> {
         self.mailboxes.iter().find(|m| m.address.eq_ignore_ascii_case(address.trim()))

@@ -129,6 +129,11 @@ impl Follower {
         Arc::make_mut(&mut known).insert(name, address);
     }
 
+    /// How items are rendered that lie in no collection.
+    pub fn rendering(&self) -> convert::Context {
+        self.0.context.clone()
+    }
+
     pub(super) fn context(&self, id: &CollectionId) -> convert::Context {
         let known = Arc::clone(&self.directory());
         let known = if known.values().any(String::is_empty) {

@@ -9,6 +9,7 @@ use crate::dav::session::Session;
 use crate::gateway::Export;
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ETag, ResourceName};
+use crate::model::object::Object;
 use crate::query::shape::CardVersion;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -24,8 +25,14 @@ pub(in crate::dav) async fn get(session: Session, place: &Place) -> Result<Respo
         Place::Member(space, id, name) => member(&session, *space, id, name).await,
         Place::Collection(space, id) => collection(&session, *space, id).await,
         Place::Attachment(id, name, managed_id) => attachment(&session, id, name, managed_id).await,
+        Place::Entry(name) => entry(&session, name).await,
+        Place::Directory => Err(Error::Forbidden(
+            "the directory is searched, not read: ask with addressbook-query".to_owned(),
+        )),
         Place::Inbox | Place::Outbox => Err(Error::NotFound),
-        Place::Root(_) | Place::Principals(_) | Place::Principal | Place::Home(_) => help(&session).await,
+        Place::Root(_) | Place::Principals(_) | Place::Principal | Place::Person(_) | Place::Home(_) => {
+            help(&session).await
+        }
     }
 }
 
@@ -59,16 +66,29 @@ async fn represent(
     let object = session.mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
     let (media_type, body) = match collection.kind {
         CollectionKind::Calendar | CollectionKind::Tasks => (CALENDAR, object.body),
-        CollectionKind::AddressBook => match (card_version(&session.headers), object.vcard4) {
-            (CardVersion::V4, Some(body)) => (card_type(CardVersion::V4), body),
-            _ => (card_type(CardVersion::V3), object.body),
-        },
+        CollectionKind::AddressBook => card(session, object.body, object.vcard4),
     };
     let mut response = entity(conditions, &object.head.etag, object.head.last_modified, media_type, body)?;
     if let Some(tag) = object.head.schedule_tag.and_then(|tag| HeaderValue::from_str(&tag.to_string()).ok()) {
         response.headers_mut().insert("schedule-tag", tag); // RFC 6638 8.3
     }
     Ok(response)
+}
+
+/// In the version that the client prefers.
+fn card(session: &Session, body: Bytes, vcard4: Option<Bytes>) -> (&'static str, Bytes) {
+    match (card_version(&session.headers), vcard4) {
+        (CardVersion::V4, Some(body)) => (card_type(CardVersion::V4), body),
+        _ => (card_type(CardVersion::V3), body),
+    }
+}
+
+/// Somebody's card in the directory.
+async fn entry(session: &Session, name: &ResourceName) -> Result<Response, Error> {
+    let found = session.mailbox.directory_entries(std::slice::from_ref(name)).await?;
+    let Object { head, body, vcard4 } = found.into_iter().next().flatten().ok_or(Error::NotFound)?;
+    let (media_type, body) = card(session, body, vcard4);
+    entity(&session.headers, &head.etag, head.last_modified, media_type, body)
 }
 
 /// The whole collection as one text: what a subscription by URL reads.

@@ -19,6 +19,10 @@ pub(in crate::dav) static SUPPORTED_ADDRESS_DATA: Name = name("supported-address
 pub(in crate::dav) static SUPPORTED_COLLATION: Name = name("supported-collation");
 pub(in crate::dav) static SUPPORTED_COLLATION_SET: Name = name("supported-collation-set");
 
+// draft-daboo-carddav-directory-gateway-02 3, 4
+pub(in crate::dav) static DIRECTORY: Name = name("directory");
+pub(in crate::dav) static DIRECTORY_GATEWAY: Name = name("directory-gateway");
+
 // RFC 6352 10
 pub(in crate::dav) static ADDRESS_DATA: Name = name("address-data");
 pub(in crate::dav) static ADDRESSBOOK_MULTIGET: Name = name("addressbook-multiget");

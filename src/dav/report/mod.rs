@@ -3,6 +3,7 @@
 //! **Invariant:** `DAV:supported-report-set` lists exactly what is answered.
 
 mod data;
+mod directory;
 mod expand_property;
 mod filter;
 mod free_busy_query;
@@ -25,6 +26,8 @@ enum Report {
     Multiget,
     CalendarQuery,
     AddressbookQuery,
+    DirectoryMultiget,
+    DirectoryQuery,
     FreeBusyQuery,
     SyncCollection,
     ExpandProperty,
@@ -46,6 +49,8 @@ static REPORTS: &[(&Name, Kinds, Report)] = &[
     (&caldav::FREE_BUSY_QUERY, K::CALENDAR, R::FreeBusyQuery), // RFC 4791 7.10
     (&carddav::ADDRESSBOOK_MULTIGET, K::BOOK, R::Multiget),  // RFC 6352 8.7
     (&carddav::ADDRESSBOOK_QUERY, K::BOOK, R::AddressbookQuery), // RFC 6352 8.6
+    (&carddav::ADDRESSBOOK_MULTIGET, K::DIRECTORY, R::DirectoryMultiget), // RFC 6352 8.7
+    (&carddav::ADDRESSBOOK_QUERY, K::DIRECTORY, R::DirectoryQuery), // RFC 6352 8.6
     (&webdav::SYNC_COLLECTION, K::COLLECTIONS, R::SyncCollection), // RFC 6578 3.2
     (&webdav::EXPAND_PROPERTY, K::ALL, R::ExpandProperty),   // RFC 3253 3.8
     (&webdav::PRINCIPAL_PROPERTY_SEARCH, K::ALL, R::PrincipalPropertySearch), // RFC 3744 9.4
@@ -77,6 +82,8 @@ pub(super) async fn report(session: Session, resource: Resource, body: &[u8]) ->
     match report {
         R::Multiget => multiget::answer(session, resource, &asked).await,
         R::CalendarQuery | R::AddressbookQuery => query::answer(session, resource, &asked).await,
+        R::DirectoryMultiget => directory::multiget(session, &asked).await,
+        R::DirectoryQuery => directory::query(session, &asked).await,
         R::FreeBusyQuery => free_busy_query::answer(&session, &resource, &asked).await,
         R::SyncCollection => sync_collection::answer(session, resource, &asked).await,
         R::ExpandProperty => expand_property::answer(session, resource, &asked).await,

@@ -55,7 +55,7 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
 }
 
 /// `CARDDAV:limit`. RFC 6352 10.6
-fn limit(asked: &Element) -> Result<Option<usize>, Error> {
+pub(super) fn limit(asked: &Element) -> Result<Option<usize>, Error> {
     let Some(results) = asked.child(&carddav::LIMIT).and_then(|limit| limit.child(&carddav::NRESULTS)) else {
         return Ok(None);
     };

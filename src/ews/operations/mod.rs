@@ -1,9 +1,11 @@
 //! Operations: what is asked and what comes back.
 
 mod folders;
+mod people;
 mod write;
 
 pub use folders::{FolderChoice, FolderEdit, Relocate};
+pub use people::{BusyTime, MOST_DAYS, MOST_PEOPLE, Resolved, Scope};
 pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};
@@ -155,26 +157,6 @@ impl Session {
         };
         let items: Vec<Fetched> = messages(&answer).map(read).collect();
         if items.len() == ids.len() { Ok(items) } else { Err(missing("response message")) }
-    }
-
-    /// ResolveNames in the directory, then in the contacts: the SMTP address, if exactly one is meant.
-    /// MS-OXWSRSLNM 3.1.4.1
-    pub async fn resolve_name(&self, entry: &str) -> Result<Option<String>, Error> {
-        let answer = self
-            .call("ResolveNames", Repeat::Freely, |w| {
-                w.open(&m("ResolveNames")).attribute("ReturnFullContactData", "false");
-                w.leaf(&m("UnresolvedEntry"), entry);
-            })
-            .await?;
-        let message = match messages(&answer).next().map(check) {
-            Some(Ok(message)) => message,
-            // Nobody, or several: nothing that could be relied on.
-            Some(Err(Error::Response { .. })) | None => return Ok(None),
-            Some(Err(error)) => return Err(error),
-        };
-        let resolution = message.find("ResolutionSet").and_then(|set| set.children().next());
-        let address = resolution.and_then(|r| r.find("Mailbox")).and_then(|m| m.find("EmailAddress"));
-        Ok(address.map(|a| a.text().trim().to_owned()).filter(|a| a.contains('@')))
     }
 
     /// GetAttachment: contents in the order asked. An attached item comes as its MIME text. MS-OXWSATT 3.1.4.3

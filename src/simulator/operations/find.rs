@@ -118,27 +118,8 @@ fn calendar_view(
             "The specified view range exceeds the maximum range of two years.",
         ));
     }
-    let touches =
-        |start: Timestamp, end: Timestamp| start < to && (end > from || (start == end && start >= from));
-    let mut found: Vec<(Timestamp, View<'_>)> = Vec::new();
-    for item in mailbox.items_in(folder).filter(|item| item.kind == ItemKind::CalendarItem) {
-        if item.properties.get(field::RECURRENCE).is_some() {
-            // An exception may have been moved into the window from beyond it.
-            let last_moved = item.exceptions.modified.keys().next_back().copied().unwrap_or(to);
-            let end = last_moved.max(to).checked_add(SignedDuration::from_hours(24)).unwrap_or(to);
-            for occurrence in series::until(item, end) {
-                if !occurrence.deleted && touches(occurrence.start, occurrence.end) {
-                    found.push((occurrence.start, View::of_occurrence(mailbox, item, occurrence)));
-                }
-            }
-        } else if let (Some(start), Some(end)) =
-            (item.properties.time(field::START), item.properties.time(field::END))
-            && touches(start, end)
-            && let Some(view) = View::of(mailbox, Target { key: item.key, occurrence: None })
-        {
-            found.push((start, view));
-        }
-    }
+    let mut found: Vec<(Timestamp, View<'_>)> =
+        occurrences(mailbox, folder, from, to).into_iter().map(|(start, _, view)| (start, view)).collect();
     found.sort_by_key(|(start, _)| *start);
     let total = found.len();
     let most = view.attribute("MaxEntriesReturned").and_then(|t| t.parse().ok()).unwrap_or(PAGE).min(PAGE);
@@ -148,6 +129,41 @@ fn calendar_view(
         .with("TotalItemsInView", total.to_string())
         .with("IncludesLastItemInRange", (total <= most).to_string());
     Ok(vec![root.push(Element::new("Items").push_all(shown?))])
+}
+
+/// Single items and occurrences that touch a window: start, end and what they are.
+pub fn occurrences(
+    mailbox: &Mailbox,
+    folder: crate::simulator::item::FolderKey,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<(Timestamp, Timestamp, View<'_>)> {
+    let touches =
+        |start: Timestamp, end: Timestamp| start < to && (end > from || (start == end && start >= from));
+    let mut found = Vec::new();
+    for item in mailbox.items_in(folder).filter(|item| item.kind == ItemKind::CalendarItem) {
+        if item.properties.get(field::RECURRENCE).is_some() {
+            // An exception may have been moved into the window from beyond it.
+            let last_moved = item.exceptions.modified.keys().next_back().copied().unwrap_or(to);
+            let end = last_moved.max(to).checked_add(SignedDuration::from_hours(24)).unwrap_or(to);
+            for occurrence in series::until(item, end) {
+                if !occurrence.deleted && touches(occurrence.start, occurrence.end) {
+                    found.push((
+                        occurrence.start,
+                        occurrence.end,
+                        View::of_occurrence(mailbox, item, occurrence),
+                    ));
+                }
+            }
+        } else if let (Some(start), Some(end)) =
+            (item.properties.time(field::START), item.properties.time(field::END))
+            && touches(start, end)
+            && let Some(view) = View::of(mailbox, Target { key: item.key, occurrence: None })
+        {
+            found.push((start, end, view));
+        }
+    }
+    found
 }
 
 /// The text of what a path leads to; `None` when the item does not have it.

@@ -22,19 +22,22 @@ pub fn time_zones(call: &mut Call<'_>) -> Result<Messages, Fault> {
     Ok(vec![Ok(vec![Element::message("TimeZoneDefinitions").push_all(definitions)])])
 }
 
-/// The directory first, then the caller's contacts. MS-OXWSRSLNM 3.1.4.1
+/// Most candidates of an answer. FACTS 3
+const MOST_CANDIDATES: usize = 100;
+
+/// The directory and the caller's default contacts, in the order of `SearchScope`. MS-OXWSRSLNM 3.1.4.1
 pub fn resolve(call: &mut Call<'_>) -> Result<Messages, Fault> {
-    let entry = call.request.child_text("UnresolvedEntry").unwrap_or_default().to_lowercase();
-    let entry = entry.trim_start_matches("smtp:");
+    let entry = call.request.child_text("UnresolvedEntry").unwrap_or_default().trim().to_lowercase();
+    let entry = entry.strip_prefix("smtp:").unwrap_or(&entry);
+    let full = call.request.attribute("ReturnFullContactData") == Some("true");
+    let all = call.request.attribute("ContactDataShape").is_none_or(|shape| shape == "AllProperties");
+    let people = call.world.people().filter(|person| person.fits(entry)).map(|person| {
+        let contact = full.then(|| person.contact(all));
+        Element::new("Resolution").push(person.mailbox()).push_some(contact)
+    });
+    let mut people: Vec<Element> = people.collect();
+    let mut contacts = Vec::new();
     let fits = |texts: &[&str]| texts.iter().any(|t| t.to_lowercase().starts_with(entry));
-    let mut found = Vec::new();
-    for mailbox in &call.world.mailboxes {
-        if fits(&[&mailbox.address, &mailbox.display_name]) {
-            found.push(
-                Element::new("Resolution").push(mailbox_element(&mailbox.display_name, &mailbox.address)),
-            );
-        }
-    }
     if let Some(mailbox) = call.world.mailboxes.get(call.caller)
         && let Some(folder) = mailbox.distinguished("contacts")
     {
@@ -43,18 +46,31 @@ pub fn resolve(call: &mut Call<'_>) -> Result<Messages, Fault> {
             let address = item.properties.get(field::EMAIL_ADDRESSES).and_then(|l| l.children.first());
             let address = address.map(|e| e.text.trim()).unwrap_or_default();
             if !address.is_empty() && fits(&[name, address]) {
-                found.push(Element::new("Resolution").push(mailbox_element(name, address)));
+                contacts.push(Element::new("Resolution").push(mailbox_element(name, address)));
             }
         }
     }
-    found.truncate(100);
+    let mut found = match call.request.attribute("SearchScope") {
+        Some("ActiveDirectory") => people,
+        Some("Contacts") => contacts,
+        Some("ContactsActiveDirectory") => {
+            contacts.append(&mut people);
+            contacts
+        }
+        _ => {
+            people.append(&mut contacts);
+            people
+        }
+    };
     if found.is_empty() {
         let nobody = "No results were found.";
         return Ok(vec![Err(Refusal::new("ErrorNameResolutionNoResults", nobody))]);
     }
+    let is_whole = found.len() <= MOST_CANDIDATES;
+    found.truncate(MOST_CANDIDATES);
     let set = Element::message("ResolutionSet")
         .with("TotalItemsInView", found.len().to_string())
-        .with("IncludesLastItemInRange", "true")
+        .with("IncludesLastItemInRange", is_whole.to_string())
         .push_all(found);
     Ok(vec![Ok(vec![set])])
 }

@@ -1,6 +1,7 @@
 //! THE table of operations: what each does to the mailbox of its caller.
 
 mod attachments;
+mod availability;
 mod find;
 mod folders;
 mod items;
@@ -60,6 +61,9 @@ const TABLE: &[(&str, Operation)] = &[
     ("GetUserConfiguration", lookup::user_configuration),
 ];
 
+/// Its answer has another form than all others.
+const AVAILABILITY: &str = "GetUserAvailabilityRequest";
+
 /// Carries a request out and gives the operation's answer.
 pub fn carry_out(
     world: &mut World,
@@ -69,9 +73,10 @@ pub fn carry_out(
     refuses_sync_states: bool,
 ) -> Result<Element, Fault> {
     let name = envelope.body.name;
-    let Some((_, operation)) = TABLE.iter().find(|(known, _)| *known == name) else {
+    let operation = TABLE.iter().find(|(known, _)| *known == name).map(|(_, operation)| operation);
+    if operation.is_none() && name != AVAILABILITY {
         return Err(Fault::new("ErrorInvalidRequest", "This operation is not supported."));
-    };
+    }
     let context = envelope.header("TimeZoneContext").and_then(|h| h.child("TimeZoneDefinition"));
     let zone = match context {
         Some(definition) => {
@@ -82,8 +87,10 @@ pub fn carry_out(
         None => None,
     };
     let mut call = Call { world, caller, request: &envelope.body, zone, now, refuses_sync_states };
-    let messages = operation(&mut call)?;
-    Ok(answer(name, messages))
+    match operation {
+        Some(operation) => Ok(answer(name, operation(&mut call)?)),
+        None => availability::answer(&mut call),
+    }
 }
 
 fn answer(name: &'static str, messages: Messages) -> Element {

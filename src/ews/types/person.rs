@@ -1,0 +1,61 @@
+//! Somebody whom the directory knows. MS-OXWSRSLNM 2.2.4.1
+
+use super::{Item, ItemClass, ItemId, Mailbox, name as t};
+use crate::xml::{Element, Name};
+
+/// An entry of the directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Name and address.
+    pub mailbox: Mailbox,
+    /// What the directory tells of them, in the form of a contact that lies in no folder: its id is the address.
+    pub contact: Item,
+}
+
+impl Person {
+    /// A `Resolution`; `None` for somebody without an SMTP address.
+    pub(in crate::ews) fn read(resolution: &Element) -> Option<Self> {
+        let mut mailbox = Mailbox::read(resolution.find("Mailbox")?)?;
+        let known = resolution.find("Contact").and_then(|contact| contact.find("EmailAddresses"));
+        if !mailbox.address.contains('@') {
+            // An X.500 name: the contact tells the address.
+            mailbox.address = known.into_iter().flat_map(Element::children).find_map(smtp)?;
+        }
+        let told = resolution.find("Contact").into_iter().flat_map(Element::children).cloned();
+        let mut children: Vec<Element> = told.collect();
+        let has =
+            |children: &[Element], local: &str| children.iter().any(|child| child.name().local() == local);
+        if !has(&children, "DisplayName") && !mailbox.name.is_empty() {
+            children.push(Element::new(t("DisplayName")).with_text(&mailbox.name));
+        }
+        children.retain(|child| child.name().local() != "EmailAddresses");
+        children.push(addresses(&mailbox.address, known));
+        let id = ItemId { id: mailbox.address.to_lowercase(), change_key: String::new() };
+        let element = children.into_iter().fold(Element::new(ItemClass::Contact.name()), Element::with_child);
+        Some(Self { mailbox, contact: Item { class: ItemClass::Contact, id, element } })
+    }
+}
+
+fn smtp(entry: &Element) -> Option<String> {
+    let text = entry.text();
+    let address = match text.trim().split_once(':') {
+        Some((kind, address)) if kind.eq_ignore_ascii_case("smtp") => address,
+        Some(_) => return None,
+        None => text.trim(),
+    };
+    address.contains('@').then(|| address.to_owned())
+}
+
+/// The primary address first, then the others; the directory writes `SMTP:` before each.
+fn addresses(primary: &str, known: Option<&Element>) -> Element {
+    let others = known.into_iter().flat_map(Element::children).filter_map(smtp);
+    let others = others.filter(|address| !address.eq_ignore_ascii_case(primary));
+    let all = std::iter::once(primary.to_owned()).chain(others);
+    all.zip(["EmailAddress1", "EmailAddress2", "EmailAddress3"]).fold(
+        Element::new(t("EmailAddresses")),
+        |list, (address, key)| {
+            let entry = Element::new(t("Entry")).with_attribute(Name::new("", "Key"), key);
+            list.with_child(entry.with_text(&address))
+        },
+    )
+}

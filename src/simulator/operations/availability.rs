@@ -1,0 +1,202 @@
+//! GetUserAvailability: when people are busy. MS-OXWSAVAIL 3.1.4.1
+
+use super::Call;
+use super::find::occurrences;
+use crate::simulator::calendar::write::instant;
+use crate::simulator::element::{Element, Space};
+use crate::simulator::field;
+use crate::simulator::mailbox::Mailbox;
+use crate::simulator::soap::Fault;
+use crate::simulator::world::Refusal;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// Mailboxes of one request. FACTS 3
+const MOST_PEOPLE: usize = 100;
+/// The longest window. FACTS 3
+const MOST_DAYS: i64 = 42;
+
+/// What is asked of each mailbox.
+struct Question {
+    from: Timestamp,
+    to: Timestamp,
+    zone: TimeZone,
+    minutes: i64,
+    view: String,
+}
+
+/// One answer for each mailbox, in the order asked.
+pub fn answer(call: &mut Call<'_>) -> Result<Element, Fault> {
+    let people: Vec<&Element> =
+        call.request.child("MailboxDataArray").into_iter().flat_map(|list| &list.children).collect();
+    let question = Question::read(call)?;
+    let answers = people.iter().map(|person| {
+        let address = person.at(&["Email", "Address"]).map(|a| a.text.trim()).unwrap_or_default();
+        let outcome = match call.world.mailbox(address) {
+            Some(mailbox) => Ok(question.of(mailbox)),
+            // Known, and without a mailbox here: nothing is in the calendar.
+            None if call.world.person(address).is_some() => Ok(question.of_nobody()),
+            None => Err(Refusal::new(
+                "ErrorMailRecipientNotFound",
+                "Unable to resolve e-mail address to an Active Directory object.",
+            )),
+        };
+        response(outcome)
+    });
+    let all = Element::message("FreeBusyResponseArray").push_all(answers);
+    Ok(Element::message("GetUserAvailabilityResponse").push(all))
+}
+
+fn response(outcome: Result<Element, Refusal>) -> Element {
+    let text = |name, text: &str| Element { text: text.to_owned(), ..Element::message(name) };
+    let message = Element::message("ResponseMessage");
+    let (message, view) = match outcome {
+        Ok(view) => {
+            (message.with("ResponseClass", "Success").push(text("ResponseCode", "NoError")), Some(view))
+        }
+        Err(refusal) => {
+            let message = message
+                .with("ResponseClass", "Error")
+                .push(text("MessageText", &refusal.text))
+                .push(text("ResponseCode", refusal.code))
+                .push(text("DescriptiveLinkKey", "0"));
+            let none = Element::of("FreeBusyViewType", "None");
+            (message, Some(Element { space: Space::Messages, ..Element::new("FreeBusyView") }.push(none)))
+        }
+    };
+    Element::message("FreeBusyResponse").push(message).push_some(view)
+}
+
+impl Question {
+    fn read(call: &Call<'_>) -> Result<Self, Fault> {
+        let wrong = |code, text| Err(Fault::new(code, text));
+        let people = call.request.child("MailboxDataArray").map_or(0, |list| list.children.len());
+        let Some(options) = call.request.child("FreeBusyViewOptions") else {
+            return wrong("ErrorMissingArgument", "FreeBusyViewOptions or SuggestionsViewOptions is needed.");
+        };
+        let zone = match (call.request.child("TimeZone"), &call.zone) {
+            (Some(zone), _) => of_biases(zone),
+            (None, Some((_, zone))) => Some(zone.clone()),
+            (None, None) => None,
+        };
+        let Some(zone) = zone else {
+            return wrong("ErrorTimeZone", "The time zone is missing or not valid.");
+        };
+        if people == 0 {
+            return wrong("ErrorMailboxDataArrayEmpty", "The mailbox data array is empty.");
+        }
+        if people > MOST_PEOPLE {
+            return wrong("ErrorMailboxDataArrayTooBig", "The mailbox data array is too big.");
+        }
+        let at = |name| options.at(&["TimeWindow", name]).and_then(|e| instant(e.text.trim(), &zone));
+        let (Some(from), Some(to)) = (at("StartTime"), at("EndTime")) else {
+            return wrong("ErrorInvalidTimeInterval", "The time window is not valid.");
+        };
+        if to <= from {
+            return wrong("ErrorInvalidTimeInterval", "The end is not after the start.");
+        }
+        if to.duration_since(from) > SignedDuration::from_hours(24 * MOST_DAYS) {
+            return wrong("ErrorTimeIntervalTooBig", "The time window is longer than is allowed.");
+        }
+        let minutes = options.child_text("MergedFreeBusyIntervalInMinutes").unwrap_or("30");
+        let minutes = minutes.trim().parse().unwrap_or(0);
+        if !(5..=1440).contains(&minutes) {
+            return wrong("ErrorInvalidMergedFreeBusyInterval", "The interval is 5 to 1440 minutes.");
+        }
+        let view = options.child_text("RequestedView").unwrap_or("FreeBusyMerged").trim().to_owned();
+        if view.is_empty() || view == "None" {
+            return wrong("ErrorInvalidFreeBusyViewType", "The view is not valid.");
+        }
+        Ok(Self { from, to, zone, minutes, view })
+    }
+
+    fn of(&self, mailbox: &Mailbox) -> Element {
+        let mut events: Vec<(Timestamp, Timestamp, String)> = Vec::new();
+        if let Some(calendar) = mailbox.distinguished("calendar") {
+            for (start, end, view) in occurrences(mailbox, calendar, self.from, self.to) {
+                let status = view.stored(field::LEGACY_FREE_BUSY_STATUS).map(|e| e.text.trim().to_owned());
+                events.push((start, end, status.unwrap_or_else(|| "Busy".to_owned())));
+            }
+        }
+        events.sort();
+        self.view(&events)
+    }
+
+    fn of_nobody(&self) -> Element {
+        self.view(&[])
+    }
+
+    fn view(&self, events: &[(Timestamp, Timestamp, String)]) -> Element {
+        let local = |at: &Timestamp| {
+            let at = at.to_zoned(self.zone.clone()).datetime();
+            at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+        };
+        let listed = events.iter().map(|(start, end, status)| {
+            Element::new("CalendarEvent")
+                .push(Element::of("StartTime", local(start)))
+                .push(Element::of("EndTime", local(end)))
+                .push(Element::of("BusyType", status.clone()))
+        });
+        let merged = self.view.ends_with("Merged") || self.view == "MergedOnly";
+        let list = Element::new("CalendarEventArray").push_all(listed);
+        Element { space: Space::Messages, ..Element::new("FreeBusyView") }
+            .push(Element::of("FreeBusyViewType", self.view.clone()))
+            .push_some(merged.then(|| Element::of("MergedFreeBusy", self.digits(events))))
+            .push_some((self.view != "MergedOnly").then_some(list))
+    }
+
+    /// One digit for each interval. FACTS 8
+    fn digits(&self, events: &[(Timestamp, Timestamp, String)]) -> String {
+        let step = SignedDuration::from_mins(self.minutes);
+        let mut digits = String::new();
+        let mut at = self.from;
+        while at < self.to {
+            let next = at.saturating_add(step).unwrap_or(self.to);
+            let worst = events
+                .iter()
+                .filter(|(start, end, _)| *start < next && *end > at)
+                .map(|(_, _, status)| match status.as_str() {
+                    "Tentative" => '1',
+                    "Busy" => '2',
+                    "OOF" => '3',
+                    "WorkingElsewhere" => '4',
+                    _ => '0',
+                })
+                .max();
+            digits.push(worst.unwrap_or('0'));
+            at = next;
+        }
+        digits
+    }
+}
+
+/// A zone of two biases, positive to the west. MS-OXWSAVAIL 2.2.4.16
+fn of_biases(zone: &Element) -> Option<TimeZone> {
+    let number = |path: &[&str]| zone.at(path).and_then(|e| e.text.trim().parse::<i32>().ok());
+    let bias = number(&["Bias"])?;
+    let minutes = |name| Some(bias + number(&[name, "Bias"])?);
+    let (standard, daylight) = (minutes("StandardTime")?, minutes("DaylightTime")?);
+    if standard == daylight || number(&["DaylightTime", "Month"])? == 0 {
+        let offset = jiff::tz::Offset::from_seconds(-60 * standard).ok()?;
+        return Some(TimeZone::fixed(offset));
+    }
+    let offset = |minutes: i32| {
+        format!("{}{:02}:{:02}", if minutes < 0 { "-" } else { "" }, minutes.abs() / 60, minutes.abs() % 60)
+    };
+    let change = |name| {
+        const DAYS: [&str; 7] =
+            ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+        let day = zone.at(&[name, "DayOfWeek"])?.text.trim().to_owned();
+        let day = DAYS.iter().position(|known| *known == day)?;
+        let time = zone.at(&[name, "Time"])?.text.trim().to_owned();
+        Some(format!("M{}.{}.{day}/{time}", number(&[name, "Month"])?, number(&[name, "DayOrder"])?))
+    };
+    let rules = format!(
+        "<STD>{}<DST>{},{},{}",
+        offset(standard),
+        offset(daylight),
+        change("DaylightTime")?,
+        change("StandardTime")?
+    );
+    TimeZone::posix(&rules).ok()
+}
