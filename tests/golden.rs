@@ -490,6 +490,8 @@ fn precondition(refusal: &Refusal) -> &'static str {
         Reason::OccurrenceCrossesNeighbour => "occurrence-crosses-neighbour",
         Reason::UnsupportedTimeZone => "unsupported-timezone",
         Reason::AttendeeChange => "allowed-attendee-scheduling-object-change",
+        Reason::ForeignOrganizer => "valid-organizer",
+        Reason::NoMessage => "valid-scheduling-message",
         Reason::OrganizerChange => "allowed-organizer-scheduling-object-change",
     }
 }

@@ -76,6 +76,8 @@ pub(super) fn unstorable(reason: &Reason, space: Space) -> &'static Name {
         Reason::OccurrenceCrossesNeighbour => &exdav::OCCURRENCE_CROSSES_NEIGHBOUR,
         Reason::UnsupportedTimeZone => &exdav::UNSUPPORTED_TIMEZONE,
         Reason::AttendeeChange => &caldav::ALLOWED_ATTENDEE_SCHEDULING_OBJECT_CHANGE,
+        Reason::ForeignOrganizer => &caldav::VALID_ORGANIZER,
+        Reason::NoMessage => &caldav::VALID_SCHEDULING_MESSAGE,
         Reason::OrganizerChange => &caldav::ALLOWED_ORGANIZER_SCHEDULING_OBJECT_CHANGE,
     }
 }

@@ -27,6 +27,13 @@ fn names(resource: &Resource) -> Vec<&'static Name> {
                 &webdav::UNBIND,
             ];
         }
+        Resource::Outbox => {
+            return vec![
+                &webdav::READ,
+                &webdav::READ_CURRENT_USER_PRIVILEGE_SET,
+                &caldav::SCHEDULE_SEND_FREEBUSY,
+            ];
+        }
         _ => {
             names.insert(0, &webdav::READ);
             return names;
@@ -72,7 +79,10 @@ pub(super) fn supported() -> Element {
         .with_child(leaf(&webdav::WRITE_PROPERTIES, "Change properties"))
         .with_child(leaf(&webdav::BIND, "Add members"))
         .with_child(leaf(&webdav::UNBIND, "Remove members"));
-    leaf(&webdav::ALL, "Everything").with_child(read).with_child(write)
+    // RFC 6638 6.2
+    let send = leaf(&caldav::SCHEDULE_SEND, "Send scheduling messages")
+        .with_child(leaf(&caldav::SCHEDULE_SEND_FREEBUSY, "Ask for busy time"));
+    leaf(&webdav::ALL, "Everything").with_child(read).with_child(write).with_child(send)
 }
 
 /// `DAV:acl` has one entry: the user's own, which is Exchange's to change. RFC 3744 5.5

@@ -92,6 +92,7 @@ async fn answer(
         Verb::Options => Ok(methods::options::options(kinds)),
         Verb::Get => methods::get::get(session, &place).await,
         Verb::Put => methods::put::put(session, &place, octets.into()).await,
+        Verb::Post => methods::post::post(&session, &octets).await,
         Verb::Delete => methods::delete::delete(session, &place).await,
         Verb::Move => methods::relocate::relocate(session, &place, Relocation::Move).await,
         Verb::Copy => methods::relocate::relocate(session, &place, Relocation::Copy).await,

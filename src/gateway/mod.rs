@@ -6,6 +6,7 @@
 //! **Invariant:** no HTTP, no XML, no URL; no EWS word in a public signature.
 //! **Invariant:** a [`Mailbox`] exists only after the upstream itself accepted the credentials.
 
+mod availability;
 mod directory;
 pub mod error;
 mod failure;
@@ -14,6 +15,7 @@ mod read;
 mod sign_in;
 pub mod write;
 
+pub use availability::Availability;
 pub use error::Error;
 pub use mailbox::Mailbox;
 pub use sign_in::{Gateway, Links, Settings};

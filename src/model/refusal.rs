@@ -32,6 +32,10 @@ pub enum Reason {
     AttendeeChange,
     /// An organiser changes what is not allowed. RFC 6638 3.2.1.1
     OrganizerChange,
+    /// A message in somebody else's name. RFC 6638 5.1
+    ForeignOrganizer,
+    /// A scheduling message of another kind than is taken. RFC 6638 5.1
+    NoMessage,
 }
 
 /// A refused object.

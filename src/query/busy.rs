@@ -11,29 +11,53 @@ use std::ops::ControlFlow;
 /// FBTYPE, in the order in which one hides the other. RFC 5545 3.2.9
 const KINDS: [&str; 3] = ["BUSY-UNAVAILABLE", "BUSY", "BUSY-TENTATIVE"];
 
+/// Somebody is not free.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BusyPeriod {
+    /// FBTYPE.
+    pub kind: &'static str,
+    /// From.
+    pub start: Timestamp,
+    /// To, exclusive.
+    pub end: Timestamp,
+}
+
 /// Busy periods of the objects that lie in the range, merged by kind.
 pub fn free_busy(objects: &[Component], range: &TimeRange, zone: &Zone, now: Timestamp) -> Component {
     let Range(from, to) = Range::of(range);
-    let mut busy: Vec<Vec<(Timestamp, Timestamp)>> = vec![Vec::new(); KINDS.len()];
+    let mut periods = Vec::new();
     for object in objects {
         let zones = Zones::new(object, zone);
         visit(object, &zones, "VEVENT", range, |instance| {
-            let kind =
-                kind(instance.component).and_then(|kind| KINDS.iter().position(|known| *known == kind));
-            let extent =
-                instance.extent(&zones).filter(|(start, end)| start < end && *start < to && *end > from);
-            if let (Some((start, end)), Some(periods)) = (extent, kind.and_then(|kind| busy.get_mut(kind))) {
-                periods.push((start.max(from), end.min(to)));
+            if let (Some((start, end)), Some(kind)) = (instance.extent(&zones), kind(instance.component)) {
+                periods.push(BusyPeriod { kind, start, end });
             }
             ControlFlow::Continue(())
         });
+    }
+    busy_time(periods, from, to, now)
+}
+
+/// A VFREEBUSY object of what lies in the range, merged by kind. RFC 5545 3.6.4
+pub fn busy_time(
+    periods: impl IntoIterator<Item = BusyPeriod>,
+    from: Timestamp,
+    to: Timestamp,
+    now: Timestamp,
+) -> Component {
+    let mut busy: Vec<Vec<(Timestamp, Timestamp)>> = vec![Vec::new(); KINDS.len()];
+    for BusyPeriod { kind, start, end } in periods {
+        let all = KINDS.iter().position(|known| *known == kind).and_then(|at| busy.get_mut(at));
+        if let Some(all) = all.filter(|_| start < end && start < to && end > from) {
+            all.push((start.max(from), end.min(to)));
+        }
     }
     let mut component = Component::new("VFREEBUSY");
     let utc = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
     component.push(Line::raw("UID", format!("free-busy-{}-{}", from.as_second(), to.as_second())));
     component.push(Line::raw("DTSTAMP", utc(now)));
-    component.lines.extend(range.start.map(|at| Line::raw("DTSTART", utc(at))));
-    component.lines.extend(range.end.map(|at| Line::raw("DTEND", utc(at))));
+    component.push(Line::raw("DTSTART", utc(from)));
+    component.push(Line::raw("DTEND", utc(to)));
     for (kind, periods) in KINDS.iter().zip(busy) {
         for (start, end) in merged(periods) {
             component

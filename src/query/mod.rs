@@ -18,7 +18,7 @@ mod tests;
 mod text_match;
 
 pub use crate::text::moment::zone_of_text;
-pub use busy::free_busy;
+pub use busy::{BusyPeriod, busy_time, free_busy};
 
 use crate::model::object::Span;
 use crate::model::zone::Zone;

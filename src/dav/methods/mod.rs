@@ -4,6 +4,7 @@ pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod mkcol;
 pub(super) mod options;
+pub(super) mod post;
 pub(super) mod propfind;
 pub(super) mod proppatch;
 pub(super) mod put;
@@ -19,6 +20,7 @@ pub(super) enum Verb {
     /// And HEAD: the connection leaves the body away.
     Get,
     Put,
+    Post,
     Delete,
     Move,
     Copy,
@@ -52,6 +54,7 @@ static METHODS: &[(&str, Kinds, Verb, BodyUse)] = &[
     ("GET", ANY, V::Get, Unread),
     ("HEAD", ANY, V::Get, Unread),
     ("PUT", K::MEMBERS, V::Put, Object),
+    ("POST", K::OUTBOX, V::Post, Object),
     ("DELETE", either(K::MEMBERS, K::COLLECTIONS), V::Delete, Unread),
     ("MOVE", K::MEMBERS, V::Move, Unread),
     ("COPY", K::MEMBERS, V::Copy, Unread),

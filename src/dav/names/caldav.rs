@@ -57,7 +57,17 @@ pub(in crate::dav) static SCHEDULE_INBOX: Name = name("schedule-inbox");
 pub(in crate::dav) static SCHEDULE_INBOX_URL: Name = name("schedule-inbox-URL");
 pub(in crate::dav) static SCHEDULE_OUTBOX: Name = name("schedule-outbox");
 pub(in crate::dav) static SCHEDULE_OUTBOX_URL: Name = name("schedule-outbox-URL");
+pub(in crate::dav) static SCHEDULE_SEND: Name = name("schedule-send");
+pub(in crate::dav) static SCHEDULE_SEND_FREEBUSY: Name = name("schedule-send-freebusy");
 pub(in crate::dav) static SCHEDULE_TAG: Name = name("schedule-tag");
+
+// RFC 6638 5, 10
+pub(in crate::dav) static SCHEDULE_RESPONSE: Name = name("schedule-response");
+pub(in crate::dav) static RESPONSE: Name = name("response");
+pub(in crate::dav) static RECIPIENT: Name = name("recipient");
+pub(in crate::dav) static REQUEST_STATUS: Name = name("request-status");
+pub(in crate::dav) static VALID_ORGANIZER: Name = name("valid-organizer");
+pub(in crate::dav) static VALID_SCHEDULING_MESSAGE: Name = name("valid-scheduling-message");
 
 // Preconditions: RFC 4791 1.3
 pub(in crate::dav) static VALID_FILTER: Name = name("valid-filter");

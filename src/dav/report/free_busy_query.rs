@@ -3,11 +3,16 @@
 use super::filter::time_range;
 use crate::dav::error::Error;
 use crate::dav::names::caldav;
+use crate::dav::precondition::Precondition;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
 use crate::xml::Element;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
+
+/// The longest range.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 3);
 
 pub(super) async fn answer(
     session: &Session,
@@ -17,6 +22,13 @@ pub(super) async fn answer(
     let Resource::Collection(collection, _) = resource else { return Err(Error::NotFound) };
     let range = asked.child(&caldav::TIME_RANGE);
     let range = range.ok_or_else(|| Error::Invalid("free-busy-query needs a time-range".to_owned()))?;
-    let body = session.mailbox.free_busy(&collection.id, time_range(range)?).await?;
+    let range = time_range(range)?;
+    // Series without an end would be told without an end.
+    let length = range.start.zip(range.end).map(|(start, end)| end.duration_since(start));
+    if length.is_none_or(|length| length > LONGEST) {
+        let text = "busy time is told between a start and an end, at most three years apart".to_owned();
+        return Err(Error::Refused(Precondition::CalendarFilter, text));
+    }
+    let body = session.mailbox.free_busy(&collection.id, range).await?;
     Ok(([(CONTENT_TYPE, "text/calendar; charset=utf-8")], body).into_response())
 }
