@@ -4,6 +4,7 @@ use super::{Error, value};
 use crate::convert;
 use crate::convert::HtmlForm;
 use crate::ews;
+use crate::ews::auth::{Choice, Scheme};
 use crate::gateway;
 use crate::mirror;
 use crate::server;
@@ -88,6 +89,12 @@ const HTML: [(&str, HtmlForm); 4] = [
     ("altrep", HtmlForm::Altrep),
     ("styled-description", HtmlForm::StyledDescription),
     ("none", HtmlForm::None),
+];
+const SCHEMES: [(&str, Choice); 4] = [
+    ("auto", Choice::Auto),
+    ("ntlm", Choice::Only(Scheme::Ntlm)),
+    ("negotiate", Choice::Only(Scheme::Negotiate)),
+    ("basic", Choice::Only(Scheme::Basic)),
 ];
 const VERSIONS: [(&str, &str); 4] = [
     ("Exchange2010_SP2", "Exchange2010_SP2"),
@@ -180,6 +187,27 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             doc: "How exdav introduces itself; some organisations allow EWS only to those that they know.",
             set: |config, text| {
                 text.clone_into(&mut config.ews.user_agent);
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "sign_in",
+            form: "`auto`, `ntlm`, `negotiate` or `basic`",
+            default: Some("\"auto\""),
+            example: "\"ntlm\"",
+            doc: "How users are signed in to Exchange: the safest way that it offers, or this one only.",
+            set: |config, text| value::choice(&SCHEMES, text).map(|choice| config.ews.sign_in = choice),
+        },
+        Key {
+            table: "exchange",
+            name: "ca",
+            form: "a path",
+            default: None,
+            example: "\"/etc/exdav/company-ca.pem\"",
+            doc: "PEM file with authorities that may vouch for Exchange, beside those that the system trusts.",
+            set: |config, text| {
+                config.ews.network.authorities = vec![PathBuf::from(text)];
                 Ok(())
             },
         },

@@ -1,12 +1,14 @@
-//! The transport: one upstream, many users.
+//! One upstream, many users: what is asked, how often, and what the answer's status means.
 
-use super::credentials::Credentials;
+use super::auth::{Choice, Credentials, Schemes};
 use super::error::Error;
+use super::network::{self, Network};
 use super::soap;
+use super::transport::Request;
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
-use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{StatusCode, Url};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -29,7 +31,14 @@ pub struct Settings {
     pub concurrency: usize,
     /// `User-Agent`: some organisations allow EWS only to those that they know.
     pub user_agent: String,
+    /// How users are signed in.
+    pub sign_in: Choice,
+    /// How the endpoint is reached.
+    pub network: network::Settings,
 }
+
+/// The largest answer: 100 items with their texts are some megabytes, an attachment is at most 150 MB at Exchange.
+const MOST_OCTETS: usize = 256 << 20;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -41,15 +50,23 @@ impl Default for Settings {
             patience: Duration::from_secs(30),
             concurrency: 4,
             user_agent: concat!("exdav/", env!("CARGO_PKG_VERSION")).to_owned(),
+            sign_in: Choice::Auto,
+            network: network::Settings::default(),
         }
     }
 }
 
 /// One upstream. Cheap to clone; all users share its connections, none their credentials.
 #[derive(Clone, Debug)]
-pub struct Exchange {
+pub struct Exchange(Arc<Upstream>);
+
+#[derive(Debug)]
+struct Upstream {
     http: reqwest::Client,
-    settings: Arc<Settings>,
+    network: Network,
+    endpoint: Url,
+    schemes: Schemes,
+    settings: Settings,
 }
 
 /// One user at the upstream. Cheap to clone.
@@ -75,26 +92,42 @@ impl Exchange {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         // Whoever comes first installs it; it is the same for all.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(settings.user_agent.clone())
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.timeout)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|e| Error::Unreachable(e.to_string()))?;
-        Ok(Self { http, settings: Arc::new(settings) })
+        let endpoint =
+            Url::parse(&settings.url).map_err(|e| Error::Settings(format!("`{}`: {e}", settings.url)))?;
+        let network = Network::new(&settings.network, settings.connect_timeout)?;
+        let http = network.pooled().build().map_err(|e| Error::Settings(e.to_string()))?;
+        Ok(Self(Arc::new(Upstream { http, network, endpoint, schemes: Schemes::default(), settings })))
     }
 
     /// A user's session; nothing is asked yet.
     pub fn session(&self, credentials: Credentials) -> Session {
-        let slots = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
+        let slots = Arc::new(Semaphore::new(self.0.settings.concurrency.max(1)));
         Session { exchange: self.clone(), credentials, slots, clock: Arc::default() }
     }
 
     /// The endpoint.
     pub fn url(&self) -> &str {
-        &self.settings.url
+        &self.0.settings.url
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(super) fn endpoint(&self) -> &Url {
+        &self.0.endpoint
+    }
+
+    pub(super) fn network(&self) -> &Network {
+        &self.0.network
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    pub(super) fn schemes(&self) -> &Schemes {
+        &self.0.schemes
     }
 }
 
@@ -104,6 +137,14 @@ impl Session {
         self.credentials.login()
     }
 
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// What the server's clock showed in its last answer, if it tells. RFC 9110 6.6.1
     pub fn server_time(&self) -> Option<Timestamp> {
         Timestamp::from_second(self.clock.load(Ordering::Relaxed)).ok().filter(|at| at.as_second() > 0)
@@ -111,7 +152,7 @@ impl Session {
 
     /// Requests that may be under way at once.
     pub fn concurrency(&self) -> usize {
-        self.exchange.settings.concurrency.max(1)
+        self.exchange.settings().concurrency.max(1)
     }
 
     /// Sends a request and gives the operation's answer.
@@ -121,8 +162,12 @@ impl Session {
         repeat: Repeat,
         body: impl FnOnce(&mut Writer),
     ) -> Result<Element, Error> {
-        let request = bytes::Bytes::from(soap::envelope(&self.exchange.settings.version, body));
-        let give_up = Instant::now() + self.exchange.settings.patience;
+        let request = bytes::Bytes::from(soap::envelope(
+            &self.exchange.settings().version,
+            self.credentials.impersonated(),
+            body,
+        ));
+        let give_up = Instant::now() + self.exchange.settings().patience;
         let mut pause = Duration::from_millis(200);
         loop {
             let error = match self.send(request.clone()).await {
@@ -147,38 +192,26 @@ impl Session {
 
     async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
         let _slot = self.slots.acquire().await.map_err(|e| Error::Unreachable(e.to_string()))?;
-        let mut authorization =
-            HeaderValue::from_str(&self.credentials.authorization()).map_err(|_| Error::SignIn)?;
-        authorization.set_sensitive(true);
-        let answer = self
-            .exchange
-            .http
-            .post(&self.exchange.settings.url)
-            .header(CONTENT_TYPE, "text/xml; charset=utf-8")
-            .header(AUTHORIZATION, authorization)
-            .body(request)
-            .send()
-            .await
-            .map_err(lost)?;
-        let status = answer.status();
+        let timeout = Some(self.exchange.settings().timeout);
+        let answer = self.post(Request { body: request, headers: HeaderMap::new(), timeout }).await?;
+        let status = answer.status;
         let retry_after = answer
-            .headers()
+            .headers
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let date = answer.headers.get(DATE).and_then(|value| value.to_str().ok());
         if let Some(at) = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()) {
             self.clock.store(at.timestamp().as_second(), Ordering::Relaxed);
         }
         match status {
-            StatusCode::UNAUTHORIZED => return Err(Error::SignIn),
             StatusCode::FORBIDDEN => return Err(Error::Forbidden),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 return Err(Error::Busy { back_off: retry_after });
             }
             _ => {}
         }
-        let octets = answer.bytes().await.map_err(lost)?;
+        let octets = answer.bytes(MOST_OCTETS).await?;
         if status.is_success() {
             return soap::open_envelope(&octets);
         }
@@ -191,15 +224,4 @@ impl Session {
             }
         }
     }
-}
-
-fn lost(error: reqwest::Error) -> Error {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    if error.is_connect() { Error::Unreachable(text) } else { Error::Lost(text) }
 }

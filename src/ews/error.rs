@@ -1,5 +1,6 @@
 //! What can go wrong on the way to Exchange, told apart by what can be done about it.
 
+use super::auth::Scheme;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +10,15 @@ pub enum Error {
     /// HTTP 401.
     #[error("Exchange refused the user name or password")]
     SignIn,
+    /// HTTP 401, but not to the secret: the server does not take the scheme.
+    #[error("Exchange does not take {0} sign-ins; see exchange.sign_in")]
+    Scheme(Scheme),
+    /// HTTP 401 with nothing that a password could answer.
+    #[error("Exchange offers no way to sign in with a password; OAuth needs [oauth] in the settings")]
+    NoScheme,
+    /// The settings cannot be used.
+    #[error("the settings of Exchange: {0}")]
+    Settings(String),
     /// HTTP 403: EWS is switched off for the user, or a proxy forbids it.
     #[error("Exchange forbids EWS to this user (HTTP 403)")]
     Forbidden,
@@ -57,7 +67,12 @@ impl Error {
             Self::Busy { .. } | Self::Unreachable(_) | Self::Lost(_) => true,
             Self::Http { status, .. } => *status >= 500,
             Self::Response { code, .. } => code.is_transient(),
-            Self::SignIn | Self::Forbidden | Self::Answer(_) => false,
+            Self::SignIn
+            | Self::Scheme(_)
+            | Self::NoScheme
+            | Self::Settings(_)
+            | Self::Forbidden
+            | Self::Answer(_) => false,
         }
     }
 }

@@ -6,16 +6,19 @@
 //! **Invariant:** a request that may have changed something is never repeated blindly.
 //! **Invariant:** a password is never part of an error, a log line or a `Debug` text.
 
+pub mod auth;
 mod client;
-mod credentials;
 mod error;
 pub mod field;
+pub mod network;
 mod operations;
 mod soap;
+mod transport;
 pub mod types;
 
+pub use auth::Credentials;
 pub use client::{Exchange, Session, Settings};
-pub use credentials::Credentials;
+
 pub use error::{Error, ResponseCode};
 pub use operations::{
     Answer, BusyTime, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,

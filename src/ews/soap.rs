@@ -26,11 +26,15 @@ const fn soap(local: &'static str) -> crate::xml::Name {
     crate::xml::Name::new(SOAP, local)
 }
 
-/// The document of a request.
-pub fn envelope(version: &str, body: impl FnOnce(&mut Writer)) -> String {
+/// The document of a request, in the caller's mailbox or in that of somebody whom it may impersonate.
+pub fn envelope(version: &str, impersonated: Option<&str>, body: impl FnOnce(&mut Writer)) -> String {
     let mut writer = Writer::new(PREFIXES);
     writer.open(&soap("Envelope")).open(&soap("Header"));
     writer.open(&t("RequestServerVersion")).attribute("Version", version).close();
+    if let Some(address) = impersonated {
+        writer.open(&t("ExchangeImpersonation")).open(&t("ConnectingSID"));
+        writer.leaf(&t("PrimarySmtpAddress"), address).close().close();
+    }
     writer.close().open(&soap("Body"));
     body(&mut writer);
     writer.finish()

@@ -214,7 +214,7 @@ impl Gateway {
     }
 
     async fn ask(&self, login: &str, key: &str, password: &str, digest: Digest) -> Result<Mailbox, Error> {
-        let credentials = ews::Credentials::Basic { login: login.to_owned(), password: password.to_owned() };
+        let credentials = ews::Credentials::password(login, password);
         let session = self.0.exchange.session(credentials);
         let before = lock(&self.0.known).get(key).cloned();
         let same = before.as_ref().is_some_and(|known| bool::from(known.digest.ct_eq(&digest)));

@@ -1,0 +1,202 @@
+//! One HTTP exchange with the upstream, signed in.
+//!
+//! **Invariant:** once the scheme is known, a request is sent once; only NTLM says more, and only on a new connection.
+
+use super::auth::pinned::{Answered, Post};
+use super::auth::{self, Choice, Scheme, Secret};
+use super::client::{Exchange, Session};
+use super::error::Error;
+use bytes::{Bytes, BytesMut};
+use flate2::bufread::GzDecoder;
+use reqwest::StatusCode;
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT,
+};
+use std::io::Read as _;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const ANCHOR_MAILBOX: HeaderName = HeaderName::from_static("x-anchormailbox");
+
+/// A POST to the endpoint.
+pub(super) struct Request {
+    /// The document.
+    pub body: Bytes,
+    /// Headers beside those that every request has.
+    pub headers: HeaderMap,
+    /// How long the whole exchange may take; `None`: only the answer's beginning has a limit, its end has none.
+    pub timeout: Option<Duration>,
+}
+
+/// Its answer; the body comes in pieces.
+pub(super) struct Response {
+    /// Any but 401.
+    pub status: StatusCode,
+    /// As they came.
+    pub headers: HeaderMap,
+    body: Body,
+    deadline: Option<Instant>,
+}
+
+enum Body {
+    Pooled(reqwest::Response),
+    Pinned(Answered),
+}
+
+impl Response {
+    /// The next octets, or `None` at the end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let next = async {
+            match &mut self.body {
+                Body::Pooled(answer) => answer.chunk().await.map_err(lost),
+                Body::Pinned(answer) => answer.chunk().await,
+            }
+        };
+        match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, next).await.map_err(|_| late())?,
+            None => next.await,
+        }
+    }
+
+    /// The whole body, of at most so many octets.
+    pub async fn bytes(mut self, most: usize) -> Result<Bytes, Error> {
+        let too_much = || Error::Answer(format!("it is larger than {most} octets"));
+        let mut whole = BytesMut::new();
+        while let Some(octets) = self.chunk().await? {
+            if whole.len() + octets.len() > most {
+                return Err(too_much());
+            }
+            whole.extend_from_slice(&octets);
+        }
+        // Pooled answers come unpacked.
+        let packed = matches!(self.body, Body::Pinned(_))
+            && self.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+        if !packed {
+            return Ok(whole.freeze());
+        }
+        let mut plain = Vec::new();
+        let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        let read = GzDecoder::new(whole.as_ref()).take(limit).read_to_end(&mut plain);
+        read.map_err(|error| Error::Answer(error.to_string()))?;
+        if plain.len() > most { Err(too_much()) } else { Ok(plain.into()) }
+    }
+}
+
+impl Session {
+    /// Sends a request, signed in by the scheme of this upstream.
+    ///
+    /// Fails with [`Error::SignIn`] when the secret was refused, and never shows it a second time.
+    pub(super) async fn post(&self, request: Request) -> Result<Response, Error> {
+        let begin = Instant::now() + request.timeout.unwrap_or(self.exchange().settings().timeout);
+        let deadline = request.timeout.map(|_| begin);
+        let sent = tokio::time::timeout_at(begin, self.signed_in(request));
+        let (status, headers, body) = sent.await.map_err(|_| late())??;
+        Ok(Response { status, headers, body, deadline })
+    }
+
+    async fn signed_in(&self, request: Request) -> Result<(StatusCode, HeaderMap, Body), Error> {
+        let Request { body, mut headers, timeout } = request;
+        let settings = self.exchange().settings();
+        let text = |value: &str| HeaderValue::from_str(value).map_err(|e| Error::Settings(e.to_string()));
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/xml; charset=utf-8"));
+        headers.insert(USER_AGENT, text(&settings.user_agent)?);
+        if let Some(anchor) = self.credentials().anchor().and_then(|a| HeaderValue::from_str(a).ok()) {
+            headers.insert(ANCHOR_MAILBOX, anchor);
+        }
+        // A stream's envelopes must come at once, not when a compressor thinks fit.
+        if timeout.is_some() {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        } else {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let identity = self.credentials().identity();
+        let Secret::Password(password) = identity.secret();
+        match self.exchange().scheme().await? {
+            Scheme::Basic => {
+                let answer = self.pooled(&auth::basic(self.login(), password), headers, body).await?;
+                if answer.status() != StatusCode::UNAUTHORIZED {
+                    return Ok(pooled(answer));
+                }
+                // A server that no longer takes this scheme has not said that the password is wrong.
+                if !Scheme::Basic.is_offered(answer.headers()) && Scheme::best(answer.headers()).is_some() {
+                    self.exchange().schemes().learn(None);
+                    return Err(Error::Scheme(Scheme::Basic));
+                }
+                Err(Error::SignIn)
+            }
+            scheme => {
+                let (network, url) = (self.exchange().network(), self.exchange().endpoint());
+                let sent = Post { network, url, scheme, headers: &headers, body }.send(identity).await;
+                if matches!(sent, Err(Error::Scheme(_))) {
+                    self.exchange().schemes().learn(None);
+                }
+                let answer = sent?;
+                Ok((answer.status, answer.headers.clone(), Body::Pinned(answer)))
+            }
+        }
+    }
+
+    async fn pooled(
+        &self,
+        authorization: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<reqwest::Response, Error> {
+        let mut authorization = HeaderValue::from_str(authorization).map_err(|_| Error::SignIn)?;
+        authorization.set_sensitive(true);
+        let request = self.exchange().http().post(self.exchange().endpoint().clone());
+        request.headers(headers).header(AUTHORIZATION, authorization).body(body).send().await.map_err(lost)
+    }
+}
+
+impl Exchange {
+    /// The scheme for passwords: what was chosen, what is known, or what the server says to one who does not sign in.
+    async fn scheme(&self) -> Result<Scheme, Error> {
+        if let Choice::Only(scheme) = self.settings().sign_in {
+            return Ok(scheme);
+        }
+        if let Some(scheme) = self.schemes().learned() {
+            return Ok(scheme);
+        }
+        let request = self.http().post(self.endpoint().clone());
+        let answer =
+            request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("").send().await.map_err(lost)?;
+        match answer.status() {
+            StatusCode::UNAUTHORIZED => {
+                let scheme = Scheme::best(answer.headers()).ok_or(Error::NoScheme)?;
+                tracing::info!(%scheme, "Exchange is signed in to");
+                self.schemes().learn(Some(scheme));
+                Ok(scheme)
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Err(Error::Busy { back_off: None })
+            }
+            StatusCode::FORBIDDEN => Err(Error::Forbidden),
+            // It does not ask who comes: Basic does no harm, and is not remembered.
+            status if status.is_success() || status.is_client_error() => Ok(Scheme::Basic),
+            status => {
+                Err(Error::Http { status: status.as_u16(), text: "to a request without sign-in".to_owned() })
+            }
+        }
+    }
+}
+
+fn pooled(answer: reqwest::Response) -> (StatusCode, HeaderMap, Body) {
+    (answer.status(), answer.headers().clone(), Body::Pooled(answer))
+}
+
+fn late() -> Error {
+    Error::Lost("no answer in time".to_owned())
+}
+
+pub(super) fn lost(error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    if error.is_connect() { Error::Unreachable(text) } else { Error::Lost(text) }
+}
