@@ -1,6 +1,7 @@
 //! What contacts and lists have in common: versions, identity, and the client's own vCard.
 
 use super::kept::Kept;
+use super::write::line::says_the_same;
 use super::{Context, Rendered, identity};
 use crate::ews::field;
 use crate::ews::types::Item;
@@ -10,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A version of vCard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +22,11 @@ pub(super) enum Version {
     V4,
 }
 
-/// Lines that Exchange changes together: the letter of the group, its properties, and how many of them Exchange
-/// can hold (`None`: all).
-pub(super) type Groups = &'static [(char, &'static [&'static str], Option<usize>)];
+/// Lines that Exchange changes together: the letter of the group and its properties.
+pub(super) type Groups = &'static [(char, &'static [&'static str])];
+/// For each line of a card whether it has a place in Exchange as one of a group: what has none stays as the client
+/// wrote it.
+pub(super) type Held<'a> = &'a dyn Fn(char, &Component) -> Vec<bool>;
 
 /// Separates the parts of a fingerprint's text.
 pub(super) const UNIT: &str = "\u{1f}";
@@ -80,7 +83,7 @@ pub(super) fn render(
     context: &Context,
     item: &Item,
     photo: Option<&[u8]>,
-    groups: Groups,
+    (groups, held): (Groups, Held),
     sums: &BTreeMap<char, String>,
     project: impl Fn(Version, &str) -> Component,
 ) -> Rendered {
@@ -109,9 +112,9 @@ pub(super) fn render(
         let merged = if changed.is_empty() {
             octets
         } else {
-            Bytes::from(merge(&text, same, groups, &changed).write())
+            Bytes::from(merge(&text, same, (groups, held), &changed).write())
         };
-        carry_over(&text, groups, other);
+        carry_over(&text, (groups, held), other);
         own = Some((is_v4, merged));
     }
     let (mut body, mut vcard4) = (Bytes::from(v3.write()), Bytes::from(v4.write()));
@@ -171,22 +174,27 @@ fn is_in_group(line: &Line, name: &str) -> bool {
 
 /// The client's text with what Exchange has changed since. Lines that no field of Exchange could hold stay, and
 /// lines whose value is still there stay as the client wrote them, with their labels.
-fn merge(text: &Component, fresh: &Component, groups: Groups, changed: &BTreeSet<char>) -> Component {
+fn merge(
+    text: &Component,
+    fresh: &Component,
+    (groups, held): (Groups, Held),
+    changed: &BTreeSet<char>,
+) -> Component {
     let mut merged = text.clone();
     let mut items = text.lines.iter().filter(|line| line.group.is_some()).count();
-    for (letter, properties, slots) in groups {
+    for (letter, properties) in groups {
         if !changed.contains(letter) {
             continue;
         }
         let is_meant = |line: &Line| properties.contains(&line.name.as_str());
         let mut wanted: Vec<&Line> = fresh.lines.iter().filter(|line| is_meant(line)).collect();
         let mut gone: Vec<Line> = Vec::new();
-        for (seen, line) in merged.lines.iter().filter(|line| is_meant(line)).enumerate() {
-            let value = line.unescaped();
-            match wanted.iter().position(|new| new.name == line.name && new.unescaped() == value) {
+        let held = held(*letter, &merged);
+        for (line, is_held) in merged.lines.iter().zip(held).filter(|(line, _)| is_meant(line)) {
+            match wanted.iter().position(|new| says_the_same(new, line)) {
                 Some(at) => drop(wanted.remove(at)),
-                None if slots.is_some_and(|slots| seen >= slots) => {}
-                None => gone.push(line.clone()),
+                None if is_held => gone.push(line.clone()),
+                None => {}
             }
         }
         for line in &gone {
@@ -219,16 +227,19 @@ const OF_ONE_VERSION: [&str; 8] =
     ["VERSION", "UID", "REV", "PRODID", "KIND", "SORT-STRING", "X-ADDRESSBOOKSERVER-KIND", "X-ABSHOWAS"];
 
 /// Lines that no field of Exchange holds are part of the other version too.
-fn carry_over(text: &Component, groups: Groups, other: &mut Component) {
-    let is_held = |line: &Line| {
-        OF_ONE_VERSION.contains(&line.name.as_str())
-            || groups.iter().any(|(_, properties, _)| properties.contains(&line.name.as_str()))
-    };
-    let held_groups: Vec<&str> =
-        text.lines.iter().filter(|line| is_held(line)).filter_map(|line| line.group.as_deref()).collect();
-    let free = text
-        .lines
-        .iter()
-        .filter(|line| !is_held(line) && !held_groups.iter().any(|group| is_in_group(line, group)));
-    other.lines.extend(free.cloned());
+fn carry_over(text: &Component, (groups, held): (Groups, Held), other: &mut Component) {
+    let mut is_held: Vec<bool> =
+        text.lines.iter().map(|line| OF_ONE_VERSION.contains(&line.name.as_str())).collect();
+    for (letter, properties) in groups {
+        for ((line, flag), held) in text.lines.iter().zip(&mut is_held).zip(held(*letter, text)) {
+            *flag |= held && properties.contains(&line.name.as_str());
+        }
+    }
+    let group = |line: &Line| line.group.as_deref().map(str::to_ascii_lowercase);
+    let lines = || text.lines.iter().zip(&is_held);
+    let held_groups: HashSet<String> =
+        lines().filter(|(_, held)| **held).filter_map(|(line, _)| group(line)).collect();
+    let is_free = |line: &Line| group(line).is_none_or(|group| !held_groups.contains(&group));
+    let free = lines().filter(|(line, held)| !**held && is_free(line)).map(|(line, _)| line.clone());
+    other.lines.extend(free);
 }

@@ -3,6 +3,7 @@
 use super::card::{self, Card, Groups, UNIT, Version};
 use super::event::group::{categories, categories_text, class_text, sensitivity};
 use super::kept::fingerprint;
+use super::write::places;
 use super::{Context, Rendered, body};
 use crate::ews::field::{self, ExtendedProperty};
 use crate::ews::types::{Address, Item};
@@ -12,18 +13,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Lines that Exchange changes together: THE table.
 pub(super) const GROUPS: Groups = &[
-    ('N', &["FN", "N", "NICKNAME"], None),
-    ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"], None),
-    ('O', &["ORG", "TITLE", "ROLE"], None),
-    ('E', &["EMAIL"], Some(3)),
-    ('T', &["TEL"], None),
-    ('A', &["ADR"], Some(3)),
-    ('U', &["URL"], Some(2)),
-    ('G', &["GENDER", "X-GENDER", "SEX"], None),
+    ('N', &["FN", "N", "NICKNAME"]),
+    ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"]),
+    ('O', &["ORG", "TITLE", "ROLE"]),
+    ('E', &["EMAIL"]),
+    ('T', &["TEL", "X-MS-TEL"]),
+    ('A', &["ADR"]),
+    ('U', &["URL"]),
+    ('G', &["GENDER", "X-GENDER", "SEX"]),
     (
         'R',
         &[
@@ -31,19 +32,35 @@ pub(super) const GROUPS: Groups = &[
             "X-ABRELATEDNAMES",
             "X-SPOUSE",
             "X-MANAGER",
+            "X-MANAGERSNAME",
             "X-ASSISTANT",
+            "X-ASSISTANTNAME",
             "X-EVOLUTION-SPOUSE",
             "X-EVOLUTION-MANAGER",
+            "X-EVOLUTION-ASSISTANT",
+            "X-EVOLUTION-CHILD",
         ],
-        None,
     ),
-    ('I', &["IMPP"], Some(3)),
-    ('D', &["BDAY", "ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY"], None),
-    ('B', &["NOTE"], None),
-    ('K', &["CATEGORIES"], None),
-    ('C', &["CLASS"], None),
-    ('P', &["PHOTO"], None),
+    ('I', &["IMPP", "X-AIM", "X-JABBER", "X-SKYPE", "X-ICQ", "X-MSN"]),
+    ('D', &["BDAY", "ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY", "X-ABDATE"]),
+    ('H', &["HOBBY", "X-MS-INTERESTS"]),
+    ('F', &["FBURL"]),
+    ('B', &["NOTE"]),
+    ('K', &["CATEGORIES"]),
+    ('C', &["CLASS"]),
+    ('P', &["PHOTO"]),
 ];
+
+/// For each line whether it has a place in Exchange.
+fn held(letter: char, card: &Component) -> Vec<bool> {
+    match places::held(letter, card) {
+        Some(held) => {
+            let held: HashSet<*const Line> = held.into_iter().map(std::ptr::from_ref).collect();
+            card.lines.iter().map(|line| held.contains(&std::ptr::from_ref(line))).collect()
+        }
+        None => vec![true; card.lines.len()],
+    }
+}
 
 /// Key, types in 3.0, types in 4.0, Apple's label.
 pub(super) type Phone =
@@ -78,7 +95,7 @@ pub(super) const PHONES: [Phone; 21] = [
 const NO_YEAR: i16 = 1604;
 
 pub(super) fn render(context: &Context, item: &Item, photo: Option<&[u8]>) -> Rendered {
-    card::render(context, item, photo, GROUPS, &sums(item), |version, uid| {
+    card::render(context, item, photo, (GROUPS, &held), &sums(item), |version, uid| {
         project(context, item, photo, version, uid)
     })
 }
@@ -101,6 +118,13 @@ pub(super) fn x500_addresses(item: &Item) -> Vec<String> {
         .filter(|(key, address)| is_x500(address) && original(item, key).is_none())
         .map(|(_, a)| a)
         .collect()
+}
+
+/// Slots whose address no client is told: nobody knows an SMTP address for them.
+pub(super) fn hidden_addresses(context: &Context, item: &Item) -> Vec<String> {
+    let shown: Vec<String> = emails(context, item).into_iter().map(|(key, _)| key).collect();
+    let known = item.entries("EmailAddresses").into_iter().map(|(key, _)| key);
+    known.filter(|key| !shown.contains(key)).collect()
 }
 
 fn is_x500(address: &str) -> bool {
@@ -508,6 +532,8 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
         ('G', vec![extended(&field::GENDER)]),
         ('R', relations),
         ('I', entries("ImAddresses")),
+        ('H', vec![extended(&field::HOBBIES)]),
+        ('F', vec![extended(&field::FREE_BUSY_URL)]),
         ('D', days),
         ('B', vec![body::text(item).unwrap_or_default()]),
         ('K', vec![categories_text(item)]),

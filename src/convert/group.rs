@@ -1,23 +1,34 @@
 //! Distribution lists → vCard groups.
 
 use super::card::{self, Card, Groups, UNIT, Version};
-use super::event::group::{categories, categories_text};
+use super::event::group::{categories, categories_text, class_text, sensitivity};
 use super::kept::fingerprint;
+use super::write::line::uid;
 use super::{Context, Rendered, body};
 use crate::ews::types::{Item, Mailbox};
 use crate::text::{Component, Line, escape};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Lines that Exchange changes together: THE table.
 pub(super) const GROUPS: Groups = &[
-    ('N', &["FN", "N"], None),
-    ('M', &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"], None),
-    ('B', &["NOTE"], None),
-    ('K', &["CATEGORIES"], None),
+    ('N', &["FN", "N"]),
+    ('M', &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"]),
+    ('B', &["NOTE"]),
+    ('K', &["CATEGORIES"]),
+    ('C', &["CLASS"]),
 ];
 
 pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, String>) -> Rendered {
-    card::render(context, item, None, GROUPS, &sums(item), |version, uid| {
+    let known: HashSet<String> = uids.values().map(|known| uid(known)).collect();
+    // A UID that nobody has here is the client's alone.
+    let held = |letter: char, card: &Component| {
+        let is_held = |line: &Line| {
+            let member = uid(&line.value);
+            letter != 'M' || member.starts_with("mailto:") || known.contains(&member)
+        };
+        card.lines.iter().map(is_held).collect()
+    };
+    card::render(context, item, None, (GROUPS, &held), &sums(item), |version, uid| {
         project(context, item, uids, version, uid)
     })
 }
@@ -56,11 +67,15 @@ fn project(
     if let Some(line) = categories(item) {
         card.push(line);
     }
+    let class = item.filled("Sensitivity").and_then(|word| sensitivity(&word));
+    if let Some(class) = class.filter(|_| version == Version::V3) {
+        card.push(Line::raw("CLASS", class));
+    }
     card.finish(item)
 }
 
 /// How a member is named: by the UID of its own card where there is one, else by its address.
-fn reference(
+pub(super) fn reference(
     context: &Context,
     member: &Mailbox,
     uids: &HashMap<String, String>,
@@ -93,6 +108,7 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
         ('M', members.join(UNIT)),
         ('B', body::text(item).unwrap_or_default()),
         ('K', categories_text(item)),
+        ('C', class_text(item)),
     ];
     texts.into_iter().map(|(letter, text)| (letter, fingerprint(&text))).collect()
 }

@@ -24,7 +24,7 @@ mod zone;
 
 pub use person::{address_of, render as person};
 
-use crate::ews::types::{AttachmentKind, Item, ItemClass};
+use crate::ews::types::{AttachmentKind, Item, ItemClass, Mailbox};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
@@ -78,6 +78,8 @@ pub struct Context {
     pub attachment_url: Option<AttachmentUrl>,
     /// SMTP addresses by X.500 name or display name, as the directory resolved them. See [`names_to_resolve`].
     pub directory: Arc<HashMap<String, String>>,
+    /// Members that a group names, by UID or `mailto:` URI in lower case: those whom the mailbox knows.
+    pub people: Arc<HashMap<String, Mailbox>>,
     /// Contents of attachments that are part of the text, by Exchange's id of them.
     pub contents: Arc<HashMap<String, Bytes>>,
     /// How to render.
@@ -98,6 +100,7 @@ impl Context {
             zone: Arc::from("UTC"),
             attachment_url: None,
             directory: Arc::default(),
+            people: Arc::default(),
             contents: Arc::default(),
             settings: Settings::default(),
         }

@@ -147,6 +147,16 @@ impl Item {
         members.filter_map(|member| Mailbox::read(member.find("Mailbox")?)).collect()
     }
 
+    /// The members of a distribution list, with what tells them apart.
+    pub fn list_members(&self) -> Vec<Member> {
+        let members = self.element.find("Members").into_iter().flat_map(Element::children);
+        let read = |member: &Element| {
+            let key = member.attribute("Key").map(str::to_owned);
+            Some(Member { key, mailbox: Mailbox::read(member.find("Mailbox")?)? })
+        };
+        members.filter_map(read).collect()
+    }
+
     /// A time zone property: `StartTimeZone`, `EndTimeZone`.
     pub fn zone(&self, local: &str) -> Option<TimeZone> {
         self.element.find(local).map(TimeZone::read)
@@ -227,6 +237,15 @@ impl Mailbox {
         };
         (!mailbox.name.is_empty() || !mailbox.address.is_empty() || mailbox.item.is_some()).then_some(mailbox)
     }
+}
+
+/// A member of a distribution list. MS-OXWSDLIST 2.2.4.2
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Exchange's own name of the member; `None` for a new one.
+    pub key: Option<String>,
+    /// Who.
+    pub mailbox: Mailbox,
 }
 
 /// An invited person. MS-OXWSMTGS 2.2.4.6

@@ -294,6 +294,7 @@ impl Gateway {
             .await
             .map_err(|error| Error::Internal(error.to_string(), None))??;
         let context = convert::Context {
+            people: Arc::default(),
             addresses: principal.addresses.clone().into(),
             zone: Arc::clone(&inner.zone),
             attachment_url: None,

@@ -72,13 +72,14 @@ impl Person {
                     .push(entry("EmailAddress2", &format!("smtp:alias-{}", self.address))),
             );
         let phones = [("BusinessPhone", &self.phone), ("MobilePhone", &self.mobile)];
+        let phones: Vec<Element> =
+            phones.into_iter().filter(|(_, n)| all && !n.is_empty()).map(|(key, n)| entry(key, n)).collect();
         if all {
             let street = Element::new("Entry").with("Key", "Business").push(Element::of("City", "Berlin"));
-            contact = contact.push(Element::new("PhysicalAddresses").push(street)).push(
-                Element::new("PhoneNumbers").push_all(
-                    phones.into_iter().filter(|(_, n)| !n.is_empty()).map(|(key, n)| entry(key, n)),
-                ),
-            );
+            contact = contact.push(Element::new("PhysicalAddresses").push(street));
+        }
+        if !phones.is_empty() {
+            contact = contact.push(Element::new("PhoneNumbers").push_all(phones));
         }
         contact
             .push(Element::of("ContactSource", "ActiveDirectory"))

@@ -80,12 +80,16 @@ impl Follower {
         Ok(gone)
     }
 
-    /// What a list needs: the UIDs of all contacts that it may name.
-    pub(super) async fn with_uids(&self, id: &CollectionId) -> Result<Related, Error> {
+    /// The UIDs of all members of an address book, by Exchange's ids: a list names them.
+    pub async fn uids(&self, id: &CollectionId) -> Result<Arc<HashMap<String, String>>, Error> {
         let key = id.clone();
         let known = self.mirror().run(move |mirror| mirror.uids(&key)).await?;
-        let uids = Arc::new(known.into_iter().map(|(id, uid)| (id.0, uid)).collect());
-        Ok(Related { uids, ..Related::default() })
+        Ok(Arc::new(known.into_iter().map(|(id, uid)| (id.0, uid)).collect()))
+    }
+
+    /// What a list needs.
+    pub(super) async fn with_uids(&self, id: &CollectionId) -> Result<Related, Error> {
+        Ok(Related { uids: self.uids(id).await?, ..Related::default() })
     }
 
     /// The full items of all modified occurrences, in as few calls as possible.

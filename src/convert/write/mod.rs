@@ -16,7 +16,8 @@ mod series;
 mod task;
 mod zone;
 
-pub(super) use contact::PHOTO_PLACE;
+pub(super) use contact::{PHOTO_PLACE, line, places};
+pub use contact::{emails_of, is_group, people_named};
 
 use super::kept;
 use super::{Context, Related};
@@ -159,6 +160,19 @@ pub fn plan(
             task::plan(context, name, octets, &calendar, current)
         }
         CollectionKind::AddressBook => contact::plan(context, name, octets, current),
+    }
+}
+
+/// The class of the item that an object of a collection is or becomes.
+pub fn class_of(kind: CollectionKind, body: &[u8]) -> ItemClass {
+    match kind {
+        CollectionKind::Calendar => ItemClass::CalendarItem,
+        CollectionKind::Tasks => ItemClass::Task,
+        // Lists are members of address books, too.
+        CollectionKind::AddressBook if Component::parse(body).is_ok_and(|card| is_group(&card)) => {
+            ItemClass::DistributionList
+        }
+        CollectionKind::AddressBook => ItemClass::Contact,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Properties as they are written, and what an item will look like once they are.
 
-use super::{Item, ItemClass, ItemId, Pattern, RangeEnd, Recurrence, name as t};
+use super::{Item, ItemClass, ItemId, Member, Pattern, RangeEnd, Recurrence, name as t};
 use crate::ews::field::{ExtendedProperty, Key, Set};
 use crate::xml::{Element, Name};
 
@@ -44,8 +44,8 @@ pub enum Value {
         /// Degrees east.
         longitude: String,
     },
-    /// Members of a list: name, SMTP address, and the contact that is meant.
-    Members(Vec<(String, String, Option<String>)>),
+    /// Members of a list.
+    Members(Vec<Member>),
 }
 
 /// One field that is set, or removed where there is no value.
@@ -230,18 +230,10 @@ fn value_element(local: &str, value: &Value) -> Element {
         }
         Value::Zone(id) => root.with_attribute(Name::new("", "Id"), id.as_str()),
         Value::People(people) => people.iter().fold(root, |root, (name, address)| {
-            let mailbox = mailbox(name, address, None);
+            let mailbox = mailbox(name, address);
             root.with_child(Element::new(t("Attendee")).with_child(mailbox))
         }),
-        Value::Members(members) => members.iter().fold(root, |root, (name, address, item)| {
-            let kind = if item.is_some() { "Contact" } else { "OneOff" };
-            let mut mailbox = mailbox(name, address, Some(kind));
-            if let Some(id) = item {
-                mailbox = mailbox
-                    .with_child(Element::new(t("ItemId")).with_attribute(Name::new("", "Id"), id.as_str()));
-            }
-            root.with_child(Element::new(t("Member")).with_child(mailbox))
-        }),
+        Value::Members(members) => members.iter().map(member).fold(root, Element::with_child),
         Value::Place { name, latitude, longitude } => {
             let address = Element::new(t("PostalAddress"))
                 .with_child(leaf("Latitude", latitude))
@@ -255,16 +247,36 @@ fn value_element(local: &str, value: &Value) -> Element {
     }
 }
 
-fn mailbox(name: &str, address: &str, kind: Option<&str>) -> Element {
+fn member(member: &Member) -> Element {
+    let Member { key, mailbox: who } = member;
+    let mut mailbox = Element::new(t("Mailbox"));
+    let parts = [
+        ("Name", &who.name),
+        ("EmailAddress", &who.address),
+        ("RoutingType", &who.routing),
+        ("MailboxType", &who.kind),
+    ];
+    for (local, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        mailbox = mailbox.with_child(leaf(local, text));
+    }
+    if let Some(id) = &who.item {
+        mailbox =
+            mailbox.with_child(Element::new(t("ItemId")).with_attribute(Name::new("", "Id"), id.as_str()));
+    }
+    let element = Element::new(t("Member"));
+    let element = match key {
+        Some(key) => element.with_attribute(Name::new("", "Key"), key.as_str()),
+        None => element,
+    };
+    element.with_child(mailbox)
+}
+
+fn mailbox(name: &str, address: &str) -> Element {
     let mut mailbox = Element::new(t("Mailbox"));
     if !name.is_empty() {
         mailbox = mailbox.with_child(leaf("Name", name));
     }
-    mailbox = mailbox.with_child(leaf("EmailAddress", address)).with_child(leaf("RoutingType", "SMTP"));
-    match kind {
-        Some(kind) => mailbox.with_child(leaf("MailboxType", kind)),
-        None => mailbox,
-    }
+    mailbox.with_child(leaf("EmailAddress", address)).with_child(leaf("RoutingType", "SMTP"))
 }
 
 fn pattern(pattern: &Pattern) -> Element {

@@ -1,7 +1,7 @@
 //! Removing objects.
 
 use super::Conditions;
-use super::put::class_of;
+use crate::convert::write::class_of;
 use crate::ews::types::write::Notify;
 use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
@@ -44,7 +44,7 @@ impl Mailbox {
         // Only meetings have a schedule tag: everything else goes without a look.
         let is_conditional = conditions.if_match.is_some() || conditions.if_schedule_tag_match.is_some();
         if entry.schedule_tag.is_some() || is_conditional {
-            let class = class_of(folder.collection.kind);
+            let class = class_of(folder.collection.kind, &entry.body);
             let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
             let Some((item, related)) = found else {
                 self.follower().record_gone(id, entry.upstream).await?;

@@ -6,6 +6,7 @@
 mod collection;
 mod condition;
 mod delete;
+mod members;
 mod put;
 mod relocate;
 mod turn;

@@ -9,7 +9,7 @@ use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Folder;
 use crate::model::collection::CollectionKind;
-use crate::model::id::{CollectionId, ResourceName};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::object::{Head, Object};
 use crate::model::refusal::{Reason, Refusal};
 use bytes::Bytes;
@@ -82,17 +82,27 @@ impl Mailbox {
         }
         let known: Vec<(Item, Related)> =
             found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
-        let context = self.follower().translation(id, &known).await?;
+        let mut context = self.follower().translation(id, &known).await?;
+        let class = write::class_of(folder.collection.kind, body);
+        // A person who becomes a group is another item, and the other way round.
+        let (found, replaced) = match found {
+            Some(found) if found.item.class != class => (None, Some(found.item.id)),
+            found => (found, None),
+        };
+        let is_list = class == ItemClass::DistributionList;
+        if is_list {
+            context.people = self.people_of(id, body).await?;
+        }
         let current = found.as_ref().map(|found| Current { item: &found.item, related: &found.related });
         let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
         self.check_uid(id, name, &plan).await?;
-        let created = found.is_none();
+        let created = found.is_none() && replaced.is_none();
         let mut outcome = self.carry_out(folder, &plan, found.clone()).await;
         if let (Err(Error::Internal(..)), Some(less)) = (&outcome, plan.without_coordinates()) {
             // Refused as a whole, so nothing has been done.
             outcome = self.carry_out(folder, &less, found).await;
         }
-        let (item, related) = match outcome {
+        let (item, mut related) = match outcome {
             Ok(Some(done)) => done,
             // A declined meeting is gone from the calendar.
             Ok(None) => return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None }),
@@ -102,6 +112,12 @@ impl Mailbox {
                 return Err(error);
             }
         };
+        if is_list {
+            related.uids = self.follower().uids(id).await?;
+        }
+        if let Some(old) = replaced {
+            return self.replace((id, name), &item, old).await;
+        }
         let rendered = convert::render(&context, &item, &related).ok();
         let is_same = rendered.is_some_and(|r| r.body == *body || r.vcard4.is_some_and(|card| card == *body));
         // Exchange has it: that the mirror cannot take it now is no failure of the write.
@@ -135,21 +151,50 @@ impl Mailbox {
         let Some(entry) = self.mirror().run(move |mirror| mirror.entry(&key, &member)).await? else {
             return Ok(None);
         };
-        let class = match kind {
-            // Lists are members of address books, too.
-            CollectionKind::AddressBook if is_list(&entry.body) => ItemClass::DistributionList,
-            _ => class_of(kind),
-        };
-        let Some((item, related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
+        let class = write::class_of(kind, &entry.body);
+        let Some((item, mut related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
             self.follower().distrust(id);
             return Err(Error::Changed);
         };
+        if class == ItemClass::DistributionList {
+            related.uids = self.follower().uids(id).await?;
+        }
         if item.id.change_key != entry.version.0 {
             // Somebody was faster than the mirror.
             let head = self.follower().record(id, item.clone(), related.clone()).await?;
             conditions.judge(head.as_ref())?;
         }
         Ok(Some(Found { item, related }))
+    }
+
+    /// The new item is there: the old one goes to Deleted Items, and both are entered at once.
+    async fn replace(
+        &self,
+        (id, name): (&CollectionId, &ResourceName),
+        item: &Item,
+        old: ItemId,
+    ) -> Result<Written, Error> {
+        let session = self.follower().session();
+        let gone = vec![(id.clone(), UpstreamId(old.id.clone()))];
+        let target = Target::Item(ItemId { id: old.id, change_key: String::new() });
+        let answers = session.delete_items(&[target], Disposal::Bin, Notify::Nobody).await;
+        let outcome = answers.and_then(|answers| answers.into_iter().next().unwrap_or(Ok(())));
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.is("ErrorItemNotFound") => {}
+            Err(error) => {
+                // Two of one name must not stay.
+                let undo = [Target::Item(item.id.clone())];
+                if let Err(undone) = session.delete_items(&undo, Disposal::Gone, Notify::Nobody).await {
+                    tracing::error!(error = %undone, "what was to replace a contact stays beside it");
+                }
+                self.follower().distrust(id);
+                return Err(error.into());
+            }
+        }
+        let head = self.follower().record_relocated((id, &item.id.id, item.class), gone).await;
+        let (name, schedule_tag) = head.map_or((name.clone(), None), |head| (head.name, head.schedule_tag));
+        Ok(Written { name, created: false, etag: None, schedule_tag })
     }
 
     async fn get_known(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
@@ -317,21 +362,6 @@ impl Mailbox {
         let id = change(session, plan.class, target, std::slice::from_ref(&keep), notify).await?;
         let item = Item::predicted(plan.class, Some(&item), id, &[keep]);
         Ok((item, related))
-    }
-}
-
-/// Whether a card is that of a list.
-fn is_list(body: &[u8]) -> bool {
-    let kind = b"KIND:group";
-    body.windows(kind.len()).any(|window| window.eq_ignore_ascii_case(kind))
-}
-
-/// The class of the items that an object of this kind becomes.
-pub(super) fn class_of(kind: CollectionKind) -> ItemClass {
-    match kind {
-        CollectionKind::Calendar => ItemClass::CalendarItem,
-        CollectionKind::Tasks => ItemClass::Task,
-        CollectionKind::AddressBook => ItemClass::Contact,
     }
 }
 

@@ -1,0 +1,387 @@
+//! vCard → contacts and distribution lists.
+
+pub(in crate::convert) mod line;
+mod list;
+mod photo;
+pub(in crate::convert) mod places;
+
+pub use list::people_named;
+pub(in crate::convert) use photo::PHOTO_PLACE;
+
+use super::super::card::Version;
+use super::super::{Context, contact as projected, group as lists, kept};
+use super::{Current, Plan, fields};
+use crate::ews::field::{self, ExtendedProperty};
+use crate::ews::types::ItemClass;
+use crate::ews::types::write::{Change, Field, Notify, Value};
+use crate::model::refusal::{Reason, Refusal};
+use crate::text::{Component, Line, split_list, split_structured};
+use bytes::Bytes;
+use line::{label, preference, text_of, value};
+use places::Place;
+use std::collections::BTreeSet;
+
+const EMAILS: [&str; 3] = ["EmailAddress1", "EmailAddress2", "EmailAddress3"];
+const MESSENGERS: [&str; 3] = ["ImAddress1", "ImAddress2", "ImAddress3"];
+const ADDRESS_SLOTS: [(&str, ExtendedProperty); 3] =
+    [("Business", field::WORK_PO_BOX), ("Home", field::HOME_PO_BOX), ("Other", field::OTHER_PO_BOX)];
+
+/// Plans the PUT of a vCard.
+pub fn plan(
+    context: &Context,
+    name: &str,
+    octets: &Bytes,
+    current: Option<Current>,
+) -> Result<Plan, Refusal> {
+    let card = Component::parse(octets).map_err(|e| Refusal::new(Reason::InvalidData, e.to_string()))?;
+    let version = match card.value("VERSION").map(str::trim) {
+        _ if card.name != "VCARD" => return Err(Refusal::new(Reason::InvalidData, "this is no vCard")),
+        Some("3.0") => Version::V3,
+        Some("4.0") => Version::V4,
+        Some(_) => return Err(Refusal::new(Reason::UnsupportedData, "vCard 3.0 and 4.0 are stored")),
+        None => return Err(Refusal::new(Reason::InvalidData, "the vCard has no VERSION")),
+    };
+    let is_group = is_group(&card);
+    let class = if is_group { ItemClass::DistributionList } else { ItemClass::Contact };
+    // Whoever becomes a group is another item.
+    let current = current.filter(|current| current.item.class == class);
+    let uid = card.line("UID").map(Line::unescaped).filter(|uid| !uid.trim().is_empty());
+    let uid = uid.unwrap_or_else(|| name.trim_end_matches(".vcf").to_owned());
+    let served = current.and_then(|current| {
+        let rendered = match class {
+            ItemClass::Contact => projected::render(context, current.item, current.related.photo.as_deref()),
+            _ => lists::render(context, current.item, &current.related.uids),
+        };
+        let body = if version == Version::V3 { Some(rendered.body) } else { rendered.vcard4 };
+        Component::parse(&body?).ok()
+    });
+    let mut text = card.clone();
+    let photo = photo::take(&mut text)?;
+    let known = current.and_then(|current| current.related.photo.clone());
+    let is_same_photo = photo.as_ref().map(|photo| photo.content.as_slice()) == known.as_deref();
+    let old_photo = current.and_then(|current| projected::photo(current.item));
+    let text = if text == card { octets.clone() } else { Bytes::from(text.write()) };
+    if !kept::fits(&text) {
+        return Err(Refusal::new(
+            Reason::TooLarge,
+            "the vCard is too long to be kept: shorten its properties",
+        ));
+    }
+    let mut changes = own(name, &uid, current);
+    let groups = if is_group { lists::GROUPS } else { projected::GROUPS };
+    for (letter, properties) in groups {
+        let lines = |card: &Component| -> BTreeSet<String> {
+            card.lines
+                .iter()
+                .filter(|line| properties.contains(&line.name.as_str()))
+                .map(|l| told(card, l))
+                .collect()
+        };
+        if served.as_ref().is_none_or(|served| lines(served) != lines(&card)) {
+            let scene = Scene { context, card: &card, served: served.as_ref(), current };
+            changes.extend(if is_group { list::group(*letter, &scene) } else { group(*letter, &scene) });
+        }
+    }
+    if current.is_none() {
+        changes.retain(|change| change.value.is_some());
+    }
+    Ok(Plan {
+        class,
+        uid,
+        reply: None,
+        outcome: changes.clone(),
+        changes,
+        notify: Notify::Nobody,
+        detach: old_photo.filter(|_| !is_same_photo).into_iter().collect(),
+        attach: photo.filter(|_| !is_same_photo).into_iter().collect(),
+        delete: Vec::new(),
+        moves: Vec::new(),
+        edits: Vec::new(),
+        // Exchange completes what lists say of their members. What it adds to contacts, names to file under and second
+        // spellings of addresses, is nothing that they are told by.
+        is_certain: !is_group,
+        text,
+    })
+}
+
+/// Whether a card is that of a group, in the words of the standard or of Apple.
+pub fn is_group(card: &Component) -> bool {
+    ["KIND", "X-ADDRESSBOOKSERVER-KIND"]
+        .iter()
+        .any(|name| card.value(name).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("group")))
+}
+
+/// The addresses of a person's card as Exchange holds them, in the order of their slots.
+pub fn emails_of(card: &Component) -> Vec<String> {
+    let mut emails = places::emails(card, &[]);
+    emails.sort_by_key(|(slot, _)| *slot);
+    emails.into_iter().map(|(_, line)| value(line)).collect()
+}
+
+fn own(name: &str, uid: &str, current: Option<Current>) -> Vec<Change> {
+    let wanted = [(field::DAV_UID, uid), (field::DAV_NAME, name)];
+    let differs = |property: &ExtendedProperty, value: &str| {
+        current.is_none_or(|current| current.item.extended(property).as_deref() != Some(value))
+    };
+    let wanted = wanted.into_iter().filter(|(property, value)| differs(property, value));
+    wanted.map(|(property, value)| Change::extended(property, Some(value.to_owned()))).collect()
+}
+
+/// A line with its label, for comparison.
+fn told(card: &Component, line: &Line) -> String {
+    let mut params: Vec<String> =
+        line.params.iter().map(|p| format!("{}={}", p.name, p.values.join(",")).to_lowercase()).collect();
+    params.sort_unstable();
+    format!("{};{}:{}|{}", line.name, params.join(";"), line.value, label(card, line).unwrap_or_default())
+}
+
+fn set_or_remove(uri: &'static str, text: Option<String>) -> Change {
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => Change::text(uri, text.replace(['\r', '\n'], " ")),
+        None => Change::remove(uri),
+    }
+}
+
+/// Components of a structured value, lists joined.
+fn parts(line: Option<&Line>, separator: &str) -> Vec<String> {
+    let parts = line.map(|line| split_structured(&line.value)).unwrap_or_default();
+    parts.into_iter().map(|list| list.join(separator).trim().to_owned()).collect()
+}
+
+fn part(parts: &[String], at: usize) -> Option<String> {
+    parts.get(at).cloned().filter(|text| !text.is_empty())
+}
+
+/// What a group of fields is made of.
+struct Scene<'a> {
+    context: &'a Context,
+    card: &'a Component,
+    /// What the client was served last.
+    served: Option<&'a Component>,
+    current: Option<Current<'a>>,
+}
+
+fn group(letter: char, scene: &Scene) -> Vec<Change> {
+    let Scene { context, card, current, .. } = *scene;
+    match letter {
+        'N' => names(scene),
+        'Y' => {
+            let phonetic = |property, name| Change::extended(property, text_of(card, name));
+            vec![
+                phonetic(field::YOMI_GIVEN, "X-PHONETIC-FIRST-NAME"),
+                phonetic(field::YOMI_SURNAME, "X-PHONETIC-LAST-NAME"),
+                phonetic(field::YOMI_COMPANY, "X-PHONETIC-ORG"),
+            ]
+        }
+        'O' => {
+            let org = parts(card.line("ORG"), ", ");
+            vec![
+                set_or_remove("contacts:CompanyName", part(&org, 0)),
+                set_or_remove("contacts:Department", part(&org, 1)),
+                set_or_remove("contacts:JobTitle", text_of(card, "TITLE")),
+                set_or_remove("contacts:Profession", text_of(card, "ROLE")),
+            ]
+        }
+        'E' => {
+            // What Exchange cannot tell by an address is left to it.
+            let known = current.map(|current| projected::hidden_addresses(context, current.item));
+            let reserved = known.unwrap_or_default();
+            let free: Vec<&'static str> =
+                EMAILS.into_iter().filter(|key| !reserved.iter().any(|other| other == key)).collect();
+            slots("contacts:EmailAddress", &free, &places::emails(card, &reserved))
+        }
+        'T' => phones(card, current),
+        'A' => addresses(card),
+        'U' => urls(card),
+        'G' => {
+            let word = ["GENDER", "X-GENDER", "SEX"].iter().find_map(|name| text_of(card, name));
+            let number = match word
+                .as_deref()
+                .map(|word| word.split(';').next().unwrap_or(word).to_uppercase())
+                .as_deref()
+            {
+                Some("F" | "1" | "FEMALE") => Some("1"),
+                Some("M" | "2" | "MALE") => Some("2"),
+                _ => None,
+            };
+            vec![Change::extended(field::GENDER, number.map(str::to_owned))]
+        }
+        'R' => relations(card),
+        'I' => slots("contacts:ImAddress", &MESSENGERS, &places::messengers(card)),
+        'D' => dates(card),
+        'H' => {
+            let text = ["HOBBY", "X-MS-INTERESTS"].iter().find_map(|name| text_of(card, name));
+            vec![Change::extended(field::HOBBIES, text)]
+        }
+        'F' => vec![Change::extended(field::FREE_BUSY_URL, text_of(card, "FBURL"))],
+        'B' => {
+            let notes: Vec<String> = card.lines_named("NOTE").map(Line::unescaped).collect();
+            let text = notes.join("\n\n").replace("\r\n", "\n").replace('\n', "\r\n");
+            vec![if text.trim().is_empty() {
+                Change::remove("item:Body")
+            } else {
+                Change::set("item:Body", Value::Body { is_html: false, text })
+            }]
+        }
+        'K' => vec![fields::categories(card)],
+        'C' => vec![fields::sensitivity(card)],
+        _ => Vec::new(),
+    }
+}
+
+fn names(scene: &Scene) -> Vec<Change> {
+    let Scene { card, served, current, .. } = *scene;
+    let full = text_of(card, "FN");
+    let mut name = parts(card.line("N"), " ");
+    let kind = text_of(card, "KIND").unwrap_or_default().to_lowercase();
+    let company = text_of(card, "ORG").is_some()
+        && (name.iter().all(String::is_empty) && card.line("N").is_some()
+            || kind == "org"
+            || text_of(card, "X-ABSHOWAS").is_some_and(|word| word.eq_ignore_ascii_case("COMPANY")));
+    if card.line("N").is_none() && !company {
+        let full = full.clone().unwrap_or_default();
+        name = match full.rsplit_once(' ') {
+            Some((given, family)) => vec![family.to_owned(), given.to_owned()],
+            None => vec![full],
+        };
+    }
+    let nicknames =
+        card.lines_named("NICKNAME").flat_map(|line| split_list(&line.value)).collect::<Vec<_>>().join(", ");
+    let mut changes = vec![
+        set_or_remove("contacts:DisplayName", full.clone()),
+        set_or_remove("contacts:Surname", part(&name, 0)),
+        set_or_remove("contacts:GivenName", part(&name, 1)),
+        set_or_remove("contacts:MiddleName", part(&name, 2)),
+        set_or_remove("contacts:Generation", part(&name, 4)),
+        set_or_remove("contacts:Nickname", Some(nicknames)),
+        Change::extended(field::TITLE, part(&name, 3)),
+    ];
+    let filed_by_hand = current.is_some_and(|c| c.item.filled("FileAsMapping").as_deref() == Some("None"));
+    let is_renamed = served.is_none_or(|served| {
+        served.value("N") != card.value("N")
+            || (card.line("N").is_none() && served.value("FN") != card.value("FN"))
+    });
+    if !filed_by_hand && is_renamed {
+        let both = part(&name, 0).is_some() && part(&name, 1).is_some();
+        changes.push(match (company, both) {
+            (true, _) => Change::text("contacts:FileAsMapping", "Company"),
+            (false, true) => Change::text("contacts:FileAsMapping", "LastCommaFirst"),
+            (false, false) => set_or_remove("contacts:FileAs", full.clone()),
+        });
+    }
+    if current.is_none() {
+        changes.push(set_or_remove("item:Subject", full.map(|full| full.chars().take(255).collect())));
+    }
+    changes
+}
+
+fn slots(uri: &'static str, keys: &[&'static str], places: &[Place]) -> Vec<Change> {
+    let text = |key| places.iter().find(|(place, _)| *place == key).map(|(_, line)| Value::Text(value(line)));
+    keys.iter().map(|key| Change { field: Field::Indexed(uri, key), value: text(*key) }).collect()
+}
+
+fn phones(card: &Component, current: Option<Current>) -> Vec<Change> {
+    let taken = places::phones(card);
+    let known = current.map(|current| current.item.entries("PhoneNumbers")).unwrap_or_default();
+    let gone = projected::PHONES
+        .iter()
+        .map(|(key, ..)| *key)
+        .filter(|key| known.iter().any(|(old, _)| old == key) && !taken.iter().any(|(new, _)| new == key));
+    let mut changes: Vec<Change> =
+        gone.map(|key| Change { field: Field::Indexed("contacts:PhoneNumber", key), value: None }).collect();
+    changes.extend(taken.into_iter().map(|(key, line)| Change {
+        field: Field::Indexed("contacts:PhoneNumber", key),
+        value: Some(Value::Text(value(line))),
+    }));
+    changes
+}
+
+fn addresses(card: &Component) -> Vec<Change> {
+    let slots = places::addresses(card);
+    let mut changes = Vec::new();
+    let mut preferred = None;
+    for (key, po_box) in ADDRESS_SLOTS {
+        let line = slots.iter().find(|(place, _)| *place == key).map(|(_, line)| *line);
+        let lists = line.map(|line| split_structured(&line.value)).unwrap_or_default();
+        let part = |at: usize, separator: &str| {
+            lists.get(at).map(|list| list.join(separator).trim().to_owned()).filter(|text| !text.is_empty())
+        };
+        let mut street = part(2, "\n");
+        changes.push(Change::extended(po_box, part(0, ", ")));
+        if key == "Business" {
+            changes.push(set_or_remove("contacts:OfficeLocation", part(1, ", ")));
+        } else if let Some(extended) = part(1, ", ") {
+            street = Some(street.map_or(extended.clone(), |street| format!("{extended}\n{street}")));
+        }
+        let fields = [
+            (
+                "contacts:PhysicalAddress:Street",
+                street.map(|street| street.replace("\r\n", "\n").replace('\n', "\r\n")),
+            ),
+            ("contacts:PhysicalAddress:City", part(3, ", ")),
+            ("contacts:PhysicalAddress:State", part(4, ", ")),
+            ("contacts:PhysicalAddress:CountryOrRegion", part(6, ", ")),
+            ("contacts:PhysicalAddress:PostalCode", part(5, ", ")),
+        ];
+        changes.extend(
+            fields
+                .into_iter()
+                .map(|(uri, text)| Change { field: Field::Indexed(uri, key), value: text.map(Value::Text) }),
+        );
+        if line.is_some_and(|line| preference(line) <= 100) && preferred.is_none() {
+            preferred = Some(key);
+        }
+    }
+    changes.extend(preferred.map(|key| Change::text("contacts:PostalAddressIndex", key)));
+    changes
+}
+
+fn urls(card: &Component) -> Vec<Change> {
+    let places = places::urls(card);
+    let url = |key| places.iter().find(|(place, _)| *place == key).map(|(_, line)| value(line));
+    let (work, home) = (url("work"), url("home"));
+    // The field takes URIs only; the property behind it takes anything.
+    let is_uri = |url: &String| url.is_ascii() && url.contains(':') && !url.contains(char::is_whitespace);
+    let work = match work {
+        Some(url) if !is_uri(&url) => Change::extended(field::BUSINESS_HOME_PAGE, Some(url)),
+        url => set_or_remove("contacts:BusinessHomePage", url),
+    };
+    vec![work, Change::extended(field::PERSONAL_HOME_PAGE, home)]
+}
+
+fn relations(card: &Component) -> Vec<Change> {
+    let places = places::relations(card);
+    let all =
+        |key: &str| places.iter().filter(|(place, _)| *place == key).map(|(_, line)| value(line)).collect();
+    let first = |key: &str| -> Option<String> {
+        let names: Vec<String> = all(key);
+        names.into_iter().next()
+    };
+    let children: Vec<String> = all("Children");
+    vec![
+        set_or_remove("contacts:SpouseName", first("SpouseName")),
+        set_or_remove("contacts:Manager", first("Manager")),
+        set_or_remove("contacts:AssistantName", first("AssistantName")),
+        if children.is_empty() {
+            Change::remove("contacts:Children")
+        } else {
+            Change::set("contacts:Children", Value::Strings(children))
+        },
+    ]
+}
+
+fn dates(card: &Component) -> Vec<Change> {
+    let days = places::days(card);
+    let told = [
+        ("Birthday", "contacts:Birthday", field::BIRTHDAY_LOCAL),
+        ("WeddingAnniversary", "contacts:WeddingAnniversary", field::WEDDING_ANNIVERSARY_LOCAL),
+    ];
+    let mut changes = Vec::new();
+    for (place, uri, local) in told {
+        let day = days.iter().find(|(known, ..)| *known == place).map(|(.., day)| *day);
+        // Nearly noon: no zone shifts the day.
+        changes.push(set_or_remove(uri, day.map(|day| format!("{day}T11:59:00Z"))));
+        changes.push(Change::extended(local, day.map(|day| format!("{day}T00:00:00Z"))));
+    }
+    changes
+}
