@@ -156,6 +156,7 @@ fn extended(path: &str) -> ExtendedProperty {
     ExtendedProperty { set, key, kind: keep(kind) }
 }
 
+#[allow(dead_code, reason = "for plans, not for items")]
 /// What is wrong with the type in which an extended property is written.
 pub fn judge_type(changes: &[Change], assertion: &str) -> Option<String> {
     let wanted = extended(assertion.strip_prefix("ext:")?.split_whitespace().next()?);

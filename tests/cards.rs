@@ -1,0 +1,366 @@
+//! Contacts, lists and tasks as they arrive in Exchange and come back: what cases say that one item cannot show.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
+
+#[path = "golden/item.rs"]
+mod item;
+mod support;
+
+use bytes::Bytes;
+use exdav::ews::types::{Item, ItemClass};
+use exdav::ews::{self, Credentials, FolderSelector, ItemChange, Session};
+use exdav::gateway::write::{Conditions, Written};
+use exdav::gateway::{Error, Mailbox};
+use exdav::model::id::CollectionId;
+use exdav::model::refusal::Reason;
+use exdav::simulator;
+use exdav::text::Component;
+use item::Source;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use support::{PASSWORD, Stage, USER, contacts};
+
+const FRESH: Duration = Duration::from_secs(3600);
+
+#[allow(dead_code)]
+fn tasks() -> CollectionId {
+    "tasks".parse().unwrap()
+}
+
+/// A mailbox without anything in it.
+async fn stage() -> (Stage, Mailbox) {
+    let settings = simulator::Settings {
+        events: Some(0),
+        contacts: Some(0),
+        tasks: Some(0),
+        ..simulator::Settings::default()
+    };
+    let stage = Stage::of(settings).await;
+    let mailbox = stage.mailbox(FRESH).await;
+    (stage, mailbox)
+}
+
+/// A reference case's file; `None` where there are no reference cases.
+fn case(name: &str, file: &str) -> Option<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cases =
+        std::env::var_os("EXDAV_CASES").map_or_else(|| root.join("../shared/mapping/cases"), PathBuf::from);
+    let text = std::fs::read_to_string(cases.join(name).join(file)).ok();
+    if text.is_none() {
+        println!("reference cases: {name}/{file} is absent");
+    }
+    text
+}
+
+async fn put(mailbox: &Mailbox, id: &CollectionId, name: &str, text: &str) -> Result<Written, Error> {
+    let body = Bytes::from(text.to_owned());
+    mailbox.put(id, &name.parse().unwrap(), &Conditions::default(), body).await
+}
+
+async fn text(mailbox: &Mailbox, id: &CollectionId, name: &str) -> String {
+    let object = mailbox.get(id, &name.parse().unwrap()).await.unwrap().expect(name);
+    String::from_utf8(object.body.to_vec()).unwrap()
+}
+
+async fn text4(mailbox: &Mailbox, id: &CollectionId, name: &str) -> String {
+    let object = mailbox.get(id, &name.parse().unwrap()).await.unwrap().expect(name);
+    String::from_utf8(object.vcard4.unwrap().to_vec()).unwrap()
+}
+
+/// A gateway whose mirror knows nothing.
+async fn elsewhere(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
+    let store = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(FRESH, store.path(), exdav::gateway::Settings::default());
+    (gateway.sign_in(USER, PASSWORD).await.unwrap(), store)
+}
+
+fn session(stage: &Stage) -> Session {
+    let settings = ews::Settings {
+        url: format!("http://{}/EWS/Exchange.asmx", stage.exchange.exchange),
+        ..ews::Settings::default()
+    };
+    ews::Exchange::new(settings).unwrap().session(Credentials::password(USER, PASSWORD))
+}
+
+/// What is in a folder of Exchange, oldest first.
+async fn items(stage: &Stage, folder: &'static str) -> Vec<Item> {
+    let session = session(stage);
+    let folder = session.get_folders(&[FolderSelector::Distinguished(folder)]).await.unwrap();
+    let folder = folder.into_iter().next().unwrap().unwrap();
+    let page = session.sync_items(&folder.id, None).await.unwrap();
+    let mut items = Vec::new();
+    for change in page.changes.into_iter().rev() {
+        if let ItemChange::Written(id, Some(class)) = change {
+            items.push(session.get_items(class, &[&id.id]).await.unwrap().remove(0).unwrap());
+        }
+    }
+    items
+}
+
+fn of_class(items: Vec<Item>, class: ItemClass) -> Item {
+    items.into_iter().find(|item| item.class == class).expect("an item of this class")
+}
+
+/// What an `ews` block says of an item that Exchange gave out.
+fn judge(item: &Item, name: &str) {
+    let expected = case(name, "expect.md").unwrap();
+    let block = expected.split("```ews\n").nth(1).unwrap().split("```").next().unwrap();
+    let wrong: Vec<String> = block
+        .lines()
+        .filter_map(|line| item::judge(item, Source::Exchange("Europe/Berlin"), line.trim()))
+        .collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+}
+
+/// One UpdateItem of somebody with Outlook.
+async fn outlook(stage: &Stage, item: &Item, update: &str) {
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:UpdateItem ConflictResolution='AlwaysOverwrite'><m:ItemChanges><t:ItemChange>\
+                 <t:ItemId Id='{}' ChangeKey='{}'/><t:Updates>{update}</t:Updates></t:ItemChange></m:ItemChanges>\
+                 </m:UpdateItem>",
+                item.id.id, item.id.change_key
+            ),
+        )
+        .await;
+    assert!(answer.contains("NoError"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_group_are_contacts_colleagues_and_outsiders_in_exchange() {
+    let (stage, mailbox) = stage().await;
+    for (contact, group, file) in [
+        ("c02-v4", "c12-group-v4", "input.vcf"),
+        ("c01-v3-three-mails-nine-phones", "c13-group-apple", "input.vcf"),
+    ] {
+        let (Some(person), Some(members)) = (case(contact, file), case(group, file)) else { return };
+        put(&mailbox, &contacts(), "person.vcf", &person).await.unwrap();
+        let written = put(&mailbox, &contacts(), "group.vcf", &members).await.unwrap();
+        assert!(written.created && written.etag.is_some(), "{group}");
+        judge(&of_class(items(&stage, "contacts").await, ItemClass::DistributionList), group);
+        let (other, _store) = elsewhere(&stage).await;
+        for gateway in [&mailbox, &other] {
+            let (three, four) = (
+                text(gateway, &contacts(), "group.vcf").await,
+                text4(gateway, &contacts(), "group.vcf").await,
+            );
+            assert!(three == members || four == members, "{group}: {three} {four}");
+        }
+        for name in ["group.vcf", "person.vcf"] {
+            let all = exdav::gateway::write::Others::Told;
+            mailbox.delete(&contacts(), &name.parse().unwrap(), &Conditions::default(), all).await.unwrap();
+        }
+    }
+}
+
+const GROUP: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:g1\r\nFN:Choir\r\nN:Choir;;;;\r\n\
+    X-ADDRESSBOOKSERVER-KIND:group\r\nX-ADDRESSBOOKSERVER-MEMBER:urn:uuid:nobody-has-this\r\n\
+    X-ADDRESSBOOKSERVER-MEMBER:mailto:colleague3@example.com\r\nX-ADDRESSBOOKSERVER-MEMBER:mailto:guest@example.net\r\n\
+    END:VCARD\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleague_in_a_group_is_named_as_the_directory_does_and_members_nobody_knows_survive_outlook() {
+    let (stage, mailbox) = stage().await;
+    put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
+    let list = of_class(items(&stage, "contacts").await, ItemClass::DistributionList);
+    let members = list.members();
+    assert_eq!(members.len(), 2);
+    assert_eq!((members[0].kind.as_str(), members[0].name.is_empty()), ("Mailbox", false));
+    assert_eq!((members[1].kind.as_str(), members[1].address.as_str()), ("OneOff", "guest@example.net"));
+    // Somebody with Outlook takes the guest out.
+    let key = list.list_members()[0].key.clone().map(|key| format!(" Key='{key}'")).unwrap_or_default();
+    let kept = format!(
+        "<t:Member{key}><t:Mailbox><t:Name>{}</t:Name><t:EmailAddress>{}</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType>\
+         <t:MailboxType>Mailbox</t:MailboxType></t:Mailbox></t:Member>",
+        members[0].name, members[0].address
+    );
+    outlook(
+        &stage,
+        &list,
+        &format!(
+            "<t:SetItemField><t:FieldURI FieldURI='distributionlist:Members'/><t:DistributionList><t:Members>{kept}\
+             </t:Members></t:DistributionList></t:SetItemField>"
+        ),
+    )
+    .await;
+    let (other, _store) = elsewhere(&stage).await;
+    let card = Component::parse(text(&other, &contacts(), "g.vcf").await.as_bytes()).unwrap();
+    let named: Vec<&str> = card.lines_named("X-ADDRESSBOOKSERVER-MEMBER").map(|l| l.value.as_str()).collect();
+    assert_eq!(named, ["urn:uuid:nobody-has-this", "mailto:colleague3@example.com"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stays_in_a_group_stays_as_exchange_has_them() {
+    let (stage, mailbox) = stage().await;
+    let person = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:6B0D1A0E-6F6A-4A8E-9D3C-0C0FFEE0C002\r\nFN:Ann\r\nN:;Ann;;;\r\n\
+        EMAIL:ann@example.net\r\nEND:VCARD\r\n";
+    put(&mailbox, &contacts(), "ann.vcf", person).await.unwrap();
+    put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
+    let before = of_class(items(&stage, "contacts").await, ItemClass::DistributionList).list_members();
+    // Another client adds Ann, in another spelling of her UID.
+    let more = GROUP.replace(
+        "X-ADDRESSBOOKSERVER-MEMBER:mailto:guest",
+        "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:6b0d1a0e-6f6a-4a8e-9d3c-0c0ffee0c002\r\nX-ADDRESSBOOKSERVER-MEMBER:mailto:guest",
+    );
+    put(&mailbox, &contacts(), "g.vcf", &more).await.unwrap();
+    let after = of_class(items(&stage, "contacts").await, ItemClass::DistributionList).list_members();
+    assert_eq!(after.len(), 3);
+    assert_eq!(after[0].mailbox, before[0].mailbox);
+    assert_eq!(
+        (after[1].mailbox.kind.as_str(), after[1].mailbox.address.as_str()),
+        ("Contact", "ann@example.net")
+    );
+    assert!(after[1].mailbox.item.is_some());
+    assert_eq!(after[2].mailbox, before[1].mailbox);
+    assert_eq!(text(&mailbox, &contacts(), "g.vcf").await, more);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_becomes_a_group_and_a_person_again_under_the_same_name() {
+    let (stage, mailbox) = stage().await;
+    let person = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:g1\r\nFN:Choir\r\nN:Choir;;;;\r\nTEL:1\r\nEND:VCARD\r\n";
+    put(&mailbox, &contacts(), "g.vcf", person).await.unwrap();
+    for (card, class) in [(GROUP, ItemClass::DistributionList), (person, ItemClass::Contact)] {
+        let written = put(&mailbox, &contacts(), "g.vcf", card).await.unwrap();
+        assert!(!written.created);
+        let there = items(&stage, "contacts").await;
+        assert_eq!(there.iter().map(|item| item.class).collect::<Vec<_>>(), [class]);
+        let (other, _store) = elsewhere(&stage).await;
+        for gateway in [&mailbox, &other] {
+            assert_eq!(text(gateway, &contacts(), "g.vcf").await, card);
+            assert_eq!(gateway.list(&contacts()).await.unwrap().len(), 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_go_up_and_down_unchanged_and_go_when_the_client_takes_them_away() {
+    let (stage, mailbox) = stage().await;
+    let Some(three) = case("c04-photo-v3", "input.vcf") else { return };
+    assert!(put(&mailbox, &contacts(), "three.vcf", &three).await.unwrap().etag.is_some());
+    judge(&items(&stage, "contacts").await[0], "c04-photo-v3");
+    let (four, second) =
+        (case("c05-photo-v4-and-removed", "input.vcf"), case("c05-photo-v4-and-removed", "second.vcf"));
+    let (four, second) = (four.unwrap(), second.unwrap());
+    assert!(put(&mailbox, &contacts(), "four.vcf", &four).await.unwrap().etag.is_some());
+    let (other, _store) = elsewhere(&stage).await;
+    assert_eq!(text(&other, &contacts(), "three.vcf").await, three);
+    assert_eq!(text4(&other, &contacts(), "four.vcf").await, four);
+    stage.reset().await;
+    put(&mailbox, &contacts(), "four.vcf", &second).await.unwrap();
+    assert_eq!(stage.calls().await["DeleteAttachment"], 1);
+    let without = items(&stage, "contacts").await.pop().unwrap();
+    assert!(without.attachments().is_empty() && !without.flag("HasPicture"));
+    let (other, _store) = elsewhere(&stage).await;
+    assert_eq!(text4(&other, &contacts(), "four.vcf").await, second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_is_too_large_is_refused_by_name() {
+    use base64::Engine as _;
+    let (_stage, mailbox) = stage().await;
+    let data = base64::engine::general_purpose::STANDARD.encode(vec![0xFF; (5 << 20) + 1]);
+    let card = format!(
+        "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:p\r\nFN:P\r\nPHOTO:data:image/jpeg;base64,{data}\r\nEND:VCARD\r\n"
+    );
+    match put(&mailbox, &contacts(), "p.vcf", &card).await {
+        Err(Error::Refused(refusal)) => {
+            assert_eq!((refusal.reason, refusal.part.as_deref()), (Reason::TooLarge, Some("PHOTO")));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+const FULL: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:full\r\nFN:Jo Full\r\nN:Full;Jo;;;\r\n\
+    EMAIL;TYPE=OTHER:third@example.net\r\nEMAIL;TYPE=WORK:first@example.net\r\nEMAIL;TYPE=HOME:second@example.net\r\n\
+    EMAIL;TYPE=WORK:fourth@example.net\r\nEMAIL:fifth@example.net\r\n\
+    TEL;TYPE=CELL:1\r\nTEL;TYPE=CELL:2\r\nTEL;TYPE=CELL:3\r\n\
+    ADR;TYPE=WORK:;;a;b;c;d;e\r\nADR;TYPE=HOME:;;f;g;h;i;j\r\nADR:;;k;l;m;n;o\r\nADR:;;p;q;r;s;t\r\n\
+    item1.X-ABRELATEDNAMES:Pat\r\nitem1.X-ABLabel:_$!<Spouse>!$_\r\nitem2.X-ABRELATEDNAMES:Sam\r\nitem2.X-ABLabel:Tutor\r\n\
+    item3.X-ABDATE:2001-02-03\r\nitem3.X-ABLabel:Graduation\r\nX-AIM:joe\r\nURL:https://a.example\r\nURL:https://b.example\r\n\
+    X-OWN:stays\r\nEND:VCARD\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_place_in_exchange_survives_whatever_outlook_changes() {
+    let (stage, mailbox) = stage().await;
+    put(&mailbox, &contacts(), "full.vcf", FULL).await.unwrap();
+    let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+    let set = |uri: &str, element: &str| {
+        format!(
+            "<t:SetItemField><t:FieldURI FieldURI='{uri}'/><t:Contact>{element}</t:Contact></t:SetItemField>"
+        )
+    };
+    let indexed = |uri: &str, key: &str, element: &str| {
+        format!(
+            "<t:SetItemField><t:IndexedFieldURI FieldURI='{uri}' FieldIndex='{key}'/><t:Contact>{element}</t:Contact>\
+             </t:SetItemField>"
+        )
+    };
+    let email = "<t:EmailAddresses><t:Entry Key='EmailAddress1'>new@example.net</t:Entry></t:EmailAddresses>";
+    let phone = "<t:PhoneNumbers><t:Entry Key='MobilePhone'>9</t:Entry></t:PhoneNumbers>";
+    let home = "<t:PhysicalAddresses><t:Entry Key='Home'><t:City>Z</t:City></t:Entry></t:PhysicalAddresses>";
+    let updates = [
+        indexed("contacts:EmailAddress", "EmailAddress1", email),
+        indexed("contacts:PhoneNumber", "MobilePhone", phone),
+        indexed("contacts:PhysicalAddress:City", "Home", home),
+        set("contacts:SpouseName", "<t:SpouseName>Kim</t:SpouseName>"),
+        set("contacts:Birthday", "<t:Birthday>1990-01-02T11:59:00Z</t:Birthday>"),
+    ];
+    outlook(&stage, &contact, &updates.concat()).await;
+    let (other, _store) = elsewhere(&stage).await;
+    let merged = text(&other, &contacts(), "full.vcf").await;
+    let has = |line: &str| assert!(merged.contains(&format!("{line}\r\n")), "{line} is missing in {merged}");
+    let lacks = |line: &str| assert!(!merged.contains(&format!("{line}\r\n")), "{line} is in {merged}");
+    for (old, new) in [
+        ("first@example.net", "new@example.net"),
+        ("TEL;TYPE=CELL:1", "TEL;TYPE=CELL:9"),
+        (":;;f;g;h;i;j", ":;;f;Z;h;i;j"),
+        ("item1.X-ABRELATEDNAMES:Pat", "X-ABRELATEDNAMES:Kim"),
+    ] {
+        assert!(!merged.contains(old) && merged.contains(new), "{old} → {new}: {merged}");
+    }
+    lacks("EMAIL;TYPE=WORK:first@example.net");
+    for line in FULL.split("\r\n").filter(|line| {
+        !["first@", ":1", ";;f;", "Pat", "Spouse", "END:", "REV"].iter().any(|gone| line.contains(gone))
+    }) {
+        if !line.is_empty() {
+            has(&line.replace("X-ABLabel", "X-ABLABEL"));
+        }
+    }
+    has("BDAY:1990-01-02");
+    // The other version carries the rest as well.
+    let four = text4(&other, &contacts(), "full.vcf").await;
+    for line in
+        ["fourth@example.net", "fifth@example.net", "Sam", "X-OWN:stays", ":;;p;q;r;s;t", "https://b.example"]
+    {
+        assert!(four.contains(line), "{line} is missing in {four}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_was_filed_by_hand_stays_filed_so() {
+    let (stage, mailbox) = stage().await;
+    let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:f\r\nFN:Jo Full\r\nN:Full;Jo;;;\r\nEND:VCARD\r\n";
+    put(&mailbox, &contacts(), "f.vcf", card).await.unwrap();
+    let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+    assert_eq!(contact.text("FileAsMapping").as_deref(), Some("LastCommaFirst"));
+    let filed = "<t:SetItemField><t:FieldURI FieldURI='contacts:FileAsMapping'/><t:Contact><t:FileAsMapping>FirstSpaceLast\
+                 </t:FileAsMapping></t:Contact></t:SetItemField>";
+    outlook(&stage, &contact, filed).await;
+    let (mailbox, _store) = elsewhere(&stage).await;
+    put(&mailbox, &contacts(), "f.vcf", &card.replace("FN:Jo Full", "NICKNAME:Joe\r\nFN:Jo Full"))
+        .await
+        .unwrap();
+    let mapping = |item: Item| item.text("FileAsMapping").unwrap();
+    assert_eq!(mapping(of_class(items(&stage, "contacts").await, ItemClass::Contact)), "FirstSpaceLast");
+    put(&mailbox, &contacts(), "f.vcf", &card.replace("N:Full", "N:Fuller")).await.unwrap();
+    assert_eq!(mapping(of_class(items(&stage, "contacts").await, ItemClass::Contact)), "LastCommaFirst");
+}
