@@ -29,7 +29,8 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let mut config = Config::default();
     config.server.listen = settled(options.listen)?;
     config.gateway.public_url = format!("http://{}", config.server.listen);
-    config.ews.url = format!("http://{}/EWS/Exchange.asmx", exchange.exchange);
+    config.ews.url = options.exchange.url(exchange.exchange);
+    config.ews.network.authorities.extend(options.exchange.exchange_certificate.clone());
     if let Some(folder) = options.store.or_else(|| passing.as_ref().map(|p| p.0.clone())) {
         config.mirror.path = folder;
     }
@@ -41,7 +42,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let home = calendar_home(user);
     print_ready(&format!(
         "A simulated Exchange with a lively mailbox, and exdav before it.\n\n  \
-         gateway   {url}/\n  exchange  http://{}/EWS/Exchange.asmx\n  control   http://{}\n  \
+         gateway   {url}/\n  exchange  {}\n  control   http://{}\n  \
          user      demo@example.com   (mailboxes: {})\n  password  demo\n\n\
          Point a calendar or contacts client at the gateway, or try:\n\n  \
          # everything in the calendar, as one file\n  \
@@ -50,7 +51,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
          {curl} -X PROPFIND -H 'Depth: 1' {url}{home}\n  \
          # all contacts, as vCards\n  \
          {curl} {url}{contacts}\n",
-        exchange.exchange,
+        options.exchange.url(exchange.exchange),
         exchange.control,
         options.exchange.accounts(),
     ))?;

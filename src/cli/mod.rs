@@ -84,6 +84,22 @@ struct ExchangeOptions {
     /// Write every request and answer into this folder, one file each
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+
+    /// Ways of signing in that it offers
+    #[arg(long, value_delimiter = ',', default_value = "basic", value_name = "SCHEME,…")]
+    sign_in: Vec<simulator::Scheme>,
+
+    /// Lock an account after so many wrong passwords; 0: never
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    lockout: u64,
+
+    /// Serve EWS over TLS with this certificate (PEM); together with --exchange-key
+    #[arg(long, requires = "exchange_key", value_name = "FILE")]
+    exchange_certificate: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM)
+    #[arg(long, requires = "exchange_certificate", value_name = "FILE")]
+    exchange_key: Option<PathBuf>,
 }
 
 impl ExchangeOptions {
@@ -97,6 +113,25 @@ impl ExchangeOptions {
             tasks: self.tasks,
             seed: self.seed,
             record: self.record.clone(),
+            sign_in: self.sign_in.clone(),
+            lockout: self.lockout,
+            tls: self.tls(),
+        }
+    }
+
+    fn tls(&self) -> Option<simulator::Tls> {
+        let (certificate, key) = self.exchange_certificate.clone().zip(self.exchange_key.clone())?;
+        Some(simulator::Tls { certificate, key })
+    }
+
+    /// The endpoint, for clients. Certificates are made for names, not for addresses.
+    fn url(&self, address: SocketAddr) -> String {
+        match &self.exchange_certificate {
+            Some(_) if address.ip().is_loopback() => {
+                format!("https://localhost:{}/EWS/Exchange.asmx", address.port())
+            }
+            Some(_) => format!("https://{address}/EWS/Exchange.asmx"),
+            None => format!("http://{address}/EWS/Exchange.asmx"),
         }
     }
 

@@ -15,9 +15,9 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let exchange = simulator::start(options.exchange.settings()).await?;
     print_ready(&format!(
         "A simulated Exchange. Mailboxes: {}; the password is `demo`.\n\n  \
-         exchange  http://{}/EWS/Exchange.asmx\n  control   http://{}\n",
+         exchange  {}\n  control   http://{}\n",
         options.exchange.accounts(),
-        exchange.exchange,
+        options.exchange.url(exchange.exchange),
         exchange.control,
     ))?;
     stopped().await;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::faults::Fault;
 use super::server::Server;
+use super::sign_in::Scheme;
 use super::view::{Style, View};
 use super::world::Target;
 
@@ -26,6 +27,10 @@ pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
                           unauthorized (401), forbidden (403), too-many-requests (429), server-error (500),
                           unavailable (503), busy (ErrorServerBusy), drop-before and drop-after (the
                           connection is cut before or after the work is done), invalid-sync-state
+  POST /sign-in           {"schemes": ["basic", "ntlm", "negotiate", "bearer"], "token_seconds": 3600, "revoke": "access"}
+                          each may be left out; "revoke": "all" makes people consent again
+  GET  /sign-in           {"requests": N, "unauthorized": N, "connections": N, "refused": {ACCOUNT: wrong passwords},
+                          "tokens": N} since the last reset of /stats
   GET  /dump/MAILBOX      everything in a mailbox, as JSON, with the mails that were sent
 "#;
 
@@ -37,6 +42,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/stats/reset", post(reset))
         .route("/latency", post(latency))
         .route("/faults", post(faults))
+        .route("/sign-in", get(door).post(change_door))
         .route("/dump/{mailbox}", get(dump))
         .with_state(server)
 }
@@ -64,6 +70,42 @@ async fn latency(State(server): State<Arc<Server>>, Json(latency): Json<Latency>
 
 async fn faults(State(server): State<Arc<Server>>, Json(faults): Json<Vec<Fault>>) -> Json<Value> {
     server.set_faults(faults);
+    Json(json!({}))
+}
+
+async fn door(State(server): State<Arc<Server>>) -> Json<Value> {
+    Json(server.door.stats())
+}
+
+/// What tests change at the door. `POST /sign-in`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DoorChange {
+    schemes: Option<Vec<Scheme>>,
+    token_seconds: Option<u64>,
+    revoke: Option<Revoke>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Revoke {
+    Access,
+    All,
+}
+
+async fn change_door(State(server): State<Arc<Server>>, Json(change): Json<DoorChange>) -> Json<Value> {
+    let DoorChange { schemes, token_seconds, revoke } = change;
+    if let Some(schemes) = schemes {
+        server.door.offer(schemes);
+    }
+    server.door.change_tokens(|tokens| {
+        if let Some(seconds) = token_seconds {
+            tokens.set_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(revoke) = revoke {
+            tokens.revoke(revoke == Revoke::All);
+        }
+    });
     Json(json!({}))
 }
 

@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,12 +20,12 @@ use tower_http::compression::CompressionLayer;
 
 use super::demo;
 use super::faults::{Fault, Faults, Kind};
+use super::listen::{Listener, Peer, Tls};
+use super::sign_in::{self, Door, Scheme};
 use super::soap::{self, Envelope};
 use super::world::World;
 use super::{control, operations};
 
-/// The password of every mailbox.
-const PASSWORD: &str = "demo";
 /// Largest request. Exchange's own default is 35 MB.
 const MOST_OCTETS: usize = 40 << 20;
 
@@ -50,6 +48,12 @@ pub struct Settings {
     pub seed: u64,
     /// Where requests and answers are written, one file each.
     pub record: Option<PathBuf>,
+    /// Ways of signing in that are offered.
+    pub sign_in: Vec<Scheme>,
+    /// Wrong passwords after which an account is locked; 0: never.
+    pub lockout: u64,
+    /// `Some`: EWS is served over TLS.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Settings {
@@ -64,6 +68,9 @@ impl Default for Settings {
             tasks: None,
             seed: 1,
             record: None,
+            sign_in: vec![Scheme::Basic],
+            lockout: 0,
+            tls: None,
         }
     }
 }
@@ -97,6 +104,8 @@ pub struct Server {
     latency_ms: AtomicU64,
     record: Option<PathBuf>,
     recorded: AtomicU64,
+    /// Who is let in.
+    pub door: Door,
 }
 
 /// A panic in one request must not take the others along.
@@ -118,6 +127,7 @@ impl Server {
     /// Counts from zero.
     pub fn reset_counts(&self) {
         lock(&self.counts).clear();
+        self.door.reset();
     }
 
     /// Each request takes that much longer.
@@ -154,59 +164,62 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         latency_ms: AtomicU64::new(0),
         record: settings.record.clone(),
         recorded: AtomicU64::new(0),
+        door: Door::new(settings.sign_in.clone(), settings.lockout),
     });
     let exchange = TcpListener::bind(settings.exchange_listen).await?;
     let control = TcpListener::bind(settings.control_listen).await?;
-    let (exchange_address, control_address) = (exchange.local_addr()?, control.local_addr()?);
+    let control_address = control.local_addr()?;
+    let (exchange, exchange_address) =
+        Listener::over(exchange, settings.tls.as_ref(), Arc::clone(&server.door.connections))?;
     let ews = Router::new()
         .fallback(ews)
         .layer(DefaultBodyLimit::max(MOST_OCTETS))
         .layer(CompressionLayer::new())
-        .with_state(Arc::clone(&server));
+        .with_state(Arc::clone(&server))
+        .into_make_service_with_connect_info::<Peer>();
     let (stop, _) = watch::channel(false);
-    let mut tasks = Vec::new();
-    for (listener, router) in [(exchange, ews), (control, control::router(server))] {
+    let control = control.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let stopped = || {
         let mut stopped = stop.subscribe();
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        tasks.push(tokio::spawn(async move {
-            let ended = axum::serve(listener, router).with_graceful_shutdown(async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            });
-            if let Err(error) = ended.await {
-                tracing::error!(%error, "the simulated Exchange ended");
-            }
-        }));
-    }
+        async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }
+    };
+    let exchange = axum::serve(exchange, ews).with_graceful_shutdown(stopped());
+    let control = axum::serve(control, control::router(server)).with_graceful_shutdown(stopped());
+    let tasks = vec![
+        tokio::spawn(async move { ended(exchange.await) }),
+        tokio::spawn(async move { ended(control.await) }),
+    ];
     Ok(Running { exchange: exchange_address, control: control_address, stop, tasks })
 }
 
-fn caller(server: &Server, headers: &HeaderMap) -> Option<usize> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+fn ended(outcome: std::io::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "the simulated Exchange ended");
     }
-    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (login, password) = decoded.split_once(':')?;
-    // DOMAIN\user and user@domain name the same mailbox.
-    let login = login.rsplit('\\').next().unwrap_or(login);
-    let world = server.world();
-    let found = world.mailboxes.iter().position(|m| {
-        m.address.eq_ignore_ascii_case(login)
-            || m.address.split('@').next().is_some_and(|local| local.eq_ignore_ascii_case(login))
-    });
-    found.filter(|_| password == PASSWORD)
 }
 
 async fn ews(
     State(server): State<Arc<Server>>,
+    ConnectInfo(Peer(connection)): ConnectInfo<Peer>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if uri.path().to_ascii_lowercase().contains("/oauth2/") {
+        let text = String::from_utf8_lossy(&body);
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let scheme = if connection.certificate.is_some() { "https" } else { "http" };
+        let host = format!("{scheme}://{host}");
+        let world = server.world();
+        let answer =
+            server.door.identity_provider(&world, uri.path(), uri.query().unwrap_or_default(), &text, &host);
+        return answer.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
+    }
     if !uri.path().eq_ignore_ascii_case("/ews/exchange.asmx") {
         return StatusCode::NOT_FOUND.into_response();
     }
@@ -214,7 +227,11 @@ async fn ews(
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    let Some(caller) = caller(&server, &headers) else { return unauthorized() };
+    let entered = server.door.enter(&server.world(), &connection, &headers);
+    let account = match entered {
+        Ok(account) => account,
+        Err(response) => return *response,
+    };
     if method != Method::POST {
         return (StatusCode::OK, "Service\n").into_response();
     }
@@ -225,6 +242,10 @@ async fn ews(
     }
     let envelope = soap::read(&body);
     let operation = envelope.as_ref().map_or("Invalid", |e| e.body.name);
+    let caller = envelope
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|envelope| sign_in::mailbox(&server.world(), &account, envelope, &headers));
     *lock(&server.counts).entry(operation).or_default() += 1;
     let has_state = envelope.as_ref().is_ok_and(|e| e.body.child("SyncState").is_some());
     let struck = lock(&server.faults).strike(operation, has_state);
@@ -232,7 +253,7 @@ async fn ews(
         let seconds = wait.as_secs().to_string();
         let retry = |status: StatusCode| (status, [(header::RETRY_AFTER, seconds.clone())]).into_response();
         match kind {
-            Kind::Unauthorized => return unauthorized(),
+            Kind::Unauthorized => return server.door.forget(&connection),
             Kind::Forbidden => return StatusCode::FORBIDDEN.into_response(),
             Kind::TooManyRequests => return retry(StatusCode::TOO_MANY_REQUESTS),
             Kind::ServerError => {
@@ -261,7 +282,7 @@ async fn ews(
 
 fn respond(
     server: &Server,
-    caller: usize,
+    caller: Result<usize, soap::Fault>,
     envelope: Result<Envelope, soap::Fault>,
     operation: &str,
     request: &[u8],
@@ -269,7 +290,7 @@ fn respond(
 ) -> Response {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     let outcome = envelope.and_then(|envelope| {
-        operations::carry_out(&mut server.world(), caller, &envelope, now, refuses_sync_states)
+        operations::carry_out(&mut server.world(), caller?, &envelope, now, refuses_sync_states)
     });
     match outcome {
         Ok(answer) => {
@@ -287,10 +308,6 @@ fn respond(
 fn document(status: StatusCode, octets: Vec<u8>) -> Response {
     // DavMail takes no other spelling. DAVMAIL 4
     (status, [(header::CONTENT_TYPE, "text/xml; charset=utf-8")], octets).into_response()
-}
-
-fn unauthorized() -> Response {
-    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"exchange\"")]).into_response()
 }
 
 /// A body that breaks off before it begins: the connection is closed.

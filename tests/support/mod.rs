@@ -101,6 +101,15 @@ impl Stage {
         self.control(reqwest::Method::POST, "/latency", &format!("{{\"ms\":{ms}}}")).await;
     }
 
+    /// What happened at the door of the simulated Exchange.
+    pub async fn door(&self) -> Value {
+        self.control(reqwest::Method::GET, "/sign-in", "").await
+    }
+
+    pub async fn change_door(&self, change: &str) {
+        self.control(reqwest::Method::POST, "/sign-in", change).await;
+    }
+
     pub async fn dump(&self, mailbox: &str) -> Value {
         self.control(reqwest::Method::GET, &format!("/dump/{mailbox}"), "").await
     }

@@ -1,0 +1,256 @@
+//! Signing in to Exchange: schemes, connections, wrong passwords, impersonation; what each costs in requests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use exdav::ews::auth::{Choice, Scheme as Way};
+use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector};
+use exdav::simulator::{self, SERVICE, Scheme};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use support::{PASSWORD, Stage, USER};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
+}
+
+/// An Exchange that offers these schemes.
+async fn stage(schemes: &[Scheme]) -> Stage {
+    Stage::of(simulator::Settings {
+        sign_in: schemes.to_vec(),
+        events: Some(3),
+        ..simulator::Settings::default()
+    })
+    .await
+}
+
+async fn tls_stage(schemes: &[Scheme]) -> Stage {
+    let tls = simulator::Tls { certificate: fixture("localhost.crt"), key: fixture("localhost.key") };
+    let settings = simulator::Settings {
+        sign_in: schemes.to_vec(),
+        tls: Some(tls),
+        events: Some(3),
+        ..simulator::Settings::default()
+    };
+    Stage::of(settings).await
+}
+
+fn exchange(stage: &Stage, choice: Choice) -> Exchange {
+    let url = format!("http://{}/EWS/Exchange.asmx", stage.exchange.exchange);
+    Exchange::new(ews::Settings { url, sign_in: choice, ..ews::Settings::default() }).unwrap()
+}
+
+fn secure(stage: &Stage, choice: Choice, authority: Option<&str>) -> Exchange {
+    let url = format!("https://localhost:{}/EWS/Exchange.asmx", stage.exchange.exchange.port());
+    let authorities = authority.map(fixture).into_iter().collect();
+    let network = ews::network::Settings { authorities };
+    let patience = std::time::Duration::ZERO;
+    Exchange::new(ews::Settings { url, sign_in: choice, network, patience, ..ews::Settings::default() })
+        .unwrap()
+}
+
+async fn ask(session: &ews::Session) -> Result<(), Error> {
+    session.get_folders(&[FolderSelector::Distinguished("calendar")]).await?.remove(0).map(drop)
+}
+
+/// Requests, 401s and connections since the last reset.
+async fn cost(stage: &Stage) -> [u64; 3] {
+    let stats = stage.door().await;
+    ["requests", "unauthorized", "connections"].map(|name| stats[name].as_u64().unwrap())
+}
+
+async fn refused(stage: &Stage) -> Value {
+    stage.door().await["refused"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_safest_offered_scheme_is_taken_and_learned_once() {
+    for (offered, learning, first) in [
+        // One request to learn, none but the call itself from then on.
+        (vec![Scheme::Basic], 1, 0),
+        // One to learn, and one challenge for the connection.
+        (vec![Scheme::Basic, Scheme::Negotiate, Scheme::Ntlm], 1, 1),
+        (vec![Scheme::Negotiate, Scheme::Basic], 1, 1),
+    ] {
+        let stage = stage(&offered).await;
+        let exchange = exchange(&stage, Choice::Auto);
+        let session = exchange.session(Credentials::password(USER, PASSWORD));
+        ask(&session).await.unwrap();
+        assert_eq!(cost(&stage).await[..2], [1 + learning + first, learning + first], "{offered:?}");
+        stage.reset().await;
+        for _ in 0..20 {
+            ask(&session).await.unwrap();
+        }
+        assert_eq!(cost(&stage).await, [20, 0, 0], "one HTTP request a call: {offered:?}");
+        stage.reset().await;
+        // Another user of the same upstream has nothing to learn, but a connection of its own.
+        let other = exchange.session(Credentials::password("EXAMPLE\\demo2", PASSWORD));
+        ask(&other).await.unwrap();
+        assert_eq!(cost(&stage).await[..2], [1 + first, first], "{offered:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_taken_in_every_spelling() {
+    for scheme in [Scheme::Basic, Scheme::Ntlm, Scheme::Negotiate] {
+        let stage = stage(&[scheme]).await;
+        let exchange = exchange(&stage, Choice::Auto);
+        for login in [USER, "demo", "DEMO@EXAMPLE.COM", "EXAMPLE\\demo", "example.com\\Demo"] {
+            let session = exchange.session(Credentials::password(login, PASSWORD));
+            ask(&session).await.unwrap_or_else(|error| panic!("{login} by {scheme:?}: {error}"));
+        }
+        let stranger = exchange.session(Credentials::password("OTHER\\demo", PASSWORD));
+        assert!(matches!(ask(&stranger).await, Err(Error::SignIn)), "{scheme:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_shown_once_and_by_one_scheme() {
+    for offered in
+        [vec![Scheme::Basic], vec![Scheme::Ntlm], vec![Scheme::Negotiate, Scheme::Ntlm, Scheme::Basic]]
+    {
+        let stage = stage(&offered).await;
+        let exchange = exchange(&stage, Choice::Auto);
+        let session = exchange.session(Credentials::password(USER, "wrong"));
+        assert!(matches!(ask(&session).await, Err(Error::SignIn)));
+        assert_eq!(refused(&stage).await, serde_json::json!({USER: 1}), "{offered:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_does_not_lock_an_account_by_a_client_that_insists() {
+    for scheme in [Scheme::Basic, Scheme::Ntlm, Scheme::Negotiate] {
+        let stage = stage(&[scheme]).await;
+        let gateway = stage.gateway(std::time::Duration::ZERO);
+        gateway.sign_in(USER, PASSWORD).await.unwrap();
+        stage.reset().await;
+        for _ in 0..50 {
+            assert!(gateway.sign_in(USER, "old password").await.is_err());
+        }
+        assert_eq!(refused(&stage).await, serde_json::json!({USER: 1}), "{scheme:?}");
+        gateway.sign_in(USER, PASSWORD).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_connections_of_one_user_sign_in_for_themselves_and_are_kept() {
+    let stage = stage(&[Scheme::Ntlm]).await;
+    let exchange = exchange(&stage, Choice::Only(Way::Ntlm));
+    let session = exchange.session(Credentials::password(USER, PASSWORD));
+    stage.latency(20).await;
+    for _ in 0..5 {
+        let calls = (0..40).map(|_| ask(&session));
+        for outcome in futures_util::future::join_all(calls).await {
+            outcome.unwrap();
+        }
+    }
+    let [requests, unauthorized, connections] = cost(&stage).await;
+    assert_eq!((requests - unauthorized, unauthorized), (200, connections), "one challenge a connection");
+    assert!(connections <= 4, "{connections} connections for 4 at once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_broke_or_was_forgotten_is_signed_in_again() {
+    for scheme in [Scheme::Ntlm, Scheme::Negotiate] {
+        let stage = stage(&[scheme]).await;
+        let session = exchange(&stage, Choice::Auto).session(Credentials::password(USER, PASSWORD));
+        ask(&session).await.unwrap();
+        for fault in ["drop-before", "drop-after", "unauthorized"] {
+            stage.faults(&format!("[{{\"kind\":\"{fault}\"}}]")).await;
+            ask(&session).await.unwrap_or_else(|error| panic!("{fault}: {error}"));
+            ask(&session).await.unwrap();
+        }
+        assert_eq!(refused(&stage).await, serde_json::json!({}), "no password was refused");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_never_shared_between_users() {
+    let stage = stage(&[Scheme::Ntlm]).await;
+    let exchange = exchange(&stage, Choice::Auto);
+    let people =
+        [USER, "demo2@example.com"].map(|login| exchange.session(Credentials::password(login, PASSWORD)));
+    let other = &people[1];
+    let calendar =
+        people[0].get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap().remove(0).unwrap();
+    let page = people[0].sync_items(&calendar.id, None).await.unwrap();
+    let id = page.changes.iter().find_map(|change| match change {
+        ews::ItemChange::Written(id, Some(ews::types::ItemClass::CalendarItem)) => Some(id.id.clone()),
+        _ => None,
+    });
+    let id = id.unwrap();
+    for _ in 0..10 {
+        let [mine, theirs] = [&people[0], other].map(|session| async {
+            session.get_items(ews::types::ItemClass::CalendarItem, &[&id]).await.unwrap().remove(0)
+        });
+        let (mine, theirs) = tokio::join!(mine, theirs);
+        assert!(mine.is_ok());
+        assert!(theirs.unwrap_err().is("ErrorItemNotFound"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_ntlm_is_bound_to_the_channel_and_a_companys_authority_is_trusted() {
+    for (offered, way) in
+        [(Scheme::Basic, Way::Basic), (Scheme::Ntlm, Way::Ntlm), (Scheme::Negotiate, Way::Negotiate)]
+    {
+        let stage = tls_stage(&[offered]).await;
+        for choice in [Choice::Auto, Choice::Only(way)] {
+            let session =
+                secure(&stage, choice, Some("ca.crt")).session(Credentials::password(USER, PASSWORD));
+            ask(&session).await.unwrap_or_else(|error| panic!("{way}: {error}"));
+        }
+        let settings = Choice::Only(way);
+        let session = secure(&stage, settings, None).session(Credentials::password(USER, PASSWORD));
+        let error = ask(&session).await.unwrap_err();
+        assert!(matches!(&error, Error::Unreachable(_)), "{way}: {error:?}");
+        assert!(error.to_string().contains("certificate"), "{way}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheme_that_the_server_does_not_take_is_no_wrong_password() {
+    let stage = stage(&[Scheme::Ntlm]).await;
+    let pinned = exchange(&stage, Choice::Only(Way::Basic)).session(Credentials::password(USER, PASSWORD));
+    assert!(matches!(ask(&pinned).await, Err(Error::Scheme(Way::Basic))));
+    // An administrator turns NTLM off and Basic on: learned anew.
+    let session = exchange(&stage, Choice::Auto).session(Credentials::password(USER, PASSWORD));
+    ask(&session).await.unwrap();
+    stage.change_door("{\"schemes\": [\"basic\"]}").await;
+    stage.faults("[{\"kind\":\"drop-before\"}]").await;
+    let _ = ask(&session).await;
+    ask(&session).await.unwrap();
+    assert_eq!(refused(&stage).await, serde_json::json!({}));
+    stage.change_door("{\"schemes\": [\"bearer\"]}").await;
+    let fresh = exchange(&stage, Choice::Auto).session(Credentials::password(USER, PASSWORD));
+    assert!(matches!(ask(&fresh).await, Err(Error::NoScheme)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_acts_in_the_mailboxes_of_others_and_nobody_else_may() {
+    for scheme in [Scheme::Basic, Scheme::Ntlm] {
+        let stage = stage(&[scheme]).await;
+        let exchange = exchange(&stage, Choice::Auto);
+        let service = Credentials::password(SERVICE, PASSWORD);
+        for mailbox in [USER, "demo2@example.com"] {
+            ask(&exchange.session(service.for_mailbox(mailbox))).await.unwrap();
+        }
+        if scheme == Scheme::Ntlm {
+            assert_eq!(cost(&stage).await, [4, 2, 2], "the account's one connection serves both mailboxes");
+        }
+        let own = ask(&exchange.session(service.clone())).await.unwrap_err();
+        assert!(own.is("ErrorMissingEmailAddress"), "{own}");
+        let nobody = ask(&exchange.session(service.for_mailbox("nobody@example.com"))).await.unwrap_err();
+        assert!(nobody.is("ErrorNonExistentMailbox"), "{nobody}");
+        let person = Credentials::password(USER, PASSWORD).for_mailbox("demo2@example.com");
+        let denied = ask(&exchange.session(person)).await.unwrap_err();
+        assert!(denied.is("ErrorImpersonateUserDenied"), "{denied}");
+    }
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let text = format!("{:?}", Credentials::password("demo", "s3cret").for_mailbox("a@b"));
+    assert_eq!(text, "Credentials(demo for a@b)");
+}
