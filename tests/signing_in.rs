@@ -4,11 +4,13 @@
 
 mod support;
 
+use exdav::ews::auth::oauth::Settings as Application;
 use exdav::ews::auth::{Choice, Scheme as Way};
 use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector};
 use exdav::simulator::{self, SERVICE, Scheme};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use support::{PASSWORD, Stage, USER};
 
 fn fixture(name: &str) -> PathBuf {
@@ -247,6 +249,146 @@ async fn a_service_account_acts_in_the_mailboxes_of_others_and_nobody_else_may()
         let denied = ask(&exchange.session(person)).await.unwrap_err();
         assert!(denied.is("ErrorImpersonateUserDenied"), "{denied}");
     }
+}
+
+fn oauth(stage: &Stage, authority: &str, secret: &str) -> Exchange {
+    let host = format!("http://{}", stage.exchange.exchange);
+    let oauth = Application {
+        authority: format!("{host}{authority}"),
+        client_id: simulator::OAUTH_CLIENT.to_owned(),
+        client_secret: secret.to_owned(),
+        resource: String::new(),
+    };
+    let url = format!("{host}/EWS/Exchange.asmx");
+    let patience = std::time::Duration::ZERO;
+    Exchange::new(ews::Settings { url, oauth, patience, ..ews::Settings::default() }).unwrap()
+}
+
+/// A person's browser: posts a form and gives the place that it is sent to, or what it reads.
+async fn post(url: &str, form: &str) -> String {
+    let none = reqwest::redirect::Policy::none();
+    let client = reqwest::Client::builder().no_proxy().redirect(none).build().unwrap();
+    let answer = client.post(url).body(form.to_owned()).send().await.unwrap();
+    match answer.headers().get("location") {
+        Some(location) => location.to_str().unwrap().to_owned(),
+        None => String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap(),
+    }
+}
+
+const ENTRA: &str = "/contoso.example";
+const AD_FS: &str = "/adfs";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_acts_in_mailboxes_with_one_token_for_all() {
+    for authority in [ENTRA, AD_FS] {
+        let stage = stage(&[Scheme::Bearer]).await;
+        let exchange = oauth(&stage, authority, simulator::OAUTH_SECRET);
+        let application = Credentials::application(Arc::clone(exchange.provider().unwrap()));
+        let sessions = [USER, "demo2@example.com"].map(|m| exchange.session(application.for_mailbox(m)));
+        let calls = (0..20).map(|n| ask(&sessions[n % 2]));
+        for outcome in futures_util::future::join_all(calls).await {
+            outcome.unwrap();
+        }
+        let door = stage.door().await;
+        assert_eq!(door["tokens"], 1, "{authority}");
+        assert_eq!(cost(&stage).await[..2], [20, 0], "one HTTP request a call: {authority}");
+        let own = ask(&exchange.session(application)).await.unwrap_err();
+        assert!(own.is("ErrorImpersonationFailed"), "{own}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_of_the_application_is_named_and_not_sent_again_and_again() {
+    let stage = stage(&[Scheme::Bearer]).await;
+    let exchange = oauth(&stage, ENTRA, "wrong");
+    let application = Credentials::application(Arc::clone(exchange.provider().unwrap()));
+    let session = exchange.session(application.for_mailbox(USER));
+    for _ in 0..3 {
+        let error = ask(&session).await.unwrap_err();
+        assert!(
+            matches!(error, Error::Settings(_)) && error.to_string().contains("AADSTS7000215"),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("wrong"), "{error}");
+    }
+    assert_eq!(cost(&stage).await, [0, 0, 1], "one connection to the provider, nothing to Exchange");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_with_a_device_code_and_stays_signed_in() {
+    for authority in [ENTRA, AD_FS] {
+        let stage = stage(&[Scheme::Bearer]).await;
+        let exchange = oauth(&stage, authority, "");
+        let provider = exchange.provider().unwrap();
+        let code = provider.device_code().await.unwrap();
+        let form = format!("code={}&login={USER}&password={PASSWORD}", code.user_code);
+        let (granted, page) = tokio::join!(provider.wait(&code), async {
+            tokio::task::yield_now().await;
+            post(&code.verification_uri, &form).await
+        });
+        assert!(page.contains("close this window"), "{page}");
+        let first = granted.unwrap().refresh_token().unwrap().to_owned();
+        let kept = Arc::new(Mutex::new(vec![first.clone()]));
+        let keep = {
+            let kept = Arc::clone(&kept);
+            move |token: &str| kept.lock().unwrap().push(token.to_owned())
+        };
+        let person = Credentials::person(USER, Arc::clone(provider), first, Box::new(keep));
+        let session = exchange.session(person);
+        ask(&session).await.unwrap();
+        assert_eq!(kept.lock().unwrap().len(), 2, "the new refresh token is kept");
+        // The access token ends before its time: renewed once, unseen.
+        stage.change_door("{\"revoke\": \"access\"}").await;
+        stage.reset().await;
+        ask(&session).await.unwrap();
+        assert_eq!(cost(&stage).await[..2], [2, 1]);
+        // A restart goes on with what was kept.
+        let last = kept.lock().unwrap().last().unwrap().clone();
+        let person = Credentials::person(USER, Arc::clone(provider), last, Box::new(|_| ()));
+        let again = exchange.session(person);
+        ask(&again).await.unwrap();
+        // Everything is revoked: a person must come again, and the provider is not asked again and again.
+        stage.change_door("{\"revoke\": \"all\"}").await;
+        stage.reset().await;
+        for _ in 0..3 {
+            let error = ask(&again).await.unwrap_err();
+            assert!(
+                matches!(error, Error::Consent(_)) && error.to_string().contains("exdav login"),
+                "{error}"
+            );
+        }
+        assert_eq!(cost(&stage).await[0], 3, "{authority}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_end_are_renewed_before_exchange_sees_them() {
+    let stage = stage(&[Scheme::Bearer]).await;
+    stage.change_door("{\"token_seconds\": 2}").await;
+    let exchange = oauth(&stage, ENTRA, simulator::OAUTH_SECRET);
+    let application = Credentials::application(Arc::clone(exchange.provider().unwrap()));
+    let session = exchange.session(application.for_mailbox(USER));
+    while stage.door().await["tokens"].as_u64().unwrap() < 3 {
+        ask(&session).await.unwrap();
+    }
+    assert_eq!(cost(&stage).await[1], 0, "no token was refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_with_the_browser_and_a_stranger_cannot_put_a_code_in_between() {
+    let stage = stage(&[Scheme::Bearer]).await;
+    let exchange = oauth(&stage, ENTRA, "");
+    let provider = exchange.provider().unwrap();
+    let browser = provider.browser("http://127.0.0.1:5000/", USER).unwrap();
+    let back = post(&browser.url, &format!("login={USER}&password={PASSWORD}")).await;
+    let query = back.split_once('?').unwrap().1;
+    let other = provider.browser("http://127.0.0.1:5000/", USER).unwrap();
+    assert!(matches!(provider.redeem(&other, query).await, Err(Error::Consent(_))), "the state is another's");
+    let granted = provider.redeem(&browser, query).await.unwrap();
+    assert!(granted.refresh_token().is_some());
+    let denied = format!("error=access_denied&{}", query.split_once('&').unwrap().1);
+    assert!(matches!(provider.redeem(&browser, &denied).await, Err(Error::Consent(_))));
+    assert!(matches!(provider.redeem(&browser, query).await, Err(Error::Consent(_))), "a code is good once");
 }
 
 #[test]

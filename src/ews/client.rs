@@ -1,5 +1,6 @@
 //! One upstream, many users: what is asked, how often, and what the answer's status means.
 
+use super::auth::oauth::{self, Provider};
 use super::auth::{Choice, Credentials, Schemes};
 use super::error::Error;
 use super::network::{self, Network};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub user_agent: String,
     /// How users are signed in.
     pub sign_in: Choice,
+    /// The application at an identity provider, for sign-ins by token.
+    pub oauth: oauth::Settings,
     /// How the endpoint is reached.
     pub network: network::Settings,
 }
@@ -51,6 +54,7 @@ impl Default for Settings {
             concurrency: 4,
             user_agent: concat!("exdav/", env!("CARGO_PKG_VERSION")).to_owned(),
             sign_in: Choice::Auto,
+            oauth: oauth::Settings::default(),
             network: network::Settings::default(),
         }
     }
@@ -66,6 +70,7 @@ struct Upstream {
     network: Network,
     endpoint: Url,
     schemes: Schemes,
+    provider: Option<Arc<Provider>>,
     settings: Settings,
 }
 
@@ -96,7 +101,15 @@ impl Exchange {
             Url::parse(&settings.url).map_err(|e| Error::Settings(format!("`{}`: {e}", settings.url)))?;
         let network = Network::new(&settings.network, settings.connect_timeout)?;
         let http = network.pooled().build().map_err(|e| Error::Settings(e.to_string()))?;
-        Ok(Self(Arc::new(Upstream { http, network, endpoint, schemes: Schemes::default(), settings })))
+        let provider = Provider::new(http.clone(), &settings.oauth, &endpoint).map(Arc::new);
+        Ok(Self(Arc::new(Upstream {
+            http,
+            network,
+            endpoint,
+            schemes: Schemes::default(),
+            provider,
+            settings,
+        })))
     }
 
     /// A user's session; nothing is asked yet.
@@ -108,6 +121,11 @@ impl Exchange {
     /// The endpoint.
     pub fn url(&self) -> &str {
         &self.0.settings.url
+    }
+
+    /// The identity provider, if the settings name one.
+    pub fn provider(&self) -> Option<&Arc<Provider>> {
+        self.0.provider.as_ref()
     }
 
     pub(super) fn settings(&self) -> &Settings {

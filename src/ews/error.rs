@@ -16,6 +16,9 @@ pub enum Error {
     /// HTTP 401 with nothing that a password could answer.
     #[error("Exchange offers no way to sign in with a password; OAuth needs [oauth] in the settings")]
     NoScheme,
+    /// The identity provider wants to see the person again.
+    #[error("the identity provider asks for a new sign-in ({0}); run `exdav login`")]
+    Consent(String),
     /// The settings cannot be used.
     #[error("the settings of Exchange: {0}")]
     Settings(String),
@@ -70,6 +73,7 @@ impl Error {
             Self::SignIn
             | Self::Scheme(_)
             | Self::NoScheme
+            | Self::Consent(_)
             | Self::Settings(_)
             | Self::Forbidden
             | Self::Answer(_) => false,

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** once the scheme is known, a request is sent once; only NTLM says more, and only on a new connection.
 
+use super::auth::oauth::Tokens;
 use super::auth::pinned::{Answered, Post};
 use super::auth::{self, Choice, Scheme, Secret};
 use super::client::{Exchange, Session};
@@ -111,7 +112,10 @@ impl Session {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let identity = self.credentials().identity();
-        let Secret::Password(password) = identity.secret();
+        let password = match identity.secret() {
+            Secret::Password(password) => password,
+            Secret::Tokens(tokens) => return self.with_token(tokens, headers, body).await,
+        };
         match self.exchange().scheme().await? {
             Scheme::Basic => {
                 let answer = self.pooled(&auth::basic(self.login(), password), headers, body).await?;
@@ -135,6 +139,26 @@ impl Session {
                 Ok((answer.status, answer.headers.clone(), Body::Pinned(answer)))
             }
         }
+    }
+
+    async fn with_token(
+        &self,
+        tokens: &Tokens,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(StatusCode, HeaderMap, Body), Error> {
+        let token = tokens.bearer(None).await?;
+        let answer = self.pooled(&format!("Bearer {token}"), headers.clone(), body.clone()).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(pooled(answer));
+        }
+        // Tokens end before their time when somebody's rights change; a fresh one is asked for once.
+        let token = tokens.bearer(Some(&token)).await?;
+        let answer = self.pooled(&format!("Bearer {token}"), headers, body).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(pooled(answer));
+        }
+        Err(Error::Consent("Exchange refused a token that the identity provider had just issued".to_owned()))
     }
 
     async fn pooled(

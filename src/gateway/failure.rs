@@ -9,6 +9,9 @@ use std::time::Duration;
 /// When to come back if the upstream does not say.
 const LATER: Duration = Duration::from_secs(30);
 
+/// When to come back if a person must act first.
+const MUCH_LATER: Duration = Duration::from_secs(300);
+
 impl From<sync::Error> for Error {
     fn from(error: sync::Error) -> Self {
         match error {
@@ -25,6 +28,14 @@ impl From<ews::Error> for Error {
         match &error {
             ews::Error::SignIn => Error::SignIn,
             ews::Error::Forbidden => Error::Denied(reason),
+            // No fault of the client's, and nothing that its password could mend: somebody must act here.
+            ews::Error::Consent(_)
+            | ews::Error::Settings(_)
+            | ews::Error::Scheme(_)
+            | ews::Error::NoScheme => {
+                tracing::error!("{reason}");
+                Error::Unavailable { retry_after: MUCH_LATER, reason }
+            }
             ews::Error::Busy { back_off } => {
                 Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }
             }

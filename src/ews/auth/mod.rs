@@ -11,6 +11,7 @@
 mod binding;
 mod challenge;
 mod ntlm;
+pub mod oauth;
 pub(super) mod pinned;
 mod scheme;
 
@@ -40,12 +41,29 @@ pub(super) struct Identity {
 pub(super) enum Secret {
     /// The account's password.
     Password(String),
+    /// Tokens of an identity provider.
+    Tokens(oauth::Tokens),
 }
 
 impl Credentials {
     /// An account with its password. The login is `user@domain`, `DOMAIN\user` or a bare name.
     pub fn password(login: impl Into<String>, password: impl Into<String>) -> Self {
         Self::of(login.into(), Secret::Password(password.into()))
+    }
+
+    /// The application itself, which acts in the mailboxes of others: see [`Credentials::for_mailbox`].
+    pub fn application(provider: Arc<oauth::Provider>) -> Self {
+        Self::of(String::new(), Secret::Tokens(oauth::Tokens::of_the_application(provider)))
+    }
+
+    /// A person who signed in at the identity provider; `keep` is told of each new refresh token.
+    pub fn person(
+        login: &str,
+        provider: Arc<oauth::Provider>,
+        refresh_token: String,
+        keep: oauth::Keep,
+    ) -> Self {
+        Self::of(login.to_owned(), Secret::Tokens(oauth::Tokens::of_a_person(provider, refresh_token, keep)))
     }
 
     fn of(login: String, secret: Secret) -> Self {

@@ -129,7 +129,7 @@ impl Post<'_> {
         mut connection: Connection,
         identity: &Arc<Identity>,
     ) -> Result<Answered, Error> {
-        let Secret::Password(password) = identity.secret();
+        let Secret::Password(password) = identity.secret() else { return Err(Error::Scheme(self.scheme)) };
         let negotiate = ntlm::negotiate();
         let first = self.exchange(&mut connection, Some(&negotiate), Bytes::new()).await;
         // Nothing that changes anything was sent yet.
