@@ -62,7 +62,8 @@ impl Granted {
 /// What a person is shown, and what is asked for with it. RFC 8628 3.2
 #[derive(Deserialize)]
 pub struct DeviceCode {
-    device_code: String,
+    #[serde(rename = "device_code")]
+    secret: String,
     /// What the person types.
     pub user_code: String,
     /// Where.
@@ -160,7 +161,7 @@ impl Provider {
         let until = Instant::now() + Duration::from_secs(code.expires_in.clamp(60, 3600));
         let fields = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-            ("device_code", code.device_code.as_str()),
+            ("device_code", code.secret.as_str()),
         ];
         while Instant::now() < until {
             tokio::time::sleep(pause).await;
@@ -170,7 +171,7 @@ impl Provider {
                 Ok(Err(refusal)) if refusal.error == "slow_down" => pause += Duration::from_secs(5),
                 // RFC 8628 3.5: a lost connection is no answer.
                 Err(Error::Unreachable(_) | Error::Lost(_)) => {
-                    pause = (pause * 2).min(Duration::from_secs(60))
+                    pause = (pause * 2).min(Duration::from_secs(60));
                 }
                 Ok(Err(refusal)) => return Err(refusal.into()),
                 Err(error) => return Err(error),
