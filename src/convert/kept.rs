@@ -67,6 +67,11 @@ impl Kept {
         self.owner == fingerprint(exchange_uid)
     }
 
+    /// The fingerprint of a group right after the write.
+    pub fn sum(&self, letter: char) -> Option<&str> {
+        self.sums.get(&letter).map(String::as_str)
+    }
+
     /// The groups that are no longer what they were.
     pub fn changed(&self, now: &BTreeMap<char, String>) -> BTreeSet<char> {
         let letters = self.sums.keys().chain(now.keys());

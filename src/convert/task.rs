@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tells the rule of a task that comes anew after it was completed: no RRULE says that.
-const REGENERATION: &str = "X-EWS-TASK-REGENERATION";
+pub(super) const REGENERATION: &str = "X-EWS-TASK-REGENERATION";
 const UNIT: &str = "\u{1f}";
 
 pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> {
@@ -25,9 +25,13 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         .extended(&field::DAV_BODY)
         .and_then(|text| Kept::read(&text, "ics"))
         .filter(|kept| kept.is_of(""));
-    let uid = item.extended(&field::DAV_UID).or_else(|| item.extended(&field::DAVMAIL_UID));
+    // Exchange copies what is kept on a task that recurs to the finished copy of each turn: the copy is another object.
+    let is_copy = kept.as_ref().is_some_and(|kept| is_finished_turn(item, kept));
+    let kept = kept.filter(|_| !is_copy);
+    let own = |text: Option<String>| text.filter(|_| !is_copy);
+    let uid = own(item.extended(&field::DAV_UID).or_else(|| item.extended(&field::DAVMAIL_UID)));
     let uid = uid.unwrap_or_else(|| identity::derived_uid(item));
-    let kept_name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
+    let kept_name = own(item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item)));
     let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
     let (links, attachments) = attachment::lines(context, item, &name);
     let projected = projection(context, item, &uid, &links);
@@ -45,6 +49,12 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,
     })
+}
+
+/// Whether this is what Exchange made of a turn that was completed: what is kept on it speaks of a task that recurs.
+fn is_finished_turn(item: &Item, kept: &Kept) -> bool {
+    let is_done = item.filled("Status").as_deref() == Some("Completed");
+    is_done && item.recurrence().is_none() && kept.sum('R').is_some_and(|sum| sum != kept::fingerprint(""))
 }
 
 fn projection(context: &Context, item: &Item, uid: &str, links: &[Line]) -> Component {
@@ -188,6 +198,22 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     texts.into_iter().map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
 }
 
+/// Takes over the days of start and due and leaves the client's times of day; whether that can be done.
+fn move_days(old: &mut Component, fresh: &Component) -> bool {
+    const DAYS: [&str; 2] = ["DTSTART", "DUE"];
+    let has_times = DAYS.iter().any(|name| old.value(name).is_some_and(|value| value.contains('T')));
+    let same_lines = DAYS.iter().all(|name| old.line(name).is_some() == fresh.line(name).is_some());
+    if !has_times || !same_lines || old.line("DURATION").is_some() {
+        return false;
+    }
+    for line in old.lines.iter_mut().filter(|line| DAYS.contains(&line.name.as_str())) {
+        let Some(day) = fresh.value(&line.name).and_then(|value| value.get(..8)) else { continue };
+        let time = line.value.split_once('T').map(|(_, time)| format!("T{time}"));
+        line.value = format!("{day}{}", time.unwrap_or_default());
+    }
+    true
+}
+
 /// The client's own text with what Exchange has changed since.
 fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Line]) -> Option<Bytes> {
     let octets = kept.octets.as_ref()?;
@@ -203,6 +229,9 @@ fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Line]) ->
         return Some(Bytes::from(calendar.write()));
     }
     for (letter, properties) in GROUPS.iter().filter(|(letter, _)| changed.contains(letter)) {
+        if *letter == 'T' && move_days(old, fresh) {
+            continue;
+        }
         kept::replace_lines(old, fresh, |line| {
             properties.contains(&line.name.as_str()) && attachment::is_ours(line)
         });

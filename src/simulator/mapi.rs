@@ -33,12 +33,19 @@ pub fn computed(view: &View<'_>, name: &ExtendedName) -> Option<ExtendedValue> {
     Some(ExtendedValue { kind, texts: vec![text] })
 }
 
+fn bare_day(text: &str) -> Option<String> {
+    Some(format!("{}T00:00:00Z", text.get(..10)?))
+}
+
 fn named(view: &View<'_>, set: &str, id: i32) -> Option<(&'static str, String)> {
     let set = SETS.iter().find(|(_, guid)| *guid == set).map(|(name, _)| *name)?;
     let style = Style { zone: None, body: "Text" };
     let text = |field| view.property(field, &style).map(|e| e.text);
     if view.item.kind != ItemKind::CalendarItem {
         return match (set, id) {
+            // PidLidTaskStartDate, PidLidTaskDueDate: bare days
+            ("Task", 0x8104) => Some(("SystemTime", bare_day(&text(field::START_DATE)?)?)),
+            ("Task", 0x8105) => Some(("SystemTime", bare_day(&text(field::DUE_DATE)?)?)),
             ("Common", 0x8503) => Some(("Boolean", text(field::REMINDER_IS_SET)?)),
             _ => None,
         };

@@ -114,6 +114,36 @@ impl Plan {
         any.then_some(plan)
     }
 
+    /// The same without a day of completion, where there is one: Exchange takes none of the future.
+    #[must_use]
+    pub fn without_complete_date(&self) -> Option<Self> {
+        let mut plan = self.clone();
+        let mut any = false;
+        for change in plan.changes.iter_mut().chain(&mut plan.outcome) {
+            if change.field == Field::Uri("task:CompleteDate") && change.value.is_some() {
+                *change = Change::text("task:Status", "Completed");
+                any = true;
+            }
+        }
+        any.then_some(plan)
+    }
+
+    /// Whether the text still speaks of a turn that Exchange has ended: `before` recurs, the plan completes it, and
+    /// `after` is the next turn.
+    pub fn ends_turn(&self, before: &Item, after: &Item) -> bool {
+        let completes = self.changes.iter().any(|change| match &change.field {
+            Field::Uri("task:CompleteDate") => change.value.is_some(),
+            Field::Uri("task:Status") => change.value == Change::text("task:Status", "Completed").value,
+            Field::Uri("task:PercentComplete") => {
+                change.value == Change::text("task:PercentComplete", "100").value
+            }
+            _ => false,
+        });
+        completes
+            && before.recurrence().is_some()
+            && after.filled("Status").is_some_and(|status| status != "Completed")
+    }
+
     /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.
     pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Change {
         let others: Vec<&Item> = exceptions.iter().collect();

@@ -1,25 +1,27 @@
 //! VTODO → tasks.
 
+use super::super::task::REGENERATION;
 use super::super::{Context, kept};
 use super::fields::{self, Attachments};
 use super::rule;
 use super::{Current, Plan};
 use crate::ews::field;
-use crate::ews::types::ItemClass;
 use crate::ews::types::write::{Change, Field, Notify, Value};
+use crate::ews::types::{ItemClass, Pattern, RangeEnd, Recurrence};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::moment::{Zones, length};
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 
 /// Groups of properties that are written together: THE table.
 const GROUPS: [(char, &[&str]); 9] = [
     ('S', &["SUMMARY"]),
     ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
     ('T', &["DTSTART", "DUE", "DURATION"]),
-    ('R', &["RRULE"]),
+    ('R', &["RRULE", REGENERATION]),
     ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
     ('I', &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
     ('C', &["CLASS", "X-CALENDARSERVER-ACCESS"]),
@@ -76,7 +78,7 @@ pub fn plan(
         let same = served.is_some_and(|served| {
             if letter == 'A' { alarms(served) == alarms(task) } else { told(served) == told(task) }
         });
-        if !same {
+        if !same && !(letter == 'R' && served.is_some_and(|served| is_same_rule(served, task))) {
             changes.extend(group(letter, task, served, &zones, &days)?);
         }
     }
@@ -162,11 +164,50 @@ fn group(
     })
 }
 
+/// Whether Exchange's rule can stay. A client that moves a task on to its next turn counts its turns down; one that does
+/// not know our property of regeneration leaves it away.
+fn is_same_rule(served: &Component, task: &Component) -> bool {
+    match (served.value("RRULE"), task.value("RRULE")) {
+        (None, None) => task.line(REGENERATION).is_none(),
+        (Some(old), Some(new)) => {
+            let uncounted = |rule: &str| -> BTreeSet<String> {
+                let parts = rule.split(';').map(|part| part.trim().to_ascii_uppercase());
+                parts.filter(|part| !part.starts_with("COUNT=")).collect()
+            };
+            let moved =
+                served.value("DTSTART") != task.value("DTSTART") || served.value("DUE") != task.value("DUE");
+            let counted =
+                old.to_ascii_uppercase().contains("COUNT=") && new.to_ascii_uppercase().contains("COUNT=");
+            old == new || moved && counted && uncounted(old) == uncounted(new)
+        }
+        _ => false,
+    }
+}
+
+/// `WEEKLY;INTERVAL=2`: so long after it was completed the task comes anew.
+fn regeneration(text: &str) -> Option<Pattern> {
+    let mut parts = text.split(';').map(str::trim);
+    let unit = parts.next()?.to_ascii_uppercase();
+    let unit =
+        ["Daily", "Weekly", "Monthly", "Yearly"].into_iter().find(|known| unit == known.to_uppercase())?;
+    let interval = parts.find_map(|part| part.to_ascii_uppercase().strip_prefix("INTERVAL=")?.parse().ok());
+    let interval = interval.unwrap_or(1).clamp(1, 999);
+    Some(Pattern::Regeneration { interval, unit: unit.to_owned() })
+}
+
 fn rule_change(task: &Component, days: &Days) -> Result<Change, Refusal> {
-    let Some(rule) = task.value("RRULE") else { return Ok(Change::remove("task:Recurrence")) };
+    let pattern = task.value(REGENERATION).and_then(regeneration);
+    if task.line("RRULE").is_none() && pattern.is_none() {
+        return Ok(Change::remove("task:Recurrence"));
+    }
     let start = days.start.or(days.due);
     let start = start
         .ok_or_else(|| Refusal::new(Reason::InvalidData, "a task that repeats has a start or is due"))?;
+    let Some(rule) = task.value("RRULE") else {
+        let pattern = pattern.unwrap_or(Pattern::Daily { interval: 1 });
+        let recurrence = Recurrence { pattern, start, end: RangeEnd::Never };
+        return Ok(Change::set("task:Recurrence", Value::Recurrence(recurrence)));
+    };
     let translated = rule::translate(rule, start.into(), &Zone::Utc)?;
     if !translated.superfluous.is_empty() {
         return Err(Refusal::of_part(

@@ -100,6 +100,10 @@ impl Mailbox {
         let mut outcome = self.carry_out(folder, &plan, found.clone()).await;
         if let (Err(Error::Internal(..)), Some(less)) = (&outcome, plan.without_coordinates()) {
             // Refused as a whole, so nothing has been done.
+            outcome = self.carry_out(folder, &less, found.clone()).await;
+        } else if let (Err(Error::Refused(refusal)), Some(less)) = (&outcome, plan.without_complete_date())
+            && refusal.reason == Reason::TooLate
+        {
             outcome = self.carry_out(folder, &less, found).await;
         }
         let (item, mut related) = match outcome {
@@ -225,7 +229,7 @@ impl Mailbox {
         let session = self.follower().session();
         match found {
             None => self.create(&session, folder, plan).await.map(Some),
-            Some(found) => self.update(&session, plan, found).await,
+            Some(found) => self.update(&session, folder, plan, found).await,
         }
     }
 
@@ -254,7 +258,7 @@ impl Mailbox {
         let first = if is_staged { Notify::Nobody } else { plan.notify };
         let id = session.create_item(upstream, plan.class, &plan.changes, first).await.map_err(refused)?;
         match self
-            .complete(session, plan, id.clone(), if is_staged { plan.notify } else { Notify::Nobody })
+            .complete(session, plan, id.clone(), if is_staged { plan.notify } else { Notify::Nobody }, None)
             .await
         {
             Ok(done) => Ok(done),
@@ -272,6 +276,7 @@ impl Mailbox {
     async fn update(
         &self,
         session: &Session,
+        folder: &Folder,
         plan: &Plan,
         found: Found,
     ) -> Result<Option<(Item, Related)>, Error> {
@@ -304,7 +309,12 @@ impl Mailbox {
         if !plan.changes.is_empty() {
             id = change(session, plan.class, Target::Item(id), &plan.changes, plan.notify).await?;
         }
-        self.complete(session, plan, id, Notify::Nobody).await.map(Some)
+        let (item, related) = self.complete(session, plan, id, Notify::Nobody, Some(&found.item)).await?;
+        if plan.ends_turn(&found.item, &item) {
+            // The finished turn is an object of its own.
+            self.follower().distrust(&folder.collection.id);
+        }
+        Ok(Some((item, related)))
     }
 
     /// Everything after the item itself: attachments, occurrences, and last the client's text.
@@ -314,6 +324,7 @@ impl Mailbox {
         plan: &Plan,
         mut id: ItemId,
         notify: Notify,
+        before: Option<&Item>,
     ) -> Result<(Item, Related), Error> {
         if !plan.detach.is_empty() {
             id = session.delete_attachments(&id, &plan.detach).await?;
@@ -357,7 +368,14 @@ impl Mailbox {
         }
         let gone = || Error::Changed;
         let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
-        let keep = plan.keep(&item, &related.exceptions);
+        let keep = match before.filter(|before| plan.ends_turn(before, &item)) {
+            // The text is that of the turn that has ended: against its fields the next one shows as changed.
+            Some(before) => {
+                let ended = Item::predicted(plan.class, Some(before), item.id.clone(), &plan.outcome);
+                plan.keep(&ended, &[])
+            }
+            None => plan.keep(&item, &related.exceptions),
+        };
         let target = Target::Item(item.id.clone());
         let id = change(session, plan.class, target, std::slice::from_ref(&keep), notify).await?;
         let item = Item::predicted(plan.class, Some(&item), id, &[keep]);
@@ -399,6 +417,9 @@ fn refused(error: ews::Error) -> Error {
             "Exchange does not let an occurrence reach the day of its neighbour",
         )
         .into(),
+        _ if error.is("ErrorInvalidCompleteDate") => {
+            Refusal::of_part(Reason::TooLate, "COMPLETED", "nothing is completed in the future").into()
+        }
         _ if error.is("ErrorUnsupportedRecurrence") => recurrence("Exchange does not hold this rule here"),
         _ if error.is("ErrorQuotaExceeded") => Error::Full,
         _ => error.into(),

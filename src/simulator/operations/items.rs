@@ -1,6 +1,6 @@
 //! Items: reading, making, changing, deleting, moving.
 
-use super::{Call, Messages, listed};
+use super::{Call, Messages, listed, tasks};
 use crate::simulator::calendar::{meetings, occurrence, write};
 use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
@@ -138,7 +138,7 @@ fn create_one(
         write::settle_times(&mut item.properties, context.map(|(_, zone)| zone))?;
     }
     if kind == ItemKind::Task {
-        settle_task(&mut item.properties, &[], now);
+        tasks::settle(&mut item.properties, &[], now)?;
     }
     let mut wanted = Vec::new();
     for attachment in listed(new, "Attachments") {
@@ -168,63 +168,6 @@ fn fits(mailbox: &Mailbox, folder: crate::simulator::item::FolderKey, kind: Item
             "Cannot create a task in a folder that is not a tasks folder.",
         )),
         _ => Ok(()),
-    }
-}
-
-/// Status, PercentComplete and CompleteDate drive one another; the last one wins. MS-OXWSTASK 2.2.4.6
-fn settle_task(
-    properties: &mut crate::simulator::item::Properties,
-    touched: &[field::Field],
-    now: Timestamp,
-) {
-    let order: Vec<field::Field> = if touched.is_empty() {
-        [field::COMPLETE_DATE, field::PERCENT_COMPLETE, field::STATUS]
-            .into_iter()
-            .filter(|f| properties.get(*f).is_some())
-            .collect()
-    } else {
-        touched.to_vec()
-    };
-    for field in order {
-        let percent = properties.number(field::PERCENT_COMPLETE).unwrap_or(0);
-        match field {
-            field::STATUS => match properties.text(field::STATUS) {
-                Some("Completed") => complete(properties, now),
-                Some("NotStarted") => {
-                    properties.set_text(field::PERCENT_COMPLETE, "0");
-                    properties.remove(field::COMPLETE_DATE);
-                }
-                _ => {
-                    if percent == 100 {
-                        properties.set_text(field::PERCENT_COMPLETE, "0");
-                    }
-                    properties.remove(field::COMPLETE_DATE);
-                }
-            },
-            field::PERCENT_COMPLETE if percent == 100 => complete(properties, now),
-            field::PERCENT_COMPLETE => {
-                properties.remove(field::COMPLETE_DATE);
-                let status = if percent == 0 { "NotStarted" } else { "InProgress" };
-                let kept =
-                    properties.text(field::STATUS).is_some_and(|s| s != "Completed" && s != "NotStarted");
-                if !kept {
-                    properties.set_text(field::STATUS, status);
-                }
-            }
-            field::COMPLETE_DATE if properties.get(field::COMPLETE_DATE).is_some() => {
-                complete(properties, now);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn complete(properties: &mut crate::simulator::item::Properties, now: Timestamp) {
-    properties.set_text(field::STATUS, "Completed");
-    properties.set_text(field::PERCENT_COMPLETE, "100");
-    if properties.get(field::COMPLETE_DATE).is_none() {
-        let midnight = Timestamp::from_second(now.as_second() / 86_400 * 86_400).unwrap_or(now);
-        properties.set_time(field::COMPLETE_DATE, midnight);
     }
 }
 
@@ -295,7 +238,7 @@ fn update_one(
                 write::updated(&mut copy, &touched, &item.properties)?;
             }
             if copy.kind == ItemKind::Task {
-                settle_task(&mut copy.properties, &touched, now);
+                tasks::settle(&mut copy.properties, &touched, now)?;
             }
         }
     }
@@ -309,6 +252,7 @@ fn update_one(
             item.properties.set_flag(field::MEETING_REQUEST_WAS_SENT, true);
         }
     });
+    tasks::go_on(mailbox, target.key, now);
     Ok((target, before))
 }
 

@@ -7,6 +7,7 @@ mod folders;
 mod items;
 mod lookup;
 mod sync;
+mod tasks;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
