@@ -28,7 +28,6 @@ use support::{PASSWORD, Stage, USER, contacts};
 
 const FRESH: Duration = Duration::from_secs(3600);
 
-#[allow(dead_code)]
 fn tasks() -> CollectionId {
     "tasks".parse().unwrap()
 }
@@ -363,4 +362,154 @@ async fn a_name_that_was_filed_by_hand_stays_filed_so() {
     assert_eq!(mapping(of_class(items(&stage, "contacts").await, ItemClass::Contact)), "FirstSpaceLast");
     put(&mailbox, &contacts(), "f.vcf", &card.replace("N:Full", "N:Fuller")).await.unwrap();
     assert_eq!(mapping(of_class(items(&stage, "contacts").await, ItemClass::Contact)), "LastCommaFirst");
+}
+
+fn task(lines: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VTODO\r\nUID:turns\r\nDTSTAMP:20260101T000000Z\r\n\
+         SUMMARY:Water the plants\r\nX-OWN:stays\r\n{}\r\nEND:VTODO\r\nEND:VCALENDAR\r\n",
+        lines.trim().replace('\n', "\r\n")
+    )
+}
+
+fn todo(text: &str) -> Component {
+    Component::parse(text.as_bytes()).unwrap().children.into_iter().find(|c| c.name == "VTODO").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completing_a_task_that_recurs_ends_a_turn_and_the_next_one_is_open() {
+    let (stage, mailbox) = stage().await;
+    let Some(done) = case("t09-recurring-completed-status", "input.ics") else { return };
+    let open = done.replace(
+        "STATUS:COMPLETED\r\nCOMPLETED:20260306T080000Z\r\nPERCENT-COMPLETE:100\r\n",
+        "X-OWN:stays\r\n",
+    );
+    put(&mailbox, &tasks(), "t.ics", &open).await.unwrap();
+    let written = put(&mailbox, &tasks(), "t.ics", &done).await.unwrap();
+    assert!(!written.created && written.etag.is_none());
+    let there = items(&stage, "tasks").await;
+    let ends: Vec<(bool, bool, String)> = there
+        .iter()
+        .map(|item| {
+            (
+                item.flag("IsComplete"),
+                item.recurrence().is_some(),
+                item.text("DueDate").unwrap()[..10].to_owned(),
+            )
+        })
+        .collect();
+    assert_eq!(ends.len(), 2);
+    assert!(ends.contains(&(true, false, "2026-03-06".to_owned())), "{ends:?}");
+    assert!(ends.contains(&(false, true, "2026-03-13".to_owned())), "{ends:?}");
+    let (other, _store) = elsewhere(&stage).await;
+    for gateway in [&mailbox, &other] {
+        let next = todo(&text(gateway, &tasks(), "t.ics").await);
+        assert_eq!(next.value("DUE"), Some("20260313"));
+        assert_eq!(next.value("STATUS"), Some("NEEDS-ACTION"));
+        assert_eq!(next.value("COMPLETED"), None);
+        assert!(next.value("RRULE").unwrap().starts_with("FREQ=WEEKLY;BYDAY=FR"));
+        let all = gateway.list(&tasks()).await.unwrap();
+        assert_eq!(all.len(), 2);
+        let finished = all.iter().find(|head| head.name.as_str() != "t.ics").unwrap();
+        let finished = todo(&text(gateway, &tasks(), finished.name.as_str()).await);
+        assert_eq!(finished.value("STATUS"), Some("COMPLETED"));
+        assert_eq!((finished.value("DUE"), finished.line("RRULE")), (Some("20260306"), None));
+        assert_ne!(finished.value("UID"), next.value("UID"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_somebody_completes_in_outlook_leaves_the_times_and_what_exchange_does_not_know() {
+    let (stage, mailbox) = stage().await;
+    let weekly = task(
+        "DTSTART;TZID=Europe/Berlin:20260306T090000\nDUE;TZID=Europe/Berlin:20260306T170000\nRRULE:FREQ=WEEKLY;BYDAY=FR;COUNT=3",
+    );
+    put(&mailbox, &tasks(), "t.ics", &weekly).await.unwrap();
+    let done = "<t:SetItemField><t:FieldURI FieldURI='task:Status'/><t:Task><t:Status>Completed</t:Status></t:Task></t:SetItemField>";
+    outlook(&stage, &items(&stage, "tasks").await[0], done).await;
+    let (other, _store) = elsewhere(&stage).await;
+    let next = todo(&text(&other, &tasks(), "t.ics").await);
+    assert_eq!(
+        (next.value("DTSTART"), next.value("DUE")),
+        (Some("20260313T090000"), Some("20260313T170000"))
+    );
+    assert_eq!(
+        (next.value("X-OWN"), next.line("DUE").unwrap().param("TZID")),
+        (Some("stays"), Some("Europe/Berlin"))
+    );
+    assert!(next.value("RRULE").unwrap().contains("COUNT=2"));
+    let uids: std::collections::BTreeSet<String> = {
+        let mut uids = std::collections::BTreeSet::new();
+        for head in other.list(&tasks()).await.unwrap() {
+            uids.insert(
+                todo(&text(&other, &tasks(), head.name.as_str()).await).value("UID").unwrap().to_owned(),
+            );
+        }
+        uids
+    };
+    assert_eq!(uids.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_moves_a_task_on_by_itself_does_not_touch_the_rule() {
+    let (stage, mailbox) = stage().await;
+    let first =
+        task("DTSTART;VALUE=DATE:20260306\nDUE;VALUE=DATE:20260306\nRRULE:FREQ=WEEKLY;BYDAY=FR;COUNT=5");
+    put(&mailbox, &tasks(), "t.ics", &first).await.unwrap();
+    let rule = |items: Vec<Item>| items[0].recurrence().unwrap();
+    let before = rule(items(&stage, "tasks").await);
+    let second = first.replace("20260306", "20260313").replace("COUNT=5", "COUNT=4");
+    put(&mailbox, &tasks(), "t.ics", &second).await.unwrap();
+    let after = items(&stage, "tasks").await;
+    assert_eq!(&after[0].text("DueDate").unwrap()[..10], "2026-03-13");
+    assert_eq!(rule(after), before);
+    assert_eq!(text(&mailbox, &tasks(), "t.ics").await, second);
+    let monthly = second.replace("FREQ=WEEKLY;BYDAY=FR;COUNT=4", "FREQ=MONTHLY");
+    put(&mailbox, &tasks(), "t.ics", &monthly).await.unwrap();
+    assert_ne!(rule(items(&stage, "tasks").await), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_comes_anew_after_it_was_done_keeps_doing_so() {
+    use exdav::ews::types::Pattern;
+    let (stage, mailbox) = stage().await;
+    let every = task("DUE;VALUE=DATE:20260306\nX-EWS-TASK-REGENERATION:WEEKLY;INTERVAL=2");
+    put(&mailbox, &tasks(), "t.ics", &every).await.unwrap();
+    let pattern = async || items(&stage, "tasks").await[0].recurrence().map(|rule| rule.pattern);
+    let weekly = Some(Pattern::Regeneration { interval: 2, unit: "Weekly".to_owned() });
+    assert_eq!(pattern().await, weekly);
+    let other_client =
+        every.replace("X-EWS-TASK-REGENERATION:WEEKLY;INTERVAL=2\r\n", "").replace("Water", "Feed");
+    put(&mailbox, &tasks(), "t.ics", &other_client).await.unwrap();
+    assert_eq!(pattern().await, weekly);
+    put(&mailbox, &tasks(), "t.ics", &task("DUE;VALUE=DATE:20260306\nRRULE:FREQ=DAILY")).await.unwrap();
+    assert_eq!(pattern().await, Some(Pattern::Daily { interval: 1 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completion_in_the_future_is_one_of_today() {
+    let (stage, mailbox) = stage().await;
+    let done = task("DUE;VALUE=DATE:20260306\nSTATUS:COMPLETED\nCOMPLETED:20990101T000000Z");
+    put(&mailbox, &tasks(), "t.ics", &done).await.unwrap();
+    let item = items(&stage, "tasks").await.remove(0);
+    assert!(item.flag("IsComplete"));
+    assert!(!item.text("CompleteDate").unwrap().starts_with("2099"));
+    assert_eq!(text(&mailbox, &tasks(), "t.ics").await, done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_clients_have_no_word_for_survives_their_edits() {
+    let (stage, mailbox) = stage().await;
+    put(&mailbox, &tasks(), "t.ics", &task("DUE;VALUE=DATE:20260306\nSTATUS:NEEDS-ACTION")).await.unwrap();
+    for (state, word) in [("WaitingOnOthers", "IN-PROCESS"), ("Deferred", "NEEDS-ACTION")] {
+        let set = format!(
+            "<t:SetItemField><t:FieldURI FieldURI='task:Status'/><t:Task><t:Status>{state}</t:Status></t:Task></t:SetItemField>"
+        );
+        outlook(&stage, &items(&stage, "tasks").await[0], &set).await;
+        let (other, _store) = elsewhere(&stage).await;
+        let served = text(&other, &tasks(), "t.ics").await;
+        assert_eq!(todo(&served).value("STATUS"), Some(word));
+        put(&other, &tasks(), "t.ics", &served.replace("SUMMARY:", "SUMMARY:More ")).await.unwrap();
+        assert_eq!(items(&stage, "tasks").await[0].text("Status").as_deref(), Some(state));
+    }
 }
