@@ -78,7 +78,8 @@ pub fn plan(
         let same = served.is_some_and(|served| {
             if letter == 'A' { alarms(served) == alarms(task) } else { told(served) == told(task) }
         });
-        if !same && !(letter == 'R' && served.is_some_and(|served| is_same_rule(served, task))) {
+        let same = same || letter == 'R' && served.is_some_and(|served| is_same_rule(served, task));
+        if !same {
             changes.extend(group(letter, task, served, &zones, &days)?);
         }
     }

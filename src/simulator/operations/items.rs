@@ -221,6 +221,7 @@ fn update_one(
     }
     let updates = change.child("Updates").ok_or_else(Refusal::not_found)?;
     let before = meetings::invited(mailbox, target);
+    let was_done = item.properties.text(field::STATUS) == Some("Completed");
     // Everything is tried on a copy: a refused update leaves nothing behind.
     let mut copy = item.clone();
     match target.occurrence {
@@ -252,7 +253,9 @@ fn update_one(
             item.properties.set_flag(field::MEETING_REQUEST_WAS_SENT, true);
         }
     });
-    tasks::go_on(mailbox, target.key, now);
+    if !was_done {
+        tasks::go_on(mailbox, target.key, now);
+    }
     Ok((target, before))
 }
 
