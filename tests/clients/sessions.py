@@ -45,6 +45,7 @@ class Tools:
         "exchangelib": ["exchangelib==5.6.0"],
         "caldav": ["caldav==3.6.0", "icalendar"],
         "vdirsyncer": ["vdirsyncer==0.21.0"],
+        "readers": ["vdirsyncer==0.21.0", "khard==0.22.0", "khal==0.14.1", "todoman==4.7.0"],
     }
 
     def __init__(self, folder):
@@ -70,6 +71,7 @@ SESSIONS = {
     "curl": ("curl_session.py", None, ["G", "C", USER, PASSWORD]),
     "python-caldav": ("caldav_session.py", "caldav", ["G", "E", USER, PASSWORD]),
     "vdirsyncer": ("vdirsyncer_session.py", "vdirsyncer", ["G", USER, PASSWORD]),
+    "readers": ("readers_session.py", "readers", ["G", "E", USER, PASSWORD]),
     "evolution": ("evolution_session.py", "system", ["G", USER, PASSWORD]),
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "meetings": ("meetings_session.py", "exchangelib", ["E", USER, PASSWORD]),
