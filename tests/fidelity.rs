@@ -121,17 +121,67 @@ async fn whatever_is_taken_comes_back_to_the_octet_from_any_gateway() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plain_create_and_a_delete_cost_one_call() {
+async fn a_plain_create_an_update_and_a_delete_cost_one_call_each() {
     let stage = Stage::lively().await;
     let mailbox = stage.mailbox(FRESH).await;
     mailbox.list(&calendar()).await.unwrap();
     stage.reset().await;
     put(&mailbox, &calendar(), "one.ics", &event("one", TIMED)).await.unwrap();
     assert_eq!(stage.calls().await, [("CreateItem".to_owned(), 1)].into());
+    for more in ["SUMMARY:a", "SUMMARY:b\nLOCATION:there\nDESCRIPTION:text", "X-OWN:kept"] {
+        stage.reset().await;
+        let text = event("one", &format!("{TIMED}\n{more}"));
+        let written = put(&mailbox, &calendar(), "one.ics", &text).await.unwrap();
+        assert_eq!(stage.calls().await, [("UpdateItem".to_owned(), 1)].into(), "{more}");
+        let (other, _store) = elsewhere(&stage).await;
+        let (got, etag) = body(&other, &calendar(), "one.ics").await;
+        assert_eq!((got, Some(etag)), (text, written.etag), "{more}");
+    }
     stage.reset().await;
     mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), Others::Told).await.unwrap();
     assert_eq!(stage.calls().await, [("DeleteItem".to_owned(), 1)].into());
     assert!(mailbox.get(&calendar(), &name("one.ics")).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_exchange_is_changed_in_one_call_after_it_was_read() {
+    let stage = Stage::lively().await;
+    let id = stage.make_event(USER, "Theirs").await;
+    assert!(!id.is_empty());
+    let mailbox = stage.mailbox(FRESH).await;
+    let all = mailbox.list(&calendar()).await.unwrap();
+    let mut found = None;
+    for listed in all {
+        let object = mailbox.get(&calendar(), &listed.name).await.unwrap().unwrap();
+        if String::from_utf8_lossy(&object.body).contains("SUMMARY:Theirs") {
+            found = Some(object);
+        }
+    }
+    let object = found.expect("the event");
+    let text = String::from_utf8(object.body.to_vec()).unwrap().replace("Theirs", "Ours");
+    stage.reset().await;
+    put(&mailbox, &calendar(), object.head.name.as_str(), &text.into()).await.unwrap();
+    assert_eq!(stage.calls().await, [("UpdateItem".to_owned(), 1)].into());
+    assert!(text_of(&mailbox, object.head.name.as_str()).await.contains("SUMMARY:Ours"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unconditional_change_of_what_a_colleague_changed_meanwhile_is_made_upon_their_version() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    put(&mailbox, &calendar(), "y.ics", &event("y", &format!("{TIMED}\nSUMMARY:first"))).await.unwrap();
+    let (other, _store) = elsewhere(&stage).await;
+    put(&other, &calendar(), "y.ics", &event("y", &format!("{TIMED}\nSUMMARY:theirs"))).await.unwrap();
+    let mine = event("y", &format!("{TIMED}\nSUMMARY:mine"));
+    put(&mailbox, &calendar(), "y.ics", &mine).await.unwrap();
+    let (third, _store) = elsewhere(&stage).await;
+    assert_eq!(body(&third, &calendar(), "y.ics").await.0, mine);
+    // Removed by somebody else: it is made anew.
+    other.delete(&calendar(), &name("y.ics"), &Conditions::default(), Others::Told).await.unwrap();
+    let again = event("y", &format!("{TIMED}\nSUMMARY:again"));
+    put(&mailbox, &calendar(), "y.ics", &again).await.unwrap();
+    let (fourth, _store) = elsewhere(&stage).await;
+    assert_eq!(body(&fourth, &calendar(), "y.ics").await.0, again);
 }
 
 #[tokio::test(flavor = "multi_thread")]

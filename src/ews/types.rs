@@ -7,7 +7,7 @@ pub use person::Person;
 
 use super::field::{ExtendedProperty, Key, Set};
 use super::soap::T;
-use crate::xml::{Element, Name, Reader};
+use crate::xml::{Element, Name, Reader, Writer};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
@@ -61,6 +61,13 @@ impl Item {
     pub(super) fn read(element: &Element) -> Option<Self> {
         let class = ItemClass::of_element(element.name().local())?;
         Some(Self { class, id: item_id(element.find("ItemId")?)?, element: element.clone() })
+    }
+
+    /// The item as a document: [`Item::parse`] gives it back.
+    pub fn write(&self) -> String {
+        let mut writer = Writer::new(&[("t", T)]);
+        writer.element(&self.element);
+        writer.finish()
     }
 
     /// An item from a document whose root it is.

@@ -32,6 +32,8 @@ pub struct Entry {
     pub body: Bytes,
     /// The same contact as vCard 4.0.
     pub vcard4: Option<Bytes>,
+    /// What the upstream told of it, in a form that is the owner's; `None` where that is not worth keeping.
+    pub source: Option<Bytes>,
 }
 
 /// An attachment of a member.
@@ -99,6 +101,14 @@ impl<'a> Unpacker<'a> {
         self.take(usize::try_from(length).ok()?)
     }
 
+    fn copy(&mut self) -> Option<Bytes> {
+        self.bytes().map(Bytes::copy_from_slice)
+    }
+
+    fn optional_copy(&mut self) -> Option<Option<Bytes>> {
+        if self.flag()? { self.copy().map(Some) } else { Some(None) }
+    }
+
     pub(super) fn text(&mut self) -> Option<String> {
         String::from_utf8(self.bytes()?.to_vec()).ok()
     }
@@ -154,9 +164,11 @@ impl Entry {
     pub(super) fn pack_body(&self) -> Vec<u8> {
         let mut packer = Packer::default();
         packer.bytes(&self.body);
-        packer.0.push(u8::from(self.vcard4.is_some()));
-        if let Some(vcard4) = &self.vcard4 {
-            packer.bytes(vcard4);
+        for more in [&self.vcard4, &self.source] {
+            packer.0.push(u8::from(more.is_some()));
+            if let Some(more) = more {
+                packer.bytes(more);
+            }
         }
         packer.0
     }
@@ -174,7 +186,7 @@ impl Entry {
 
     /// The way back, without the bodies.
     pub(super) fn unpack_head(head: &[u8]) -> Option<Self> {
-        const NO_BODY: [u8; 5] = [0; 5];
+        const NO_BODY: [u8; 6] = [0; 6];
         Self::unpack(head, &NO_BODY)
     }
 
@@ -202,7 +214,7 @@ impl Entry {
                 size: u64::try_from(h.number()?).ok()?,
             });
         }
-        let (body, vcard4) = unpack_body(body)?;
+        let (body, vcard4, source) = unpack_bodies(body)?;
         Some(Self {
             upstream,
             version,
@@ -216,13 +228,18 @@ impl Entry {
             attachments,
             body,
             vcard4,
+            source,
         })
     }
 }
 
+/// What clients read.
 pub(super) fn unpack_body(packed: &[u8]) -> Option<(Bytes, Option<Bytes>)> {
     let mut b = Unpacker(packed);
-    let body = Bytes::copy_from_slice(b.bytes()?);
-    let vcard4 = if b.flag()? { Some(Bytes::copy_from_slice(b.bytes()?)) } else { None };
-    Some((body, vcard4))
+    Some((b.copy()?, b.optional_copy()?))
+}
+
+fn unpack_bodies(packed: &[u8]) -> Option<(Bytes, Option<Bytes>, Option<Bytes>)> {
+    let mut b = Unpacker(packed);
+    Some((b.copy()?, b.optional_copy()?, b.optional_copy()?))
 }

@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::members::{Members, folder_of, store_folder};
 use super::store::{Error, Mirror};
+use super::tables::WRITTEN;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::object::Head;
 use std::collections::HashSet;
@@ -30,6 +31,7 @@ impl Mirror {
                 members.remove(&mut folder, item)?;
                 members.unstage(item)?;
             }
+            write.open_table(WRITTEN)?.remove((id.as_str(), item.0.as_str()))?;
             self.fence(id, item);
             store_folder(&write, &folder)?;
         }
@@ -40,6 +42,7 @@ impl Mirror {
                 members.unstage(&entry.upstream)?;
                 members.put(&mut folder, entry)?
             };
+            write.open_table(WRITTEN)?.insert((id.as_str(), entry.upstream.0.as_str()), ())?;
             self.fence(id, &entry.upstream);
             store_folder(&write, &folder)?;
             heads.push(entry.head(name));

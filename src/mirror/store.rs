@@ -1,6 +1,6 @@
 //! Files: one per key, opened once.
 
-use super::tables::{BODIES, FOLDERS, HEADS, LOG, META, NAMES, REVISIONS, STAGE};
+use super::tables::{BODIES, FOLDERS, HEADS, LOG, META, NAMES, REVISIONS, STAGE, WRITTEN};
 use super::write::forget_versions;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{Builder, Database, ReadableTable as _};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Raised when the tables change their form: older files are thrown away.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// How long a file may be in closing.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -234,6 +234,7 @@ impl Mirror {
         write.open_table(LOG)?;
         write.open_table(REVISIONS)?;
         write.open_table(STAGE)?;
+        write.open_table(WRITTEN)?;
         let is_other = {
             let before = write
                 .open_table(META)?

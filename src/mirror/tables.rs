@@ -24,6 +24,8 @@ pub(super) const NAMES: TableDefinition<'_, (&str, &str), &str> = TableDefinitio
 pub(super) const LOG: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("log");
 /// Collection, name → revision of its row in LOG.
 pub(super) const REVISIONS: TableDefinition<'_, (&str, &str), u64> = TableDefinition::new("revisions");
+/// Collection, item: written here, and not yet mentioned by a refresh.
+pub(super) const WRITTEN: TableDefinition<'_, (&str, &str), ()> = TableDefinition::new("written");
 /// Collection, item → packed head and bodies, fetched and not yet visible.
 pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = TableDefinition::new("stage");
 
@@ -267,6 +269,27 @@ impl Mirror {
     ) -> Result<Option<Attachment>, Error> {
         let entry = self.entry(id, name)?;
         Ok(entry.and_then(|e| e.attachments.into_iter().find(|a| a.managed_id == managed_id)))
+    }
+
+    /// Items with their names that were written here since the SyncState of the last refresh, as far as these are known
+    /// to be there: a refresh that does not mention them has to look whether they still are. An item that came and
+    /// went between two looks is in no answer of SyncFolderItems.
+    pub fn written(&self, id: &CollectionId) -> Result<Vec<(UpstreamId, ResourceName)>, Error> {
+        let read = self.db.begin_read()?;
+        let names = read.open_table(NAMES)?;
+        let mut found = Vec::new();
+        for row in read.open_table(WRITTEN)?.range((id.as_str(), "")..)? {
+            let (key, _) = row?;
+            let (collection, item) = key.value();
+            if collection != id.as_str() {
+                break;
+            }
+            if let Some(name) = names.get((collection, item))? {
+                let name = name.value().parse().map_err(|_| damaged())?;
+                found.push((UpstreamId(item.to_owned()), name));
+            }
+        }
+        Ok(found)
     }
 
     /// Item → version of everything visible and staged: what need not be fetched again.

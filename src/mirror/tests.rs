@@ -67,6 +67,7 @@ fn entry(id: impl ToString, version: &str) -> Entry {
         attachments: Vec::new(),
         body: format!("{id} {version}").into_bytes().into(),
         vcard4: None,
+        source: Some(b"told".as_slice().into()),
     }
 }
 
@@ -78,7 +79,8 @@ fn refresh(mirror: &Mirror, entries: &[Entry], gone: &[UpstreamId], state: &str)
 
 fn commit(mirror: &Mirror, gone: &[UpstreamId], only: Option<&[&str]>, state: &str) {
     let only = only.map(|ids| ids.iter().map(item).collect());
-    let commit = Commit { gone: gone.to_vec(), only, sync_state: Some(state.to_owned()), stamp: None };
+    let commit =
+        Commit { gone: gone.to_vec(), seen: vec![], only, sync_state: Some(state.to_owned()), stamp: None };
     mirror.commit(&cal(), &commit).unwrap();
 }
 
@@ -294,4 +296,22 @@ fn two_users_of_one_mailbox_have_two_mirrors() {
     refresh(&one, &[entry("a", "1")], &[], "s");
     assert!(two.folders().unwrap().is_empty());
     assert!(Arc::ptr_eq(&one, &store.open(&key("ONE"), "r").unwrap()));
+}
+
+#[test]
+fn what_was_written_here_is_watched_until_a_refresh_has_seen_it() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    let written = || mirror.written(&cal()).unwrap().into_iter().map(|(item, _)| item).collect::<Vec<_>>();
+    let seen = |items: &[UpstreamId]| Commit { seen: items.to_vec(), ..Commit::default() };
+    let deed = |id: &str| Deed { written: vec![(cal(), entry(id, "1"))], gone: vec![] };
+    mirror.record(&deed("x")).unwrap();
+    assert_eq!(written(), [item("x")]);
+    mirror.begin_refresh(&cal());
+    // Younger than the refresh: the next one has to look for it.
+    mirror.record(&deed("y")).unwrap();
+    mirror.commit(&cal(), &seen(&[item("x"), item("y")])).unwrap();
+    assert_eq!(written(), [item("y")]);
+    mirror.record(&Deed { written: vec![], gone: vec![(cal(), item("y"))] }).unwrap();
+    assert_eq!(written(), []);
 }

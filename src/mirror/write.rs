@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::members::{Members, folder_of, store_folder};
 use super::store::{Error, Mirror};
-use super::tables::{BODIES, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, damaged};
+use super::tables::{BODIES, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, WRITTEN, damaged};
 use crate::model::collection::Collection;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{ReadableTable as _, WriteTransaction};
@@ -14,6 +14,8 @@ use std::collections::HashSet;
 pub struct Commit {
     /// Items that are gone.
     pub gone: Vec<UpstreamId>,
+    /// Items of [`Mirror::written`] before this refresh: it has mentioned them, or looked for them.
+    pub seen: Vec<UpstreamId>,
     /// `Some` after a resync from nothing: only these are there.
     pub only: Option<HashSet<UpstreamId>>,
     /// Where SyncFolderItems goes on.
@@ -37,6 +39,7 @@ impl Mirror {
             write.open_table(LOG)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(REVISIONS)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(STAGE)?.retain(|(collection, _), _| collection != id)?;
+            write.open_table(WRITTEN)?.retain(|(collection, _), ()| collection != id)?;
         }
         let mut meta = write.open_table(META)?;
         // A collection that comes back must not honour the tokens of its former life.
@@ -88,7 +91,7 @@ impl Mirror {
     pub fn commit(&self, id: &CollectionId, commit: &Commit) -> Result<(), Error> {
         let write = self.begin()?;
         let Some(mut folder) = folder_of(&write, id)? else { return Ok(()) };
-        let Commit { gone, only, sync_state, stamp } = commit;
+        let Commit { gone, seen, only, sync_state, stamp } = commit;
         let recorded = self.recorded(id);
         let mut agrees = true;
         {
@@ -119,6 +122,10 @@ impl Mirror {
         if agrees {
             folder.sync_state.clone_from(sync_state);
             folder.stamp.clone_from(stamp);
+            let mut written = write.open_table(WRITTEN)?;
+            for item in seen.iter().chain(gone).filter(|item| !recorded.contains(*item)) {
+                written.remove((id.as_str(), item.0.as_str()))?;
+            }
         } else {
             folder.stamp = None;
         }

@@ -1,6 +1,7 @@
 //! From ids to rendered entries: batched GetItem, exceptions of series, names that the directory knows.
 
 use super::follower::{Error, Follower};
+use super::source;
 use crate::convert::{self, Related};
 use crate::ews::types::{Item, ItemClass};
 use crate::mirror::{Attachment, Entry};
@@ -149,7 +150,7 @@ impl Follower {
                 let entries: Vec<Entry> = items
                     .iter()
                     .filter_map(|(item, related)| match convert::render(&context, item, related) {
-                        Ok(rendered) => Some(entry(item, rendered)),
+                        Ok(rendered) => Some(entry(item, related, rendered)),
                         Err(error) => {
                             tracing::warn!(%error, "an item cannot be shown and is left out");
                             None
@@ -204,7 +205,7 @@ impl Follower {
     }
 }
 
-pub(super) fn entry(item: &Item, rendered: convert::Rendered) -> Entry {
+pub(super) fn entry(item: &Item, related: &Related, rendered: convert::Rendered) -> Entry {
     let convert::Rendered {
         body,
         vcard4,
@@ -239,6 +240,7 @@ pub(super) fn entry(item: &Item, rendered: convert::Rendered) -> Entry {
             .collect(),
         body,
         vcard4,
+        source: source::pack(item, related),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::hierarchy::{self, DISTINGUISHED};
 use crate::convert;
-use crate::ews::types::Folder as EwsFolder;
+use crate::ews::types::{Folder as EwsFolder, ItemClass};
 use crate::ews::{self, FolderChange, FolderSelector, ItemChange, Session};
 use crate::mirror::{self, Commit, Folder, Mirror};
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
@@ -348,9 +348,11 @@ impl Follower {
         let id = folder.collection.id.clone();
         let session = self.session();
         self.0.mirror.begin_refresh(&id);
+        let key = id.clone();
+        let written = self.0.mirror.run(move |mirror| mirror.written(&key)).await?;
         let from_nothing = state.is_none();
         let mut state = state;
-        let mut mentioned: HashMap<String, (String, Option<crate::ews::types::ItemClass>)> = HashMap::new();
+        let mut mentioned: HashMap<String, (String, Option<ItemClass>)> = HashMap::new();
         let mut gone: HashSet<UpstreamId> = HashSet::new();
         loop {
             let page = session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?;
@@ -373,11 +375,19 @@ impl Follower {
             }
         }
         let unchanged = folder.sync_state == state && mentioned.is_empty() && gone.is_empty();
-        if unchanged && folder.stamp == stamp.text {
+        if unchanged && written.is_empty() && folder.stamp == stamp.text {
             return Ok(());
         }
         let mut only =
             from_nothing.then(|| mentioned.keys().cloned().map(UpstreamId).collect::<HashSet<_>>());
+        let seen: Vec<UpstreamId> = written.iter().map(|(item, _)| item.clone()).collect();
+        let unmentioned = written
+            .into_iter()
+            .filter(|(item, _)| !from_nothing && !mentioned.contains_key(&item.0) && !gone.contains(item))
+            .collect();
+        for lost in self.fetch(&id, self.classes(folder, unmentioned).await?).await? {
+            gone.insert(lost);
+        }
         if !mentioned.is_empty() {
             let key = id.clone();
             // What the mirror or an interrupted refresh already holds is not fetched again.
@@ -396,10 +406,33 @@ impl Follower {
                 gone.insert(lost);
             }
         }
-        let commit =
-            Commit { gone: gone.into_iter().collect(), only, sync_state: state, stamp: stamp.text.clone() };
+        let commit = Commit {
+            gone: gone.into_iter().collect(),
+            seen,
+            only,
+            sync_state: state,
+            stamp: stamp.text.clone(),
+        };
         self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;
         Ok(())
+    }
+
+    /// The classes of members, to fetch them by.
+    async fn classes(
+        &self,
+        folder: &Folder,
+        members: Vec<(UpstreamId, ResourceName)>,
+    ) -> Result<Vec<(String, ItemClass)>, Error> {
+        let (id, kind) = (folder.collection.id.clone(), folder.collection.kind);
+        let classes = self.0.mirror.run(move |mirror| {
+            let names: Vec<ResourceName> = members.iter().map(|(_, name)| name.clone()).collect();
+            let objects = mirror.get_many(&id, &names)?;
+            let known = members.into_iter().zip(objects).filter_map(|((item, _), object)| {
+                Some((item.0, convert::write::class_of(kind, &object?.body)))
+            });
+            Ok(known.collect())
+        });
+        Ok(classes.await?)
     }
 }
 

@@ -11,5 +11,6 @@ mod fetch;
 mod follower;
 mod hierarchy;
 mod record;
+pub mod source;
 
 pub use follower::{Error, Follower, Links, Settings};

@@ -2,7 +2,7 @@
 
 use super::{Conditions, Written};
 use crate::convert::write::{self, Current, Plan};
-use crate::convert::{self, Related};
+use crate::convert::{self, Context, Related};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
@@ -12,6 +12,7 @@ use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::object::{Head, Object};
 use crate::model::refusal::{Reason, Refusal};
+use crate::sync::source;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -23,6 +24,8 @@ const CONFLICTS: [&str; 3] = ["ErrorIrresolvableConflict", "ErrorStaleObject", "
 struct Found {
     item: Item,
     related: Related,
+    /// As the mirror remembers it: Exchange has the last word when it is asked to change it.
+    is_remembered: bool,
 }
 
 impl Mailbox {
@@ -63,6 +66,10 @@ impl Mailbox {
                 let written = self.put_here(&folder, name, &Conditions::default(), &body).await?;
                 Ok(Written { created: true, ..written })
             }
+            // Somebody removed it meanwhile, and the client did not ask for it to be there.
+            None if was_there && matches!(error, Error::Changed) && conditions.if_match.is_none() => {
+                self.put_here(&folder, name, conditions, &body).await
+            }
             _ => Err(error),
         }
     }
@@ -76,36 +83,33 @@ impl Mailbox {
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
         let rights = folder.collection.rights;
-        let found = self.find(id, name, folder.collection.kind, conditions).await?;
+        let mut found = self.find(id, name, folder.collection.kind, conditions).await?;
         if !(if found.is_some() { rights.modify } else { rights.create }) {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
-        let known: Vec<(Item, Related)> =
-            found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
-        let mut context = self.follower().translation(id, &known).await?;
         let class = write::class_of(folder.collection.kind, body);
+        if found.as_ref().is_some_and(|found| found.is_remembered && found.item.class != class) {
+            found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
+        }
         // A person who becomes a group is another item, and the other way round.
-        let (found, replaced) = match found {
-            Some(found) if found.item.class != class => (None, Some(found.item.id)),
-            found => (found, None),
-        };
-        let is_list = class == ItemClass::DistributionList;
-        if is_list {
-            context.people = self.people_of(id, body).await?;
-        }
-        let current = found.as_ref().map(|found| Current { item: &found.item, related: &found.related });
-        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
-        self.check_uid(id, name, &plan).await?;
+        let replaced = found.take_if(|found| found.item.class != class).map(|found| found.item.id);
         let created = found.is_none() && replaced.is_none();
-        let mut outcome = self.carry_out(folder, &plan, found.clone()).await;
-        if let (Err(Error::Internal(..)), Some(less)) = (&outcome, plan.without_coordinates()) {
-            // Refused as a whole, so nothing has been done.
-            outcome = self.carry_out(folder, &less, found.clone()).await;
-        } else if let (Err(Error::Refused(refusal)), Some(less)) = (&outcome, plan.without_complete_date())
-            && refusal.reason == Reason::TooLate
-        {
-            outcome = self.carry_out(folder, &less, found).await;
-        }
+        let (context, outcome) = loop {
+            let (context, plan) = self.plan(folder, name, body, found.as_ref()).await?;
+            let is_remembered = found.as_ref().is_some_and(|found| found.is_remembered);
+            if is_remembered && !plan.is_plain() {
+                // What takes several steps begins with what is there now.
+                found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
+                continue;
+            }
+            let outcome = self.carry_out_or_less(folder, &plan, found.clone()).await;
+            if is_remembered && matches!(outcome, Err(Error::Changed)) {
+                // Somebody was faster than the mirror.
+                found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
+                continue;
+            }
+            break (context, outcome);
+        };
         let (item, mut related) = match outcome {
             Ok(Some(done)) => done,
             // A declined meeting is gone from the calendar.
@@ -116,7 +120,7 @@ impl Mailbox {
                 return Err(error);
             }
         };
-        if is_list {
+        if class == ItemClass::DistributionList {
             related.uids = self.follower().uids(id).await?;
         }
         if let Some(old) = replaced {
@@ -141,7 +145,29 @@ impl Mailbox {
         })
     }
 
-    /// What is there now, judged by the conditions: Exchange's word counts, not the mirror's.
+    /// What a client wants, as work for Exchange.
+    async fn plan(
+        &self,
+        folder: &Folder,
+        name: &ResourceName,
+        body: &Bytes,
+        found: Option<&Found>,
+    ) -> Result<(Context, Plan), Error> {
+        let id = &folder.collection.id;
+        let known: Vec<(Item, Related)> =
+            found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
+        let mut context = self.follower().translation(id, &known).await?;
+        if write::class_of(folder.collection.kind, body) == ItemClass::DistributionList {
+            context.people = self.people_of(id, body).await?;
+        }
+        let current = found.map(|found| Current { item: &found.item, related: &found.related });
+        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
+        self.check_uid(id, name, &plan).await?;
+        Ok((context, plan))
+    }
+
+    /// What is there as far as the mirror knows, judged by the conditions. Where the mirror does not remember the item
+    /// as a whole, Exchange is asked.
     async fn find(
         &self,
         id: &CollectionId,
@@ -151,10 +177,22 @@ impl Mailbox {
     ) -> Result<Option<Found>, Error> {
         let object = self.get_known(id, name).await?;
         conditions.judge(object.as_ref().map(|object| &object.head))?;
-        let (key, member) = (id.clone(), name.clone());
-        let Some(entry) = self.mirror().run(move |mirror| mirror.entry(&key, &member)).await? else {
-            return Ok(None);
-        };
+        let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
+        if let Some(item) = entry.source.as_deref().and_then(source::unpack) {
+            return Ok(Some(Found { item, related: Related::default(), is_remembered: true }));
+        }
+        self.find_upstream(id, name, kind, conditions).await
+    }
+
+    /// What is there now, judged by the conditions: Exchange's word counts, not the mirror's.
+    async fn find_upstream(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        kind: CollectionKind,
+        conditions: &Conditions,
+    ) -> Result<Option<Found>, Error> {
+        let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
         let class = write::class_of(kind, &entry.body);
         let Some((item, mut related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
             self.follower().distrust(id);
@@ -164,11 +202,10 @@ impl Mailbox {
             related.uids = self.follower().uids(id).await?;
         }
         if item.id.change_key != entry.version.0 {
-            // Somebody was faster than the mirror.
             let head = self.follower().record(id, item.clone(), related.clone()).await?;
             conditions.judge(head.as_ref())?;
         }
-        Ok(Some(Found { item, related }))
+        Ok(Some(Found { item, related, is_remembered: false }))
     }
 
     /// The new item is there: the old one goes to Deleted Items, and both are entered at once.
@@ -216,6 +253,25 @@ impl Mailbox {
                 Err(Refusal::new(Reason::UidConflict(other), text).into())
             }
             None => Ok(()),
+        }
+    }
+
+    /// Does what is planned, without what this server does not take: refused as a whole, nothing has been done before.
+    async fn carry_out_or_less(
+        &self,
+        folder: &Folder,
+        plan: &Plan,
+        found: Option<Found>,
+    ) -> Result<Option<(Item, Related)>, Error> {
+        let outcome = self.carry_out(folder, plan, found.clone()).await;
+        let less = match &outcome {
+            Err(Error::Internal(..)) => plan.without_coordinates(),
+            Err(Error::Refused(refusal)) if refusal.reason == Reason::TooLate => plan.without_complete_date(),
+            _ => None,
+        };
+        match less {
+            Some(less) => self.carry_out(folder, &less, found).await,
+            None => outcome,
         }
     }
 
