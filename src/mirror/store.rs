@@ -1,6 +1,7 @@
 //! Files: one per key, opened once.
 
-use super::tables::{BODIES, FOLDERS, HEADS, LOG, META, NAMES, REVISIONS, STAGE, WRITTEN};
+use super::record::Queue;
+use super::tables::{BODIES, FOLDERS, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
 use super::write::forget_versions;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{Builder, Database, ReadableTable as _};
@@ -110,6 +111,8 @@ pub struct Mirror {
     path: PathBuf,
     /// What was recorded since the refresh that is under way began.
     fences: Mutex<HashMap<CollectionId, HashSet<UpstreamId>>>,
+    /// Writes that wait to be recorded.
+    pub(super) queue: Queue,
 }
 
 impl Store {
@@ -231,6 +234,7 @@ impl Mirror {
         write.open_table(HEADS)?;
         write.open_table(BODIES)?;
         write.open_table(NAMES)?;
+        write.open_table(UIDS)?;
         write.open_table(LOG)?;
         write.open_table(REVISIONS)?;
         write.open_table(STAGE)?;
@@ -246,7 +250,14 @@ impl Mirror {
             forget_versions(&write)?;
         }
         write.commit()?;
-        Ok(Self { db, epoch, most_gone: settings.most_gone, path: path.to_owned(), fences: Mutex::default() })
+        Ok(Self {
+            db,
+            epoch,
+            most_gone: settings.most_gone,
+            path: path.to_owned(),
+            fences: Mutex::default(),
+            queue: Queue::default(),
+        })
     }
 
     pub(super) fn fences(&self) -> MutexGuard<'_, HashMap<CollectionId, HashSet<UpstreamId>>> {

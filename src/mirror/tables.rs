@@ -20,6 +20,8 @@ pub(super) const HEADS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefiniti
 pub(super) const BODIES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("bodies");
 /// Collection, item → name.
 pub(super) const NAMES: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("names");
+/// Collection, UID, name: which members have a UID.
+pub(super) const UIDS: TableDefinition<'_, (&str, &str, &str), ()> = TableDefinition::new("uids");
 /// Collection, revision → name; whether it lives is seen in HEADS.
 pub(super) const LOG: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("log");
 /// Collection, name → revision of its row in LOG.
@@ -159,7 +161,7 @@ pub(super) fn damaged() -> Error {
     Error::Damaged("an entry cannot be read".to_owned())
 }
 
-fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
+pub(super) fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
     let mut h = Unpacker(packed);
     let etag = ETag(h.text()?);
     let schedule_tag = h.optional()?.map(ScheduleTag);

@@ -1,7 +1,7 @@
 use super::{Change, Commit, Deed, Entry, Error, Key, Mirror, Settings, Store};
 use crate::model::collection::{Collection, CollectionKind, Rights};
 use crate::model::id::{CollectionId, ETag, SyncToken, UpstreamId, UpstreamVersion};
-use crate::model::object::Span;
+use crate::model::object::{Head, Span};
 use std::sync::Arc;
 
 struct Shelf {
@@ -238,6 +238,42 @@ fn a_recorded_write_is_visible_at_once_and_told_once() {
     assert_eq!(token(&mirror), after);
     assert_eq!(state(&mirror).as_deref(), Some("s2"));
     assert_eq!(mirror.with_uid(&cal(), "b").unwrap(), ["b.ics".parse().unwrap()]);
+}
+
+/// Records these at the same time: outcomes in order, and the transactions that it took.
+fn at_once(mirror: &Mirror, deeds: &[Deed]) -> (Vec<Result<Vec<Head>, Error>>, u64) {
+    let before = mirror.queue.transactions();
+    let outcomes = std::thread::scope(|scope| {
+        let busy = mirror.queue.hold();
+        let threads: Vec<_> = deeds.iter().map(|deed| scope.spawn(|| mirror.record(deed))).collect();
+        while mirror.queue.len() < deeds.len() {
+            std::thread::yield_now();
+        }
+        drop(busy);
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    (outcomes, mirror.queue.transactions() - before)
+}
+
+#[test]
+fn writes_that_come_at_once_share_a_transaction_and_one_that_fails_fails_alone() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[], &[], "s1");
+    let deed = |id: CollectionId, name: u32| Deed { written: vec![(id, entry(name, "1"))], gone: vec![] };
+    let many: Vec<Deed> = (0..40).map(|number| deed(cal(), number)).collect();
+    let (outcomes, transactions) = at_once(&mirror, &many);
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        assert_eq!(outcome.unwrap()[0].name.as_str(), format!("{number}.ics"));
+    }
+    assert_eq!((transactions, members(&mirror).len()), (1, 40));
+    let some = [deed(cal(), 50), deed("elsewhere".parse().unwrap(), 51), deed(cal(), 52)];
+    let (outcomes, _) = at_once(&mirror, &some);
+    assert!(matches!(outcomes[1], Err(Error::NoCollection(_))));
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    for (uid, count) in [("0", 1), ("39", 1), ("50", 1), ("51", 0), ("52", 1)] {
+        assert_eq!(mirror.with_uid(&cal(), uid).unwrap().len(), count, "{uid}");
+    }
 }
 
 #[test]

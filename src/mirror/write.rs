@@ -3,7 +3,9 @@
 use super::entry::Entry;
 use super::members::{Members, folder_of, store_folder};
 use super::store::{Error, Mirror};
-use super::tables::{BODIES, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, WRITTEN, damaged};
+use super::tables::{
+    BODIES, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN, damaged,
+};
 use crate::model::collection::Collection;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{ReadableTable as _, WriteTransaction};
@@ -36,6 +38,7 @@ impl Mirror {
             write.open_table(HEADS)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(BODIES)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(NAMES)?.retain(|(collection, _), _| collection != id)?;
+            write.open_table(UIDS)?.retain(|(collection, ..), ()| collection != id)?;
             write.open_table(LOG)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(REVISIONS)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(STAGE)?.retain(|(collection, _), _| collection != id)?;
