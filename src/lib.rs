@@ -34,6 +34,8 @@ pub mod ews;
 
 pub mod mirror;
 
+pub mod accounts;
+
 pub mod query;
 
 pub mod convert;

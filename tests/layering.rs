@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 /// Room → what it may name: rooms, or single modules of a room written `room::module`.
 fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let to_gateway = ["model", "text", "ews", "mirror", "query", "convert", "sync"];
+    let to_gateway = ["model", "text", "ews", "mirror", "accounts", "query", "convert", "sync"];
     BTreeMap::from([
         ("model", vec![]),
         ("xml", vec![]),
         ("simulator", vec![]),
         ("text", vec!["model"]),
         ("mirror", vec!["model"]),
+        ("accounts", vec!["model"]),
         ("ews", vec!["xml"]),
         ("query", vec!["model", "text"]),
         ("convert", vec!["model", "text", "ews::types", "ews::field"]),
@@ -22,8 +23,8 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("gateway", to_gateway.to_vec()),
         ("dav", vec!["model", "xml", "query", "gateway"]),
         ("server", vec!["model", "gateway", "dav"]),
-        ("config", vec!["server", "gateway", "ews", "sync", "convert", "mirror"]),
-        ("cli", vec!["config", "server", "dav::path", "gateway", "simulator"]),
+        ("config", vec!["server", "gateway", "accounts", "ews", "sync", "convert", "mirror"]),
+        ("cli", vec!["config", "server", "dav::path", "gateway", "accounts", "ews", "simulator"]),
     ])
 }
 

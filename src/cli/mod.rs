@@ -4,8 +4,10 @@
 
 mod demo;
 mod health;
+mod login;
 mod serve;
 mod simulate;
+mod user;
 
 use crate::simulator;
 use clap::{Args, Parser, Subcommand};
@@ -46,6 +48,10 @@ enum Action {
     Demo(demo::Options),
     /// Run only the simulated Exchange, for tests, benchmarks and other EWS clients
     Simulate(simulate::Options),
+    /// Accounts with app passwords
+    User(user::Options),
+    /// Sign a person in at the identity provider (OAuth), once
+    Login(login::Options),
     /// Ask a running exdav whether it is well; for container health checks
     Health(health::Options),
 }
@@ -157,6 +163,8 @@ pub fn run() -> std::process::ExitCode {
                         Action::Serve(options) => serve::run(options).await,
                         Action::Demo(options) => demo::run(options).await,
                         Action::Simulate(options) => simulate::run(options).await,
+                        Action::User(options) => user::run(options),
+                        Action::Login(options) => login::run(options).await,
                         Action::Health(options) => health::run(options).await,
                     }
                 })
@@ -191,6 +199,13 @@ fn start_log(filter: Option<&str>, json: bool) {
     } else {
         builder.init();
     }
+}
+
+/// One line for people and scripts.
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
 }
 
 /// Tells people and scripts that all is up: the text, and a line that begins with `ready`.

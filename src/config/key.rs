@@ -90,6 +90,7 @@ const HTML: [(&str, HtmlForm); 4] = [
     ("styled-description", HtmlForm::StyledDescription),
     ("none", HtmlForm::None),
 ];
+const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
 const SCHEMES: [(&str, Choice); 4] = [
     ("auto", Choice::Auto),
     ("ntlm", Choice::Only(Scheme::Ntlm)),
@@ -212,6 +213,82 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             },
         },
         Key {
+            table: "exchange",
+            name: "service_user",
+            form: "a user name",
+            default: None,
+            example: "\"CORP\\\\svc-exdav\"",
+            doc: "A service account that impersonates the mailboxes of accounts.",
+            set: |config, text| {
+                text.clone_into(&mut config.gateway.service.login);
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "service_password",
+            form: "a text",
+            default: None,
+            example: "\"…\"",
+            doc: "Its password; better given as EXDAV_EXCHANGE_SERVICE_PASSWORD.",
+            set: |config, text| {
+                text.clone_into(&mut config.gateway.service.password);
+                Ok(())
+            },
+        },
+        Key {
+            table: "oauth",
+            name: "authority",
+            form: "an https URL",
+            default: None,
+            example: "\"https://login.microsoftonline.com/contoso.com\"",
+            doc: "The identity provider: Microsoft Entra with the tenant, or AD FS as `https://adfs.example.com/adfs`.",
+            set: |config, text| {
+                if !(text.starts_with("https://") || text.starts_with("http://")) {
+                    let example = "a URL such as `https://login.microsoftonline.com/contoso.com`";
+                    return Err(value::expected(example, text));
+                }
+                text.clone_into(&mut config.ews.oauth.authority);
+                Ok(())
+            },
+        },
+        Key {
+            table: "oauth",
+            name: "client_id",
+            form: "an application id",
+            default: None,
+            example: "\"6f1c…\"",
+            doc: "The application that is registered there for exdav.",
+            set: |config, text| {
+                text.clone_into(&mut config.ews.oauth.client_id);
+                Ok(())
+            },
+        },
+        Key {
+            table: "oauth",
+            name: "client_secret",
+            form: "a text",
+            default: None,
+            example: "\"…\"",
+            doc: "Its secret, for the application itself (full_access_as_app); better given as EXDAV_OAUTH_CLIENT_SECRET.",
+            set: |config, text| {
+                text.clone_into(&mut config.ews.oauth.client_secret);
+                Ok(())
+            },
+        },
+        Key {
+            table: "oauth",
+            name: "resource",
+            form: "a URL",
+            default: None,
+            example: "\"https://mail.example.com\"",
+            doc: "What tokens are asked for; without it Exchange Online at Entra, the origin of `exchange.url` at AD FS.",
+            set: |config, text| {
+                text.clone_into(&mut config.ews.oauth.resource);
+                Ok(())
+            },
+        },
+        Key {
             table: "server",
             name: "listen",
             form: "an address with a port",
@@ -315,6 +392,39 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             example: "\"1d\"",
             doc: "How long users whom Exchange accepted before are let in while Exchange is away.",
             set: |config, text| value::duration(text).map(|d| config.gateway.offline = d),
+        },
+        Key {
+            table: "sign_in",
+            name: "pass_through",
+            form: "`true` or `false`",
+            default: Some("true"),
+            example: "false",
+            doc: "Whether names that are no account sign in with what Exchange accepts.",
+            set: |config, text| value::choice(&SWITCH, text).map(|on| config.gateway.pass_through = on),
+        },
+        Key {
+            table: "accounts",
+            name: "path",
+            form: "a path",
+            default: None,
+            example: "\"/var/lib/exdav/accounts.json\"",
+            doc: "The file of accounts with app passwords, made by `exdav user`; without it there are none. Keep a copy.",
+            set: |config, text| {
+                config.gateway.accounts.path = PathBuf::from(text);
+                Ok(())
+            },
+        },
+        Key {
+            table: "accounts",
+            name: "key",
+            form: "a path",
+            default: None,
+            example: "\"/etc/exdav/accounts.key\"",
+            doc: "The file with the key that seals their secrets, made when it is missing; without it beside the accounts.",
+            set: |config, text| {
+                config.gateway.accounts.key = PathBuf::from(text);
+                Ok(())
+            },
         },
         Key {
             table: "store",

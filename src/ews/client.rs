@@ -128,6 +128,11 @@ impl Exchange {
         self.0.provider.as_ref()
     }
 
+    /// The same, if the application may ask for itself.
+    pub fn application(&self) -> Option<Arc<Provider>> {
+        self.provider().filter(|_| !self.0.settings.oauth.client_secret.is_empty()).cloned()
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
     }

@@ -10,6 +10,11 @@ pub enum Error {
     /// HTTP 401.
     #[error("Exchange refused the user name or password")]
     SignIn,
+    /// HTTP 401 to a password that exdav keeps.
+    #[error(
+        "Exchange refuses the password of {0} that exdav keeps; mend it in the settings or by `exdav user`"
+    )]
+    Kept(String),
     /// HTTP 401, but not to the secret: the server does not take the scheme.
     #[error("Exchange does not take {0} sign-ins; see exchange.sign_in")]
     Scheme(Scheme),
@@ -71,6 +76,7 @@ impl Error {
             Self::Http { status, .. } => *status >= 500,
             Self::Response { code, .. } => code.is_transient(),
             Self::SignIn
+            | Self::Kept(_)
             | Self::Scheme(_)
             | Self::NoScheme
             | Self::Consent(_)

@@ -87,12 +87,14 @@ impl Response {
 impl Session {
     /// Sends a request, signed in by the scheme of this upstream.
     ///
-    /// Fails with [`Error::SignIn`] when the secret was refused, and never shows it a second time.
+    /// Fails with [`Error::SignIn`] when the secret was refused, and does not show it again for a while.
     pub(super) async fn post(&self, request: Request) -> Result<Response, Error> {
         let begin = Instant::now() + request.timeout.unwrap_or(self.exchange().settings().timeout);
         let deadline = request.timeout.map(|_| begin);
-        let sent = tokio::time::timeout_at(begin, self.signed_in(request));
-        let (status, headers, body) = sent.await.map_err(|_| late())??;
+        let identity = self.credentials().identity();
+        identity.may_try()?;
+        let sent = tokio::time::timeout_at(begin, self.signed_in(request)).await;
+        let (status, headers, body) = identity.tried(sent.map_err(|_| late())?)?;
         Ok(Response { status, headers, body, deadline })
     }
 

@@ -1,6 +1,7 @@
 //! THE table of failures: what the rooms below say, in the gateway's words.
 
 use super::error::Error;
+use crate::accounts;
 use crate::ews;
 use crate::mirror;
 use crate::sync;
@@ -29,7 +30,8 @@ impl From<ews::Error> for Error {
             ews::Error::SignIn => Error::SignIn,
             ews::Error::Forbidden => Error::Denied(reason),
             // No fault of the client's, and nothing that its password could mend: somebody must act here.
-            ews::Error::Consent(_)
+            ews::Error::Kept(_)
+            | ews::Error::Consent(_)
             | ews::Error::Settings(_)
             | ews::Error::Scheme(_)
             | ews::Error::NoScheme => {
@@ -53,6 +55,13 @@ impl From<ews::Error> for Error {
             _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
             _ => Error::Internal(reason, Some(Box::new(error))),
         }
+    }
+}
+
+impl From<accounts::Error> for Error {
+    fn from(error: accounts::Error) -> Self {
+        tracing::error!("accounts: {error}");
+        Error::Unavailable { retry_after: LATER, reason: "the accounts of exdav cannot be read".to_owned() }
     }
 }
 

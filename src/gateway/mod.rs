@@ -4,7 +4,7 @@
 //! its own, for a while, and says so ([`Freshness::stale_since`]).
 //!
 //! **Invariant:** no HTTP, no XML, no URL; no EWS word in a public signature.
-//! **Invariant:** a [`Mailbox`] exists only after the upstream itself accepted the credentials.
+//! **Invariant:** a [`Mailbox`] exists only after the upstream itself accepted the credentials, or those of its account.
 
 mod availability;
 mod directory;
@@ -13,12 +13,14 @@ mod failure;
 mod mailbox;
 mod read;
 mod sign_in;
+mod upstream;
 pub mod write;
 
 pub use availability::Availability;
 pub use error::Error;
 pub use mailbox::Mailbox;
 pub use sign_in::{Gateway, Links, Settings};
+pub use upstream::Service;
 
 use crate::model::id::{ETag, ResourceName, SyncToken};
 use crate::model::object::Head;

@@ -1,11 +1,15 @@
 //! Who may open which mirror.
 //!
-//! A password is held only as a keyed hash whose key dies with the process. Within [`Settings::recheck`] of Exchange's
-//! last yes the hash opens the mailbox; then Exchange is asked again. Nobody else's yes counts.
+//! A name that is an account of exdav's own signs in with an app password, and the account says how its mailbox is
+//! reached. Any other name and password are Exchange's, and Exchange checks them. Either way a password is held only as
+//! a keyed hash whose key dies with the process. Within [`Settings::recheck`] of the last yes the hash opens the mailbox;
+//! then it is asked for again.
 
 use super::Principal;
 use super::error::Error;
 use super::mailbox::Mailbox;
+use super::upstream::{Service, Upstreams};
+use crate::accounts::{self, Accounts};
 use crate::convert;
 use crate::ews;
 use crate::mirror::{self, Key, Store};
@@ -34,11 +38,20 @@ pub struct Settings {
     pub zone: String,
     /// Where clients reach exdav, for links to attachments; empty: no links.
     pub public_url: String,
+    /// Whether names that are no account sign in with what Exchange accepts.
+    pub pass_through: bool,
+    /// Accounts of exdav's own.
+    pub accounts: accounts::Settings,
+    /// Who impersonates the mailboxes of accounts.
+    pub service: Service,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            pass_through: true,
+            accounts: accounts::Settings::default(),
+            service: Service::default(),
             recheck: Duration::from_secs(15 * 60),
             refusal: Duration::from_secs(10),
             offline: Duration::from_secs(7 * 24 * 3600),
@@ -57,6 +70,9 @@ pub struct Gateway(Arc<Inner>);
 
 struct Inner {
     exchange: ews::Exchange,
+    upstreams: Upstreams,
+    accounts: Option<Accounts>,
+    hashing: tokio::sync::Semaphore,
     store: Arc<Store>,
     settings: Settings,
     sync: sync::Settings,
@@ -73,7 +89,11 @@ type Digest = [u8; 32];
 
 #[derive(Clone)]
 struct Known {
-    digest: Digest,
+    /// The password that Exchange took last, or the app passwords that were used.
+    digests: Vec<Digest>,
+    /// The account's, when the name is one.
+    fingerprint: Option<u64>,
+    address: String,
     /// Exchange's last yes.
     accepted: Instant,
     /// When Exchange could last not be asked.
@@ -95,7 +115,20 @@ impl Refused {
     }
 }
 
+/// Whose mailbox is opened, and how.
+struct Entry {
+    credentials: ews::Credentials,
+    /// SMTP address.
+    address: String,
+    fingerprint: Option<u64>,
+}
+
 impl Known {
+    /// Compares with all, whichever it is.
+    fn knows(&self, digest: &Digest) -> bool {
+        self.digests.iter().fold(subtle::Choice::from(0), |same, known| same | known.ct_eq(digest)).into()
+    }
+
     fn is_open(&self, settings: &Settings) -> bool {
         if self.mailbox.is_refused() {
             return false;
@@ -110,6 +143,10 @@ impl Known {
 const MOST_TURNS: usize = 256;
 /// After Exchange was away at a sign-in, users whom it accepted before are let in for this long without asking again.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// App passwords that are hashed at once: each takes 19 MiB.
+const MOST_HASHING: usize = 2;
+/// App passwords of one account that are remembered.
+const MOST_DIGESTS: usize = 16;
 /// Sign-ins and refusals that are remembered at once.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -143,8 +180,12 @@ impl Gateway {
         } else {
             settings.zone.clone()
         };
+        let exchange = ews::Exchange::new(ews)?;
         Ok(Self(Arc::new(Inner {
-            exchange: ews::Exchange::new(ews)?,
+            upstreams: Upstreams::new(&exchange, &settings.service),
+            exchange,
+            accounts: Accounts::open(&settings.accounts)?,
+            hashing: tokio::sync::Semaphore::new(MOST_HASHING),
             store: Arc::new(Store::new(mirror)?),
             settings,
             sync,
@@ -209,23 +250,70 @@ impl Gateway {
             return Some(Err(Error::SignIn));
         }
         let known = lock(&self.0.known).get(key).cloned()?;
-        let same = bool::from(known.digest.ct_eq(digest));
+        let same = known.knows(digest) && self.fingerprint(key).is_ok_and(|now| now == known.fingerprint);
         (same && known.is_open(settings)).then_some(Ok(known.mailbox))
     }
 
+    fn fingerprint(&self, key: &str) -> Result<Option<u64>, Error> {
+        match &self.0.accounts {
+            Some(accounts) => Ok(accounts.fingerprint(key)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Who comes in by this name and password, before Exchange is asked.
+    async fn entry(&self, login: &str, key: &str, password: &str) -> Result<Entry, Error> {
+        let fingerprint = self.fingerprint(key)?;
+        let Some(accounts) = self.0.accounts.as_ref().filter(|_| fingerprint.is_some()) else {
+            if !self.0.settings.pass_through {
+                return Err(Error::SignIn);
+            }
+            let credentials = ews::Credentials::password(login, password);
+            return Ok(Entry { credentials, address: key.to_owned(), fingerprint });
+        };
+        let failed = |error: &dyn fmt::Display| Error::Internal(error.to_string(), None);
+        let _turn = self.0.hashing.acquire().await.map_err(|error| failed(&error))?;
+        let (book, name, secret) = (accounts.clone(), key.to_owned(), password.to_owned());
+        let account = tokio::task::spawn_blocking(move || book.verify(&name, &secret)).await;
+        let account = account.map_err(|error| failed(&error))??.ok_or(Error::SignIn)?;
+        let credentials = self.0.upstreams.credentials(&self.0.exchange, accounts, &account)?;
+        Ok(Entry { credentials, address: account.mailbox.to_ascii_lowercase(), fingerprint })
+    }
+
+    fn refuse(&self, digest: Digest) {
+        let mut refused = lock(&self.0.refused);
+        if refused.len() >= MOST_REMEMBERED {
+            refused.retain(|_, no| no.at.elapsed() < no.hold(&self.0.settings));
+        }
+        let times = refused.get(&digest).map_or(1, |no| no.times.saturating_add(1));
+        refused.insert(digest, Refused { at: Instant::now(), times });
+    }
+
     async fn ask(&self, login: &str, key: &str, password: &str, digest: Digest) -> Result<Mailbox, Error> {
-        let credentials = ews::Credentials::password(login, password);
+        let Entry { credentials, address, fingerprint } = match self.entry(login, key, password).await {
+            Err(Error::SignIn) => {
+                self.refuse(digest);
+                return Err(Error::SignIn);
+            }
+            entry => entry?,
+        };
         let session = self.0.exchange.session(credentials);
-        let before = lock(&self.0.known).get(key).cloned();
-        let same = before.as_ref().is_some_and(|known| bool::from(known.digest.ct_eq(&digest)));
+        let before = lock(&self.0.known).get(key).cloned().filter(|known| known.address == address);
+        let same = before.as_ref().is_some_and(|known| known.knows(&digest));
         match Follower::sign_in(&session).await {
             Ok(folders) => {
+                let mut digests = vec![digest];
                 let mailbox = match before {
                     Some(known) => {
                         known.mailbox.follower().use_session(session);
+                        // Exchange knows one password, an account may have several.
+                        if fingerprint.is_some() && fingerprint == known.fingerprint {
+                            digests.extend(known.digests.into_iter().filter(|d| *d != digest));
+                            digests.truncate(MOST_DIGESTS);
+                        }
                         known.mailbox
                     }
-                    None => self.open(login, session).await?,
+                    None => self.open(login, &address, session).await?,
                 };
                 mailbox.note_accepted();
                 lock(&self.0.refused).remove(&digest);
@@ -238,21 +326,20 @@ impl Gateway {
                 let accepted = Instant::now();
                 known.insert(
                     key.to_owned(),
-                    Known { digest, accepted, missed: None, mailbox: mailbox.clone() },
+                    Known { digests, fingerprint, address, accepted, missed: None, mailbox: mailbox.clone() },
                 );
                 Ok(mailbox)
             }
-            Err(sync::Error::Exchange(ews::Error::SignIn)) => {
+            // Where only tokens are taken, nobody's password is good but those of accounts.
+            Err(sync::Error::Exchange(error))
+                if matches!(error, ews::Error::SignIn)
+                    || (matches!(error, ews::Error::NoScheme) && self.0.accounts.is_some()) =>
+            {
                 if same {
                     // The password was good and is no longer.
                     lock(&self.0.known).remove(key);
                 }
-                let mut refused = lock(&self.0.refused);
-                if refused.len() >= MOST_REMEMBERED {
-                    refused.retain(|_, no| no.at.elapsed() < no.hold(&self.0.settings));
-                }
-                let times = refused.get(&digest).map_or(1, |no| no.times.saturating_add(1));
-                refused.insert(digest, Refused { at: Instant::now(), times });
+                self.refuse(digest);
                 Err(Error::SignIn)
             }
             Err(error) => match before {
@@ -274,9 +361,9 @@ impl Gateway {
         }
     }
 
-    async fn open(&self, login: &str, session: ews::Session) -> Result<Mailbox, Error> {
+    async fn open(&self, login: &str, address: &str, session: ews::Session) -> Result<Mailbox, Error> {
         let inner = &self.0;
-        let principal = principal(login);
+        let principal = principal(login, address);
         let key = Key {
             upstream: inner.exchange.url().to_owned(),
             mailbox: principal.address.clone(),
@@ -316,10 +403,10 @@ impl Gateway {
     }
 }
 
-fn principal(login: &str) -> Principal {
+fn principal(login: &str, address: &str) -> Principal {
     let login = login.to_ascii_lowercase();
     // DOMAIN\user has no address that could be guessed.
-    let address = login.clone();
+    let address = address.to_owned();
     let display_name = login.split('@').next().unwrap_or(&login).to_owned();
     Principal { segment: login_segment(&login), addresses: vec![address.clone()], address, display_name }
 }

@@ -18,10 +18,12 @@ mod scheme;
 pub(super) use scheme::Schemes;
 pub use scheme::{Choice, Scheme};
 
+use super::error::Error;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Who asks Exchange, and for whose mailbox. Cheap to clone; clones share connections. `Debug` shows no secret.
 #[derive(Clone)]
@@ -34,8 +36,21 @@ pub struct Credentials {
 pub(super) struct Identity {
     login: String,
     secret: Secret,
+    is_kept: bool,
+    refusals: Mutex<Refusals>,
     pub(super) connections: pinned::Pool,
 }
+
+/// How often in a row a secret was refused, and when last.
+#[derive(Clone, Copy, Default)]
+struct Refusals {
+    times: u32,
+    last: Option<Instant>,
+}
+
+/// After a refusal the secret is not shown for this long, twice as long each time, up to [`LONGEST_HOLD`].
+const HOLD: Duration = Duration::from_secs(10);
+const LONGEST_HOLD: Duration = Duration::from_secs(15 * 60);
 
 /// What proves an identity.
 pub(super) enum Secret {
@@ -48,12 +63,17 @@ pub(super) enum Secret {
 impl Credentials {
     /// An account with its password. The login is `user@domain`, `DOMAIN\user` or a bare name.
     pub fn password(login: impl Into<String>, password: impl Into<String>) -> Self {
-        Self::of(login.into(), Secret::Password(password.into()))
+        Self::of(login.into(), Secret::Password(password.into()), false)
+    }
+
+    /// The same of an account whose password exdav keeps: that it is refused is not the fault of whoever asks.
+    pub fn kept_password(login: impl Into<String>, password: impl Into<String>) -> Self {
+        Self::of(login.into(), Secret::Password(password.into()), true)
     }
 
     /// The application itself, which acts in the mailboxes of others: see [`Credentials::for_mailbox`].
     pub fn application(provider: Arc<oauth::Provider>) -> Self {
-        Self::of(String::new(), Secret::Tokens(oauth::Tokens::of_the_application(provider)))
+        Self::of(String::new(), Secret::Tokens(oauth::Tokens::of_the_application(provider)), true)
     }
 
     /// A person who signed in at the identity provider; `keep` is told of each new refresh token.
@@ -63,11 +83,16 @@ impl Credentials {
         refresh_token: String,
         keep: oauth::Keep,
     ) -> Self {
-        Self::of(login.to_owned(), Secret::Tokens(oauth::Tokens::of_a_person(provider, refresh_token, keep)))
+        Self::of(
+            login.to_owned(),
+            Secret::Tokens(oauth::Tokens::of_a_person(provider, refresh_token, keep)),
+            true,
+        )
     }
 
-    fn of(login: String, secret: Secret) -> Self {
-        let identity = Identity { login, secret, connections: pinned::Pool::default() };
+    fn of(login: String, secret: Secret, is_kept: bool) -> Self {
+        let refusals = Mutex::default();
+        let identity = Identity { login, secret, is_kept, refusals, connections: pinned::Pool::default() };
         Self { identity: Arc::new(identity), mailbox: None }
     }
 
@@ -101,6 +126,39 @@ impl Credentials {
 impl Identity {
     pub(super) fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a refusal of the secret means to whoever asked.
+    fn refusal(&self) -> Error {
+        if self.is_kept { Error::Kept(self.login.clone()) } else { Error::SignIn }
+    }
+
+    /// Refuses on its own while Exchange's last no holds: accounts are locked after some.
+    pub(super) fn may_try(&self) -> Result<(), Error> {
+        let Refusals { times, last } = *self.refusals();
+        let hold = HOLD.saturating_mul(1 << times.saturating_sub(1).min(16)).min(LONGEST_HOLD);
+        if last.is_some_and(|at| at.elapsed() < hold) { Err(self.refusal()) } else { Ok(()) }
+    }
+
+    /// Remembers how a try ended.
+    pub(super) fn tried<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        match outcome {
+            Err(Error::SignIn) => {
+                let mut refusals = self.refusals();
+                refusals.times = refusals.times.saturating_add(1);
+                refusals.last = Some(Instant::now());
+                Err(self.refusal())
+            }
+            Ok(answer) => {
+                *self.refusals() = Refusals::default();
+                Ok(answer)
+            }
+            other => other,
+        }
     }
 }
 
