@@ -513,3 +513,50 @@ async fn a_state_that_clients_have_no_word_for_survives_their_edits() {
         assert_eq!(items(&stage, "tasks").await[0].text("Status").as_deref(), Some(state));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_outlook_makes_is_an_object_of_its_own_on_every_gateway() {
+    let (stage, mailbox) = stage().await;
+    let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:one\r\nFN:Jo One\r\nN:One;Jo;;;\r\nEND:VCARD\r\n";
+    put(&mailbox, &contacts(), "one.vcf", card).await.unwrap();
+    put(&mailbox, &tasks(), "t.ics", &task("DUE;VALUE=DATE:20260306")).await.unwrap();
+    put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
+    for folder in ["contacts", "tasks"] {
+        for item in items(&stage, folder).await {
+            let copy = format!(
+                "<m:CopyItem><m:ToFolderId><t:DistinguishedFolderId Id='{folder}'/></m:ToFolderId><m:ItemIds>\
+                 <t:ItemId Id='{}'/></m:ItemIds></m:CopyItem>",
+                item.id.id
+            );
+            assert!(stage.colleague(USER, &copy).await.contains("NoError"));
+        }
+    }
+    let mut seen = Vec::new();
+    let (first, _store) = elsewhere(&stage).await;
+    let (second, _other) = elsewhere(&stage).await;
+    for gateway in [&first, &second] {
+        let mut told = Vec::new();
+        for (id, count) in [(contacts(), 4), (tasks(), 2)] {
+            let heads = gateway.list(&id).await.unwrap();
+            assert_eq!(heads.len(), count);
+            for head in heads {
+                let body = text(gateway, &id, head.name.as_str()).await;
+                let uid = body.lines().find_map(|line| line.strip_prefix("UID:")).unwrap().to_owned();
+                told.push((uid, head.name.to_string(), head.etag));
+            }
+        }
+        let uids: std::collections::BTreeSet<&String> = told.iter().map(|(uid, ..)| uid).collect();
+        assert_eq!(uids.len(), 6, "{told:?}");
+        seen.push(told);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(text(&first, &contacts(), "one.vcf").await, card, "the original is what it was");
+    // The copy is changed by a client and is still no twin.
+    let (uid, name, _) =
+        seen[0].iter().find(|(uid, name, _)| uid.starts_with("ews-") && name.ends_with(".vcf")).unwrap();
+    let body = text(&first, &contacts(), name).await;
+    put(&first, &contacts(), name, &body.replace("FN:", "NICKNAME:Two\r\nFN:")).await.unwrap();
+    let (third, _third) = elsewhere(&stage).await;
+    assert!(text(&third, &contacts(), name).await.contains(&format!("UID:{uid}")));
+    assert!(text(&third, &contacts(), name).await.contains("NICKNAME:Two"));
+}

@@ -24,6 +24,8 @@ mod zone;
 
 pub use person::{address_of, render as person};
 
+use crate::ews::field;
+use crate::ews::types::write::Change;
 use crate::ews::types::{AttachmentKind, Item, ItemClass, Mailbox};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::object::Span;
@@ -204,6 +206,24 @@ pub fn render(context: &Context, item: &Item, related: &Related) -> Result<Rende
         ItemClass::Contact => Ok(contact::render(context, item, related.photo.as_deref())),
         ItemClass::DistributionList => Ok(group::render(context, item, &related.uids)),
     }
+}
+
+/// Renders an item that is a copy of another one: it has a UID and a name of its own, whatever was copied with it.
+pub fn render_copy(context: &Context, item: &Item, related: &Related) -> Result<Rendered, Error> {
+    let names = [
+        field::DAV_UID,
+        field::DAV_NAME,
+        field::DAV_BODY,
+        field::INTEGRATION_UID,
+        field::DAVMAIL_UID,
+        field::URL_COMP_NAME,
+    ];
+    let without: Vec<Change> = names.into_iter().map(|name| Change::extended(name, None)).collect();
+    let bare = Item::predicted(item.class, Some(item), item.id.clone(), &without);
+    let rendered = render(context, &bare, related)?;
+    // The same version of the same item with another text.
+    let etag = ETag(identity::hash(format!("copy {}", rendered.etag.0), 32));
+    Ok(Rendered { etag, ..rendered })
 }
 
 /// Names on an item that only the directory can turn into SMTP addresses: X.500 names of participants and

@@ -8,7 +8,7 @@ use crate::model::id::{
 };
 use crate::model::object::{Head, Object, Span};
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of the file: epoch, version, SyncState of the hierarchy.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -331,6 +331,53 @@ impl Mirror {
             note(value.value().0)?;
         }
         Ok(found)
+    }
+
+    /// Members of one UID, as they will be once what is staged is visible: only UIDs of what is staged.
+    pub fn twins(&self, id: &CollectionId, gone: &HashSet<UpstreamId>) -> Result<Vec<Vec<Entry>>, Error> {
+        let read = self.db.begin_read()?;
+        let (stage, uids) = (read.open_table(STAGE)?, read.open_table(UIDS)?);
+        let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
+        let mut staged: HashSet<UpstreamId> = HashSet::new();
+        let mut by_uid: BTreeMap<String, Vec<UpstreamId>> = BTreeMap::new();
+        for row in stage.range((id.as_str(), "")..)? {
+            let (key, value) = row?;
+            if key.value().0 != id.as_str() {
+                break;
+            }
+            let Entry { upstream, uid, .. } = Entry::unpack_head(value.value().0).ok_or_else(damaged)?;
+            staged.insert(upstream.clone());
+            if !gone.contains(&upstream) {
+                by_uid.entry(uid).or_default().push(upstream);
+            }
+        }
+        let mut all = Vec::new();
+        for (uid, items) in by_uid {
+            let mut twins = Vec::new();
+            for row in uids.range((id.as_str(), uid.as_str(), "")..)? {
+                let (key, _) = row?;
+                let (collection, found, name) = key.value();
+                if (collection, found) != (id.as_str(), uid.as_str()) {
+                    break;
+                }
+                let key = (collection, name);
+                let (Some(head), Some(body)) = (heads.get(key)?, bodies.get(key)?) else { continue };
+                let entry = Entry::unpack(head.value(), body.value()).ok_or_else(damaged)?;
+                if !staged.contains(&entry.upstream) && !gone.contains(&entry.upstream) {
+                    twins.push(entry);
+                }
+            }
+            if twins.len() + items.len() < 2 {
+                continue;
+            }
+            for item in items {
+                let Some(row) = stage.get((id.as_str(), item.0.as_str()))? else { continue };
+                let (head, body) = row.value();
+                twins.push(Entry::unpack(head, body).ok_or_else(damaged)?);
+            }
+            all.push(twins);
+        }
+        Ok(all)
     }
 
     /// What happened since a token; `None` asks for everything that lives. RFC 6578 3.5

@@ -406,6 +406,7 @@ impl Follower {
                 gone.insert(lost);
             }
         }
+        self.part_twins(folder, &gone).await?;
         let commit = Commit {
             gone: gone.into_iter().collect(),
             seen,

@@ -12,5 +12,6 @@ mod follower;
 mod hierarchy;
 mod record;
 pub mod source;
+mod twins;
 
 pub use follower::{Error, Follower, Links, Settings};
