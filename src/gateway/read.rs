@@ -10,7 +10,7 @@ use crate::model::object::{Head, Object};
 use crate::model::zone::Zone;
 use crate::query::filter::{Filter, TimeRange};
 use crate::query::shape::{CardVersion, Shape};
-use crate::query::{self};
+use crate::query::{self, Foreseen};
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -75,17 +75,21 @@ impl Mailbox {
         shape: &Shape,
         limit: Option<usize>,
     ) -> Result<Matches, Error> {
-        self.fresh_folder(id).await?;
+        let kind = self.fresh_folder(id).await?.collection.kind;
         let zone = self.floating_zone(query::zone(filter));
-        let candidates: Vec<ResourceName> = self
-            .listed(id)
-            .await?
-            .into_iter()
-            .filter(|listed| query::may_match(filter, &listed.span))
-            .map(|listed| listed.head.name)
-            .collect();
-        let mut members = Vec::new();
+        let (mut members, mut candidates) = (Vec::new(), Vec::new());
+        for Listed { head, span, .. } in self.listed(id).await? {
+            match query::foresee(filter, kind.component(), &span) {
+                Foreseen::Fails => {}
+                Foreseen::Matches if *shape == Shape::Nothing => members.push(Selected { head, body: None }),
+                Foreseen::Matches | Foreseen::Unknown => candidates.push(head.name),
+            }
+        }
+        let too_many = |members: &[Selected]| limit.is_some_and(|limit| members.len() > limit);
         for chunk in candidates.chunks(BATCH) {
+            if too_many(&members) {
+                break;
+            }
             let (key, names) = (id.clone(), chunk.to_vec());
             let (filter, shape, zone) = (filter.clone(), shape.clone(), zone.clone());
             // Parsing and matching are work for a thread that may block.
@@ -101,12 +105,10 @@ impl Mailbox {
                 })
                 .await?;
             members.extend(matched);
-            if let Some(limit) = limit.filter(|limit| members.len() > *limit) {
-                members.truncate(limit);
-                return Ok(Matches { members, truncated: true });
-            }
         }
-        Ok(Matches { members, truncated: false })
+        let truncated = too_many(&members);
+        members.truncate(limit.unwrap_or(usize::MAX));
+        Ok(Matches { members, truncated })
     }
 
     /// What changed since a token; `None` asks for everything. Fails with [`Error::ForgottenToken`].

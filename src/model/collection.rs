@@ -13,6 +13,17 @@ pub enum CollectionKind {
     AddressBook,
 }
 
+impl CollectionKind {
+    /// The component that its members are made of.
+    pub fn component(self) -> &'static str {
+        match self {
+            Self::Calendar => "VEVENT",
+            Self::Tasks => "VTODO",
+            Self::AddressBook => "VCARD",
+        }
+    }
+}
+
 /// What the signed-in user may do in a collection, as the upstream says. RFC 3744 5.4
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a right of its own")]

@@ -1,5 +1,6 @@
 //! Whether an object is what a filter asks for.
 
+use super::Foreseen;
 use super::filter::{
     AnyAll, CalendarFilter, CardFilter, CardPropFilter, CompFilter, CompTest, PropFilter, PropTest, TimeRange,
 };
@@ -33,12 +34,30 @@ pub fn calendar(filter: &CalendarFilter, object: &Component, zone: &Zone) -> boo
     }
 }
 
-/// Whether the span lets it be worth looking. Only the times of events bind: alarms ring elsewhere.
-pub fn may_match(filter: &CalendarFilter, span: &Span) -> bool {
-    let CompTest::Present { comps, .. } = &filter.root.test else { return true };
-    comps.iter().all(|comp| match &comp.test {
-        CompTest::Present { time_range: Some(range), .. } => span.may_overlap(range.start, range.end),
-        CompTest::Present { .. } | CompTest::Absent => true,
+/// What is known of an object that holds components of one name, before it is read. Only the times of events bind:
+/// alarms ring elsewhere.
+pub fn foresee(filter: &CalendarFilter, component: &str, span: &Span) -> Foreseen {
+    let CompTest::Present { time_range: None, props, comps } = &filter.root.test else {
+        return Foreseen::Unknown;
+    };
+    let known = if props.is_empty() { Foreseen::Matches } else { Foreseen::Unknown };
+    comps.iter().fold(known, |known, comp| {
+        let held = comp.name == component;
+        let of_this = match &comp.test {
+            _ if comp.name == "VTIMEZONE" => Foreseen::Unknown,
+            CompTest::Absent => return if held { Foreseen::Fails } else { known },
+            CompTest::Present { .. } if !held => Foreseen::Fails,
+            CompTest::Present { time_range: None, props, comps } if props.is_empty() && comps.is_empty() => {
+                Foreseen::Matches
+            }
+            CompTest::Present { time_range: Some(range), .. }
+                if !span.may_overlap(range.start, range.end) =>
+            {
+                Foreseen::Fails
+            }
+            CompTest::Present { .. } => Foreseen::Unknown,
+        };
+        known.max(of_this)
     })
 }
 

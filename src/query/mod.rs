@@ -34,11 +34,24 @@ pub fn matches(filter: &Filter, object: &Component, zone: &Zone) -> bool {
     }
 }
 
-/// Whether an object with this span may match: those for which this is false need not be parsed.
-pub fn may_match(filter: &Filter, span: &Span) -> bool {
+/// What the index alone says of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Foreseen {
+    /// It matches, whatever it holds.
+    Matches,
+    /// It has to be read.
+    Unknown,
+    /// It cannot match.
+    Fails,
+}
+
+/// What is known of an object that holds components of one name (`VEVENT`, `VTODO`, `VCARD`) and takes place in a
+/// span: only where the answer is [`Foreseen::Unknown`] need it be parsed.
+pub fn foresee(filter: &Filter, component: &str, span: &Span) -> Foreseen {
     match filter {
-        Filter::Calendar(filter) => matching::may_match(filter, span),
-        Filter::Card(_) => true,
+        Filter::Calendar(filter) => matching::foresee(filter, component, span),
+        Filter::Card(filter) if filter.props.is_empty() => Foreseen::Matches,
+        Filter::Card(_) => Foreseen::Unknown,
     }
 }
 

@@ -338,3 +338,33 @@ fn endless_series_far_from_their_start_are_answered_at_once() {
     assert!(in_range("VEVENT", &series, "2026-03-02T08:40:00Z", "2026-03-02T08:41:00Z"));
     assert!(begun.elapsed().as_secs() < 5);
 }
+
+#[test]
+fn the_index_answers_what_needs_no_reading() {
+    let span = Span { first: Some(at("2026-05-01T10:00:00Z")), last: Some(at("2026-05-01T11:00:00Z")) };
+    let of = |inner: CompFilter| foresee(&asks(inner), "VEVENT", &span);
+    let with = |start: &str, end: &str| of(comp("VEVENT", Some(range(start, end)), vec![], vec![]));
+    assert_eq!(of(comp("VEVENT", None, vec![], vec![])), Foreseen::Matches);
+    assert_eq!(of(comp("VTODO", None, vec![], vec![])), Foreseen::Fails);
+    assert_eq!(of(CompFilter { name: "VEVENT".into(), test: CompTest::Absent }), Foreseen::Fails);
+    assert_eq!(of(CompFilter { name: "VTODO".into(), test: CompTest::Absent }), Foreseen::Matches);
+    assert_eq!(of(comp("VEVENT", None, vec![prop("SUMMARY", None)], vec![])), Foreseen::Unknown);
+    assert_eq!(of(comp("VTIMEZONE", None, vec![], vec![])), Foreseen::Unknown);
+    assert_eq!(with("2026-05-01T10:30:00Z", ""), Foreseen::Unknown);
+    assert_eq!(with("2026-05-02T00:00:00Z", ""), Foreseen::Fails);
+    assert_eq!(with("", "2026-05-01T09:00:00Z"), Foreseen::Fails);
+    // Alarms ring away from their events.
+    let alarm = comp("VALARM", Some(range("2026-04-01T00:00:00Z", "2026-04-02T00:00:00Z")), vec![], vec![]);
+    assert_eq!(of(comp("VEVENT", None, vec![], vec![alarm])), Foreseen::Unknown);
+}
+
+#[test]
+fn letters_compare_in_every_script() {
+    let equal = |a: &str, b: &str| {
+        TextMatch { collation: Collation::UnicodeCasemap, kind: MatchKind::Equals, ..text(a, false) }
+            .matches(b)
+    };
+    assert!(equal("STRASSE", "straße") && equal("ΟΔΟΣ", "οδος") && equal("жУК", "Жук"));
+    assert!(!equal("u", "ü"));
+    assert!(!text("ÄPFEL", false).matches("äpfel"), "i;ascii-casemap folds only ASCII");
+}

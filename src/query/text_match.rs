@@ -8,7 +8,10 @@ impl Collation {
     fn fold(self, text: &str) -> String {
         match self {
             Self::AsciiCasemap => text.to_ascii_lowercase(),
-            Self::UnicodeCasemap => text.to_lowercase(),
+            // Both ways, so that ß is ss and every sigma is one.
+            Self::UnicodeCasemap => {
+                text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+            }
             Self::Octet => text.to_owned(),
         }
     }
