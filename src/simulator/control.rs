@@ -19,7 +19,8 @@ use super::world::Target;
 /// What the control interface understands.
 pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
   GET  /healthz           ok
-  GET  /stats             {"total": N, "operations": {"GetItem": N, …}} since the last reset
+  GET  /stats             {"total": N, "operations": {"GetItem": N, …}, "received": octets, "sent": octets}
+                          since the last reset; octets of the messages before compression
   POST /stats/reset       counts from zero
   POST /latency           {"ms": 25}: each EWS request takes that much longer
   POST /faults            [{"kind": "busy", "operation": "GetItem", "times": 2, "after": 0, "wait": 1.5}, …]
@@ -50,7 +51,8 @@ pub fn router(server: Arc<Server>) -> Router {
 async fn stats(State(server): State<Arc<Server>>) -> Json<Value> {
     let counts = server.counts();
     let total: u64 = counts.values().sum();
-    Json(json!({"total": total, "operations": counts}))
+    let (received, sent) = server.octets();
+    Json(json!({"total": total, "operations": counts, "received": received, "sent": sent}))
 }
 
 async fn reset(State(server): State<Arc<Server>>) -> Json<Value> {

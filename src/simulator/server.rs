@@ -104,6 +104,8 @@ pub struct Server {
     latency_ms: AtomicU64,
     record: Option<PathBuf>,
     recorded: AtomicU64,
+    received: AtomicU64,
+    sent: AtomicU64,
     /// Who is let in.
     pub door: Door,
 }
@@ -124,9 +126,16 @@ impl Server {
         lock(&self.counts).clone()
     }
 
+    /// Octets of all messages since the last reset, before compression: received and sent.
+    pub fn octets(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.sent.load(Ordering::Relaxed))
+    }
+
     /// Counts from zero.
     pub fn reset_counts(&self) {
         lock(&self.counts).clear();
+        self.received.store(0, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
         self.door.reset();
     }
 
@@ -164,6 +173,8 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         latency_ms: AtomicU64::new(0),
         record: settings.record.clone(),
         recorded: AtomicU64::new(0),
+        received: AtomicU64::new(0),
+        sent: AtomicU64::new(0),
         door: Door::new(settings.sign_in.clone(), settings.lockout),
     });
     let exchange = TcpListener::bind(settings.exchange_listen).await?;
@@ -296,6 +307,8 @@ fn respond(
         Ok(answer) => {
             let octets = soap::answer(&answer);
             server.record(operation, request, &octets);
+            server.received.fetch_add(request.len() as u64, Ordering::Relaxed);
+            server.sent.fetch_add(octets.len() as u64, Ordering::Relaxed);
             document(StatusCode::OK, octets)
         }
         Err(fault) => {

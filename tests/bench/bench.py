@@ -201,8 +201,8 @@ class Python:
                        "--storage-filesystem-folder", self.folder, "--logging-level", "error"]
             self.calendar = f"/{USER}/calendar/"
         else:
-            command = [str(binaries / "xandikos"), "serve", "-d", self.folder, "--defaults", "--listen-address", "127.0.0.1",
-                       "--port", str(port), "--current-user-principal", "/user"]
+            command = [str(binaries / "xandikos"), "-d", self.folder, "--defaults", "--no-detect-systemd",
+                       "--listen-address", "127.0.0.1", "--port", str(port), "--current-user-principal", "/user/"]
             self.calendar = "/user/calendars/calendar/"
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.url = f"http://127.0.0.1:{port}"
