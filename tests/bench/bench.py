@@ -6,6 +6,7 @@
 import argparse
 import base64
 import http.client
+import math
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 from programs import Control, Program, Serve  # noqa: E402
 
 USER, PASSWORD = "demo@example.com", "demo"
-DAV, CALDAV = "DAV:", "urn:ietf:params:xml:ns:caldav"
+DAV, CALDAV, CARDDAV = "DAV:", "urn:ietf:params:xml:ns:caldav", "urn:ietf:params:xml:ns:carddav"
 
 
 class Client:
@@ -55,6 +57,11 @@ def multiget(hrefs):
             + "".join(f"<D:href>{href}</D:href>" for href in hrefs) + "</C:calendar-multiget>")
 
 
+def cards(hrefs):
+    return (f'<C:addressbook-multiget xmlns:D="{DAV}" xmlns:C="{CARDDAV}"><D:prop><D:getetag/><C:address-data/></D:prop>'
+            + "".join(f"<D:href>{href}</D:href>" for href in hrefs) + "</C:addressbook-multiget>")
+
+
 def month(start, end):
     return (f'<C:calendar-query xmlns:D="{DAV}" xmlns:C="{CALDAV}"><D:prop><D:getetag/><C:calendar-data/></D:prop>'
             '<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
@@ -78,11 +85,12 @@ def timed(operation, times):
 
 
 def resources(pid):
-    """CPU seconds and peak resident MB of a process."""
+    """CPU seconds, resident MB now and at most, of a process."""
     ticks = os.sysconf("SC_CLK_TCK")
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return (int(fields[11]) + int(fields[12])) / ticks, int(peak[1]) / 1024
+    now, peak = (int(re.search(name + r":\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+                 for name in ("VmRSS", "VmHWM"))
+    return (int(fields[11]) + int(fields[12])) / ticks, now, peak
 
 
 def free_port():
@@ -106,8 +114,8 @@ def answers(url):
 class Exdav:
     name = "exdav"
 
-    def __init__(self, program, exchange):
-        self.serve = Serve(program, exchange)
+    def __init__(self, program, exchange, **settings):
+        self.serve = Serve(program, exchange, **settings)
         self.process = None
 
     def start(self):
@@ -122,6 +130,12 @@ class Exdav:
         text = self.client.ask("PROPFIND", principal, propfind('C:calendar-home-set xmlns:C="%s"' % CALDAV)).decode()
         home = re.search(r"calendar-home-set[^>]*>\s*<[^>]*href>([^<]+)", text)[1]
         self.calendar = home.rstrip("/") + "/calendar/"
+
+    def address_book(self):
+        text = self.client.ask("PROPFIND", "/", propfind("D:current-user-principal")).decode()
+        principal = re.search(r"current-user-principal>\s*<[^>]*href>([^<]+)", text)[1]
+        text = self.client.ask("PROPFIND", principal, propfind('C:addressbook-home-set xmlns:C="%s"' % CARDDAV)).decode()
+        return re.search(r"addressbook-home-set[^>]*>\s*<[^>]*href>([^<]+)", text)[1].rstrip("/") + "/contacts/"
 
     def stop(self):
         self.serve.running.stop()
@@ -223,98 +237,271 @@ class Python:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Table:
-    """work → subject → figure."""
+class Results:
+    """Row → subject → figures of every run."""
 
-    def __init__(self, title, unit):
-        self.title, self.unit, self.rows = title, unit, {}
+    def __init__(self, latency):
+        self.latency, self.rows = latency, {}
 
-    def put(self, work, subject, value):
-        self.rows.setdefault(work, {})[subject] = value
+    def put(self, work, subject, milliseconds, calls=None, octets=None, answer=None):
+        self.rows.setdefault(work, {}).setdefault(subject, []).append((milliseconds, calls, octets, answer))
 
-    def show(self):
+    def median(self, work, subject, which=0):
+        values = [v[which] for v in self.rows.get(work, {}).get(subject, []) if v[which] is not None]
+        return statistics.median(values) if values else None
+
+    def show(self, title):
         subjects = list(dict.fromkeys(s for row in self.rows.values() for s in row))
-        print(f"\n## {self.title} ({self.unit})\n")
         others = [s for s in subjects if s != "exdav"]
-        print("| work | " + " | ".join(subjects) + "".join(f" | {o} ÷ exdav" for o in others) + " |")
-        print("|---" * (1 + len(subjects) + len(others)) + "|")
-        for work, row in self.rows.items():
-            cells = [f"{row[s]:,.2f}" if s in row else "–" for s in subjects]
-            base = row.get("exdav")
-            ratios = [f"{row[o] / base:,.1f}×" if o in row and base else "–" for o in others]
-            print(f"| {work} | " + " | ".join(cells + ratios) + " |")
+        with_calls = any(v[1] is not None for row in self.rows.values() for runs in row.values() for v in runs)
+        head = ["work"] + [f"{s} ms" for s in subjects] + [f"{o} ÷ exdav" for o in others]
+        if with_calls:
+            head += [f"{s} EWS calls / KB" for s in subjects]
+        print(f"\n## {title}\n\n| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
+        for work in self.rows:
+            times = {s: self.median(work, s) for s in subjects}
+            cells = ["–" if times[s] is None else f"{times[s]:,.2f}" for s in subjects]
+            cells += [f"{times[o] / times['exdav']:,.1f}×" if times[o] and times.get("exdav") else "–" for o in others]
+            if with_calls:
+                for subject in subjects:
+                    calls, octets = self.median(work, subject, 1), self.median(work, subject, 2)
+                    cells.append("–" if calls is None else f"{calls:,.4g} / {octets / 1000:,.4g}")
+            print(f"| {work} | " + " | ".join(cells) + " |", flush=True)
 
 
-def upstream(program, tools, sizes, latency, short):
+class Exchange:
+    """The simulated Exchange with its counters."""
+
+    def __init__(self, program, latency, events, contacts=50, mailboxes=1):
+        self.running = Program(program, "simulate", "--exchange-listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0",
+                               "--events", str(events), "--contacts", str(contacts), "--mailboxes", str(mailboxes))
+        self.url, self.control = self.running.urls["exchange"], Control(self.running.urls["control"])
+        self.control.ask("POST", "/latency", {"ms": latency})
+
+    def measured(self, results, subject, work, operation, repeat=1):
+        self.control.reset()
+        median, worst, value = timed(operation, repeat)
+        stats = self.control.ask("GET", "/stats")
+        size = len(value) if isinstance(value, bytes) else None
+        results.put(work, subject.name, median, stats["total"] / repeat, (stats["received"] + stats["sent"]) / repeat, size)
+        if repeat >= 100:
+            results.put(f"{work}, 99th percentile", subject.name, worst)
+        return value
+
+    def stop(self):
+        self.running.stop()
+
+
+def single(uid, title):
+    return (f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//bench//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n"
+            f"DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\nSUMMARY:{title}\r\n"
+            "END:VEVENT\r\nEND:VCALENDAR\r\n")
+
+
+def colleague(exchange, number):
+    """Somebody else makes an event in the calendar."""
+    space = "http://schemas.microsoft.com/exchange/services/2006/"
+    body = (f'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:t="{space}types" xmlns:m="{space}messages">'
+            '<s:Header><t:RequestServerVersion Version="Exchange2013_SP1"/></s:Header><s:Body>'
+            '<m:CreateItem SendMeetingInvitations="SendToNone"><m:Items><t:CalendarItem>'
+            f"<t:Subject>change {number}</t:Subject><t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End>"
+            "</t:CalendarItem></m:Items></m:CreateItem></s:Body></s:Envelope>")
+    token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    request = urllib.request.Request(exchange.url, body.encode(), {
+        "Content-Type": "text/xml; charset=utf-8", "Authorization": f"Basic {token}"})
+    urllib.request.urlopen(request, timeout=60).read()
+
+
+def sync(token):
+    return (f'<D:sync-collection xmlns:D="{DAV}"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>'
+            "<D:prop><D:getetag/></D:prop></D:sync-collection>")
+
+
+def month_query(subject):
+    return subject.client.ask("REPORT", subject.calendar, month("20261201T000000Z", "20270101T000000Z"), "1")
+
+
+def poll(subject):
+    return subject.client.ask("PROPFIND", subject.calendar, propfind("CS:getctag"))
+
+
+def fetch(subject, hrefs):
+    return [subject.client.ask("REPORT", subject.calendar, multiget(hrefs[i:i + 100]), "1") for i in range(0, len(hrefs), 100)]
+
+
+def at_once(number, operation):
+    threads = [threading.Thread(target=operation) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def first_sync(exchange, results, subject, size, resources_of):
+    """Start, discovery, listing and all bodies, as a new client does it."""
+    start = time.perf_counter()
+    subject.start()
+    answers(subject.url)
+    results.put("start to first answer", subject.name, (time.perf_counter() - start) * 1000)
+    resources_of("idle", subject)
+    exchange.measured(results, subject, "sign-in and discovery", subject.locate)
+
+    def everything():
+        listing = subject.client.ask("PROPFIND", subject.calendar, propfind("D:getetag"), "1")
+        subject.hrefs = members(listing, subject.calendar)
+        fetch(subject, subject.hrefs)
+    exchange.measured(results, subject, f"first sync of {size:,} events", everything)
+    resources_of(f"after {size:,} events", subject)
+
+
+def work(exchange, results, subject, short):
+    """What clients do all day."""
+    rounds = 100 if short else 500
+    slow = subject.name != "exdav"
+    exchange.measured(results, subject, "unchanged poll", lambda: poll(subject), 20 if slow else rounds)
+    second = type(subject.client)(subject.url)
+    exchange.measured(results, subject, "a second client lists", lambda: second.ask(
+        "PROPFIND", subject.calendar, propfind("D:getetag"), "1"))
+    exchange.measured(results, subject, "multiget of 100", lambda: fetch(subject, subject.hrefs[:100]), 1 if slow else 5)
+    exchange.measured(results, subject, "query of a month", lambda: month_query(subject), 1 if slow else 5)
+    exchange.measured(results, subject, "50 clients poll at once", lambda: at_once(
+        50, lambda: Client(subject.url).ask("PROPFIND", subject.calendar, propfind("CS:getctag"))))
+    path = f"{subject.calendar}bench-{subject.name}.ics"
+    uid = f"bench-{subject.name}"
+    exchange.measured(results, subject, "create", lambda: subject.client.ask(
+        "PUT", path, single(uid, "one"), Content_Type="text/calendar", If_None_Match="*"))
+    exchange.measured(results, subject, "update", lambda: subject.client.ask(
+        "PUT", path, single(uid, "two"), Content_Type="text/calendar"))
+    exchange.measured(results, subject, "delete", lambda: subject.client.ask("DELETE", path))
+
+
+def upstream(program, latency, size, short):
     """exdav and DavMail before the same simulated Exchange."""
-    del tools
-    times, calls = Table(f"before an Exchange that answers after {latency} ms", "ms, median"), Table("EWS calls", "requests")
-    peak, processor = Table("peak memory", "MB"), Table("CPU for all of it", "s")
-    for size in sizes:
-        exchange = Program(program, "simulate", "--exchange-listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0",
-                           "--events", str(size), "--mailboxes", "1")
-        control = Control(exchange.urls["control"])
-        control.ask("POST", "/latency", {"ms": latency})
-        subjects = [Exdav(program, exchange.urls["exchange"])]
-        if size <= 1000:
-            subjects.append(DavMail(exchange.urls["exchange"]))
+    results, memory, processor = Results(latency), {}, {}
+    exchange = Exchange(program, latency, size)
 
-        def measure(subject, work, operation, repeat=1):
-            control.reset()
-            median, worst, value = timed(operation, repeat)
-            times.put(f"{work} ({size:,} events)", subject.name, median)
-            if repeat > 20:
-                times.put(f"{work}, 99th percentile ({size:,} events)", subject.name, worst)
-            calls.put(f"{work} ({size:,} events)", subject.name, sum(control.calls().values()) / repeat)
-            return value
+    def resources_of(when, subject):
+        spent, now, peak = resources(subject.process.pid)
+        memory.setdefault(when, {})[subject.name] = (now, peak)
+        processor[subject.name] = spent
 
+    subjects = [Exdav(program, exchange.url), DavMail(exchange.url)]
+    for subject in subjects:
+        first_sync(exchange, results, subject, size, resources_of)
+    for _ in range(1 if short else 3):  # in turn
         for subject in subjects:
-            start = time.perf_counter()
-            subject.start()
-            answers(subject.url)
-            times.put(f"start to first answer ({size:,} events)", subject.name, (time.perf_counter() - start) * 1000)
-            peak.put(f"idle ({size:,} events)", subject.name, resources(subject.process.pid)[1])
-            measure(subject, "sign-in and discovery", subject.locate)
-            listing = measure(subject, "first listing with ETags",
-                              lambda s=subject: s.client.ask("PROPFIND", s.calendar, propfind("D:getetag"), "1"))
-            subject.hrefs = [h for h in members(listing, subject.calendar)]
-            batches = [subject.hrefs[i:i + 100] for i in range(0, len(subject.hrefs), 100)]
-            measure(subject, "fetching all, 100 hrefs a multiget",
-                    lambda s=subject, b=batches: [s.client.ask("REPORT", s.calendar, multiget(h), "1") for h in b])
-        rounds = 20 if short else 100
-        for subject in subjects:
-            measure(subject, "unchanged poll",
-                    lambda s=subject: s.client.ask("PROPFIND", s.calendar, propfind("CS:getctag")), rounds)
-            measure(subject, "multiget of 100",
-                    lambda s=subject: s.client.ask("REPORT", s.calendar, multiget(s.hrefs[:100]), "1"), 3)
-            measure(subject, "query of a month", lambda s=subject: s.client.ask(
-                "REPORT", s.calendar, month("20261101T000000Z", "20261201T000000Z"), "1"), 3)
+            work(exchange, results, subject, short)
+    for subject in subjects:
+        resources_of("after all", subject)
+        subject.stop()
+    # What one change costs is asked without a freshness window: each look is a look at Exchange.
+    now = Exdav(program, exchange.url, sync__freshness="0s")
+    now.start()
+    now.locate()
+    poll(now)
+    token = re.search(rb"sync-token>([^<]+)<", now.client.ask("PROPFIND", now.calendar, propfind("D:sync-token")))[1].decode()
+    colleague(exchange, 1)
+    answer = exchange.measured(results, now, "poll with one change", lambda: now.client.ask("REPORT", now.calendar, sync(token), "1"))
+    now.stop()
+    mail = DavMail(exchange.url)
+    mail.start()
+    mail.locate()
+    poll(mail)
+    colleague(exchange, 2)
+    listing = exchange.measured(results, mail, "poll with one change", lambda: mail.client.ask(
+        "PROPFIND", mail.calendar, propfind("D:getetag"), "1"))
+    mail.stop()
+    exchange.stop()
+    results.show(f"{size:,} events before an Exchange that answers after {latency} ms")
+    print(f"\nOne change: exdav answers {len(answer):,} octets, DavMail {len(listing):,}.")
+    names = [s.name for s in subjects]
+    print("\n| memory, MB (peak) | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|")
+    for when, row in memory.items():
+        print(f"| {when} | " + " | ".join(f"{row[n][0]:.1f} ({row[n][1]:.1f})" if n in row else "–" for n in names) + " |")
+    print("| CPU seconds for all of it | " + " | ".join(f"{processor[n]:.2f}" for n in names) + " |", flush=True)
 
-            def fifty(s=subject):
-                def poll():
-                    Client(s.url).ask("PROPFIND", s.calendar, propfind("CS:getctag"))
-                threads = [threading.Thread(target=poll) for _ in range(50)]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
-            measure(subject, "50 clients poll at once", fifty)
-        for subject in subjects:
-            spent, memory = resources(subject.process.pid)
-            processor.put(f"{size:,} events", subject.name, spent)
-            peak.put(f"after all ({size:,} events)", subject.name, memory)
-            subject.stop()
+
+def alone(program, short):
+    """What only exdav is asked, since the others would take hours."""
+    latency = 20
+    results, memory = Results(latency), {}
+    events, contacts = (500, 200) if short else (10_000, 2_000)
+    exchange = Exchange(program, latency, events, contacts)
+    subject = Exdav(program, exchange.url)
+
+    def resources_of(when, subject):
+        memory[when] = resources(subject.process.pid)
+    first_sync(exchange, results, subject, events, resources_of)
+    books = subject.address_book()
+
+    def people():
+        listing = subject.client.ask("PROPFIND", books, propfind("D:getetag"), "1")
+        hrefs = members(listing, books)
+        for start in range(0, len(hrefs), 100):
+            subject.client.ask("REPORT", books, cards(hrefs[start:start + 100]), "1")
+    exchange.measured(results, subject, f"first sync of {contacts:,} contacts", people)
+    exchange.measured(results, subject, "multiget of 1,000", lambda: subject.client.ask(
+        "REPORT", subject.calendar, multiget(subject.hrefs[:1000]), "1"), 5)
+    exchange.measured(results, subject, f"query of a month in {events:,} events", lambda: month_query(subject), 5)
+    home = subject.calendar.rsplit("/", 2)[0] + "/"
+    for number in range(20):
+        subject.client.ask("MKCALENDAR", f"{home}bench-{number}/", "")
+    subject.client.ask("PROPFIND", home, propfind("CS:getctag"), "1")
+    exchange.measured(results, subject, "poll of a home with 20 calendars", lambda: subject.client.ask(
+        "PROPFIND", home, propfind("CS:getctag"), "1"), 20)
+    resources_of("after all", subject)
+    subject.stop()
+
+    def signing_in():
+        at_once(8, lambda: Client(fresh.url).ask("PROPFIND", "/", propfind("D:current-user-principal")))
+    fresh = Exdav(program, exchange.url)
+    fresh.start()
+    exchange.measured(results, fresh, "sign-in of 8 clients at once", signing_in)
+    fresh.stop()
+    exchange.stop()
+    results.show(f"exdav alone, {latency} ms")
+    print("\n| memory | MB now | peak |\n|---|---|---|")
+    for when, (_, now, peak) in memory.items():
+        print(f"| {when} | {now:.1f} | {peak:.1f} |", flush=True)
+
+
+def growth(program, short):
+    """The same at 1×, 4× and 16× the size; the exponent says how the time grows with the mailbox."""
+    base = 100 if short else 1_250
+    times, found = {}, []
+    for factor in (1, 4, 16):
+        results, exchange = Results(0), Exchange(program, 0, base * factor)
+        subject = Exdav(program, exchange.url, sync__freshness="0s")
+        subject.start()
+        subject.locate()
+        listing = subject.client.ask("PROPFIND", subject.calendar, propfind("D:getetag"), "1")
+        exchange.measured(results, subject, "unchanged poll", lambda: poll(subject), 100)
+        for number in range(5):
+            token = re.search(rb"sync-token>([^<]+)<", subject.client.ask(
+                "PROPFIND", subject.calendar, propfind("D:sync-token")))[1].decode()
+            colleague(exchange, number)
+            exchange.measured(results, subject, "poll with one change", lambda t=token: subject.client.ask(
+                "REPORT", subject.calendar, sync(t), "1"))
+        answer = exchange.measured(results, subject, "query of a month", lambda: month_query(subject), 5)
+        exchange.measured(results, subject, "listing with ETags", lambda: subject.client.ask(
+            "PROPFIND", subject.calendar, propfind("D:getetag"), "1"), 5)
+        found.append((len(members(listing, subject.calendar)), len(members(answer, subject.calendar))))
+        for work in results.rows:
+            if "percentile" not in work:
+                times.setdefault(work, []).append((results.median(work, "exdav"), results.median(work, "exdav", 1)))
+        subject.stop()
         exchange.stop()
-    for table in (times, calls, peak, processor):
-        table.show()
+    print("\n## growth, every look a look at Exchange, 0 ms\n\n| work | " + " | ".join(
+        f"{all_:,} events ({in_month:,} in the month)" for all_, in_month in found) + " | exponent |\n|---|---|---|---|---|")
+    for work, row in times.items():
+        exponent = math.log(row[-1][0] / row[0][0]) / math.log(16)
+        print(f"| {work} | " + " | ".join(f"{ms:.2f} ms, {calls:g} calls" for ms, calls in row) + f" | {exponent:.2f} |", flush=True)
 
 
 def serving(program, tools, size, short):
     """exdav's warm mirror beside servers that hold the same objects on their own disk."""
-    table = Table(f"pure serving, {size:,} events, warm", "ms, median")
-    exchange = Program(program, "simulate", "--exchange-listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0",
-                       "--events", str(size), "--mailboxes", "1")
-    gateway = Exdav(program, exchange.urls["exchange"])
+    exchange = Exchange(program, 0, size)
+    gateway = Exdav(program, exchange.url)
     gateway.start()
     gateway.locate()
     gateway.hrefs = members(gateway.client.ask("PROPFIND", gateway.calendar, propfind("D:getetag"), "1"), gateway.calendar)
@@ -326,27 +513,24 @@ def serving(program, tools, size, short):
         other.locate()
         other.hrefs = [f"{other.calendar}{n}.ics" for n in range(len(objects))]
         subjects.append(other)
-    rounds = 3 if short else 9
-    sync = (f'<D:sync-collection xmlns:D="{DAV}"><D:sync-token/><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop>'
-            "</D:sync-collection>")
-    spent = {}
-    for _ in range(rounds):
-        for subject in subjects:
-            for work, operation in (
+    results = Results(0)
+    for _ in range(2 if short else 7):
+        for subject in subjects:  # in turn
+            for what, operation in (
+                    ("unchanged poll", lambda s=subject: poll(s)),
                     ("multiget of 100", lambda s=subject: s.client.ask("REPORT", s.calendar, multiget(s.hrefs[:100]), "1")),
                     ("multiget of 1,000", lambda s=subject: s.client.ask("REPORT", s.calendar, multiget(s.hrefs[:1000]), "1")),
-                    ("query of a month", lambda s=subject: s.client.ask(
-                        "REPORT", s.calendar, month("20261101T000000Z", "20261201T000000Z"), "1")),
-                    ("sync-collection from nothing", lambda s=subject: s.client.ask("REPORT", s.calendar, sync, "1")),
+                    ("query of a month", lambda s=subject: month_query(s)),
+                    ("sync-collection from nothing", lambda s=subject: s.client.ask("REPORT", s.calendar, sync(""), "1")),
                     ("PROPFIND with ETags", lambda s=subject: s.client.ask("PROPFIND", s.calendar, propfind("D:getetag"), "1")),
                     ("GET of one", lambda s=subject: s.client.ask("GET", s.hrefs[0]))):
-                spent.setdefault((work, subject.name), []).append(timed(operation, 1)[0])
-    for (work, name), values in spent.items():
-        table.put(work, name, statistics.median(values))
+                results.put(what, subject.name, timed(operation, 1)[0])
     for subject in subjects:
+        spent, now, peak = resources(subject.process.pid)
+        print(f"{subject.name}: {spent:.2f} CPU seconds, {now:.1f} MB, at most {peak:.1f} MB")
         subject.stop()
     exchange.stop()
-    table.show()
+    results.show(f"pure serving, {size:,} events, warm")
 
 
 def main():
@@ -354,10 +538,19 @@ def main():
     parser.add_argument("--exdav", required=True)
     parser.add_argument("--tools", required=True)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--only", choices=["upstream", "alone", "growth", "serving"])
     arguments = parser.parse_args()
-    print(f"exdav is {os.path.getsize(arguments.exdav) / 1e6:.1f} MB")
-    upstream(arguments.exdav, arguments.tools, [200] if arguments.short else [1000, 10_000], 20, arguments.short)
-    serving(arguments.exdav, arguments.tools, 200 if arguments.short else 1000, arguments.short)
+    program, short = arguments.exdav, arguments.short
+    parts = {
+        "upstream": lambda: [upstream(program, latency, 100 if short else 1_000, short) for latency in ([20] if short else [0, 20])],
+        "alone": lambda: alone(program, short),
+        "growth": lambda: growth(program, short),
+        "serving": lambda: serving(program, arguments.tools, 100 if short else 1_000, short),
+    }
+    for name, part in parts.items():
+        if arguments.only in (None, name):
+            part()
+    print(f"\nexdav is one file of {os.path.getsize(program) / 1e6:.1f} MB.")
 
 
 if __name__ == "__main__":
