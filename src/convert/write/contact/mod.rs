@@ -56,7 +56,8 @@ pub fn plan(
         Component::parse(&body?).ok()
     });
     let mut text = card.clone();
-    let photo = photo::take(&mut text)?;
+    // A list has no picture in Exchange: it stays in the text.
+    let photo = if is_group { None } else { photo::take(&mut text)? };
     let known = current.and_then(|current| current.related.photo.clone());
     let is_same_photo = photo.as_ref().map(|photo| photo.content.as_slice()) == known.as_deref();
     let old_photo = current.and_then(|current| projected::photo(current.item));
