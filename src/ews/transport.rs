@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
 use reqwest::StatusCode;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, USER_AGENT,
 };
 use std::io::Read as _;
 use std::time::Duration;
@@ -185,9 +185,10 @@ impl Exchange {
         if let Some(scheme) = self.schemes().learned() {
             return Ok(scheme);
         }
-        let request = self.http().post(self.endpoint().clone());
-        let answer =
-            request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("").send().await.map_err(lost)?;
+        // IIS answers 411 to a POST that does not say that it is empty.
+        let request = self.http().post(self.endpoint().clone()).header(CONTENT_LENGTH, 0);
+        let request = request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("");
+        let answer = request.header(USER_AGENT, &self.settings().user_agent).send().await.map_err(lost)?;
         match answer.status() {
             StatusCode::UNAUTHORIZED => {
                 let scheme = Scheme::best(answer.headers()).ok_or(Error::NoScheme)?;

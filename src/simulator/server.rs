@@ -223,7 +223,9 @@ async fn ews(
 ) -> Response {
     if uri.path().to_ascii_lowercase().contains("/oauth2/") {
         let text = String::from_utf8_lossy(&body);
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        // HTTP/2 has the host in the request's target. RFC 9113 8.3.1
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = named.or(uri.authority().map(|authority| authority.as_str())).unwrap_or_default();
         let scheme = if connection.certificate.is_some() { "https" } else { "http" };
         let host = format!("{scheme}://{host}");
         let world = server.world();

@@ -2,6 +2,7 @@
 """caldav_session.py GATEWAY EWS USER PASSWORD
 python-caldav: discovery, searches with and without expansion, sync tokens."""
 import datetime as dt
+import os
 import sys
 
 import caldav
@@ -12,7 +13,8 @@ check = Checks()
 UTC = dt.timezone.utc
 now = dt.datetime.now(UTC)
 
-with caldav.DAVClient(url=gateway, username=user, password=password) as client:
+with caldav.DAVClient(url=gateway, username=user, password=password,
+                      ssl_verify_cert=os.environ.get("EXDAV_CA", True)) as client:
     principal = check("principal", client.principal)
     calendars = check("calendars", principal.calendars) or []
     check("every calendar has a name", lambda: all(c.get_display_name() for c in calendars))

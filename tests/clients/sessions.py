@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from modes import CA, MODES, Deployment
 from programs import Control, Program
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +32,7 @@ class Demo(Program):
         super().__init__(program, "demo", "--listen", "127.0.0.1:0", "--exchange-listen", "127.0.0.1:0",
                          "--control-listen", "127.0.0.1:0", "--store", self.store, "--record", record, *options)
         self.control = Control(self.urls["control"])
+        self.output = "".join(self.log)
 
     def stop(self):
         code = super().stop()
@@ -45,6 +47,7 @@ class Tools:
         "exchangelib": ["exchangelib==5.6.0"],
         "caldav": ["caldav==3.6.0", "icalendar"],
         "vdirsyncer": ["vdirsyncer==0.21.0"],
+        "ntlm": ["pyspnego==0.12.4", "requests-ntlm==1.3.0", "requests==2.32.5"],
         "readers": ["vdirsyncer==0.21.0", "khard==0.22.0", "khal==0.14.1", "todoman==4.7.0"],
     }
 
@@ -78,22 +81,34 @@ SESSIONS = {
     "davmail": ("davmail_session.py", None, ["E", USER, PASSWORD]),
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
     "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),
+    "ntlm": ("ntlm_session.py", "ntlm", [USER, PASSWORD]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),
     "reference": ("reference_session.py", None, ["G", USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),
 }
 
 
+# The same clients once more for each way of signing in to Exchange, over TLS on both sides: `write@ntlm`.
+IN_EACH_MODE = ["curl", "python-caldav", "vdirsyncer", "write"]
+ALL = [*SESSIONS, *(f"{name}@{mode}" for mode in MODES for name in IN_EACH_MODE)]
+
+
 def run_session(name, program, tools, record):
+    name, _, mode = name.partition("@")
     script, environment, arguments = SESSIONS[name]
     python = "/usr/bin/python3" if environment == "system" else tools.python(environment)
-    demo = Demo(program, record)
+    if mode:
+        demo = Deployment(program, record, mode, USER)
+        more = {"EXDAV_CA": CA, "CURL_CA_BUNDLE": CA, "REQUESTS_CA_BUNDLE": CA, "SSL_CERT_FILE": CA, **demo.colleague}
+        arguments = [demo.password if argument == PASSWORD else argument for argument in arguments]
+    else:
+        demo, more = Demo(program, record), {}
     try:
         known = {"G": demo.urls["gateway"], "E": demo.urls["exchange"], "C": demo.urls["control"]}
-        env = dict(os.environ, EXDAV_SHARED=str(SHARED), EXDAV_DEMO_OUTPUT="".join(demo.log),
+        env = dict(os.environ, EXDAV_SHARED=str(SHARED), EXDAV_DEMO_OUTPUT=demo.output,
                    EXDAV_PROGRAM=os.path.abspath(program), EXDAV_CALDAV_PYTHON=tools.python("caldav"),
                    EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"),
-                   EXDAV_REFERENCE_CACHE=str(tools.folder / "reference"))
+                   EXDAV_REFERENCE_CACHE=str(tools.folder / "reference"), **more)
         demo.control.reset()
         done = subprocess.run([python, str(HERE / script), *[known.get(a, a) for a in arguments]], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
@@ -138,7 +153,7 @@ def main():
     parser.add_argument("--tools", default="target/test-tools")
     parser.add_argument("--validate", metavar="DIR", help="only validate the messages recorded there")
     parser.add_argument("--keep-record", help="folder for the recorded messages; default: a temporary one")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SESSIONS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     arguments = parser.parse_args()
     if arguments.validate:
         outcome = validate(arguments.validate)
@@ -152,7 +167,7 @@ def main():
     tools = Tools(arguments.tools)
     record = arguments.keep_record or tempfile.mkdtemp(prefix="exdav-record-")
     rows, total = [], [0, 0]
-    for name in arguments.names or SESSIONS:
+    for name in arguments.names or ALL:
         print(f"\n== client session: {name}", flush=True)
         folder = os.path.join(record, name)
         os.makedirs(folder, exist_ok=True)
@@ -176,7 +191,7 @@ def main():
     print("\n== client sessions")
     for name, passed, failed, operations in rows:
         listed = ", ".join(f"{k} {v}" for k, v in sorted(operations.items()))
-        print(f"{name:14} {passed:4} passed {failed:3} failed   EWS calls: {listed or 'none'}")
+        print(f"{name:31} {passed:4} passed {failed:3} failed   EWS calls: {listed or 'none'}")
     print(f"\n{total[0]} passed, {total[1]} failed")
     return 1 if total[1] else 0
 

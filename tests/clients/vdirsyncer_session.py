@@ -12,6 +12,7 @@ from checks import Checks, Gateway
 
 url, user, password = sys.argv[1:4]
 check, gateway = Checks(), Gateway(url, user, password)
+verify = f'verify = "{os.environ["EXDAV_CA"]}"' if "EXDAV_CA" in os.environ else ""
 program = str(Path(sys.executable).parent / "vdirsyncer")
 calendar_home, card_home = gateway.homes()
 
@@ -36,6 +37,7 @@ type = "{storage}"
 url = "{url}/"
 username = "{user}"
 password = "{password}"
+{verify}
 """)
 
         def vdirsyncer(*arguments):

@@ -21,9 +21,13 @@ COLLEAGUE = r'''
 import json, sys
 from exchangelib import Account, Configuration, Credentials, DELEGATE
 from exchangelib.items import SEND_TO_NONE
+import os
 ews, user, password, action, folder, subject = sys.argv[1:7]
-account = Account(user, credentials=Credentials(user, password), access_type=DELEGATE, autodiscover=False,
-                  config=Configuration(service_endpoint=ews, credentials=Credentials(user, password), auth_type="basic"))
+auth = os.environ.get("EXDAV_COLLEAGUE_AUTH", "basic")
+password = os.environ.get("EXDAV_COLLEAGUE_PASSWORD", password)
+user_name = "EXAMPLE\\" + user.split("@")[0] if auth == "NTLM" else user
+account = Account(user, credentials=Credentials(user_name, password), access_type=DELEGATE, autodiscover=False,
+                  config=Configuration(service_endpoint=ews, credentials=Credentials(user_name, password), auth_type=auth))
 folder = {"calendar": account.calendar, "tasks": account.tasks, "contacts": account.contacts}[folder]
 items = [i for i in folder.all() if str(getattr(i, "subject", None) or getattr(i, "display_name", None)) == subject]
 if action == "rename":
