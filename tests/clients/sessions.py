@@ -82,6 +82,7 @@ SESSIONS = {
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
     "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),
     "ntlm": ("ntlm_session.py", "ntlm", [USER, PASSWORD]),
+    "login": ("login_session.py", None, [USER]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),
     "reference": ("reference_session.py", None, ["G", USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),
