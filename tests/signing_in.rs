@@ -460,7 +460,7 @@ async fn a_wrong_password_of_the_service_account_is_nobody_elses_fault_and_locks
         let password = book.add_password(name, "one").unwrap();
         for _ in 0..3 {
             let error = gateway.sign_in(name, &password).await.err().unwrap();
-            assert!(matches!(error, exdav::gateway::Error::Unavailable { .. }), "{error}");
+            assert!(matches!(error, exdav::gateway::Error::Barred(_)), "{error}");
         }
     }
     assert_eq!(refused(&stage).await, serde_json::json!({SERVICE: 1}));

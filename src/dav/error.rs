@@ -49,6 +49,9 @@ pub(super) enum Error {
     ClientGone,
 }
 
+/// When to come back if an administrator must act first, in seconds.
+const BARRED: u64 = 300;
+
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
@@ -62,7 +65,9 @@ impl Error {
                 gateway::Error::Refused(_) => StatusCode::FORBIDDEN,
                 gateway::Error::Exists => Precondition::MustBeNew.row().1,
                 gateway::Error::Full => Precondition::Quota.row().1,
-                gateway::Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+                gateway::Error::Unavailable { .. } | gateway::Error::Barred(_) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 gateway::Error::Internal(..) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Refused(precondition, _) => precondition.row().1,
@@ -172,6 +177,7 @@ impl IntoResponse for Error {
             Self::Gateway(gateway::Error::Unavailable { retry_after, .. }) => {
                 set(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
             }
+            Self::Gateway(gateway::Error::Barred(_)) => set(RETRY_AFTER, HeaderValue::from(BARRED)),
             Self::NotAllowed(kinds) => set(ALLOW, methods::allow(*kinds)),
             _ => {}
         }

@@ -41,6 +41,9 @@ pub enum Error {
         /// What happened, without secrets.
         reason: String,
     },
+    /// The upstream no longer takes what exdav keeps for this account: a person must act, and nothing is shown till then.
+    #[error("exdav cannot sign in to Exchange for this account at the moment; its log says why")]
+    Barred(String),
     /// A fault of ours or an answer that nobody can make sense of. The source is for the log.
     #[error("exdav failed: {0}")]
     Internal(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),

@@ -10,9 +10,6 @@ use std::time::Duration;
 /// When to come back if the upstream does not say.
 const LATER: Duration = Duration::from_secs(30);
 
-/// When to come back if a person must act first.
-const MUCH_LATER: Duration = Duration::from_secs(300);
-
 impl From<sync::Error> for Error {
     fn from(error: sync::Error) -> Self {
         match error {
@@ -36,7 +33,7 @@ impl From<ews::Error> for Error {
             | ews::Error::Scheme(_)
             | ews::Error::NoScheme => {
                 tracing::error!("{reason}");
-                Error::Unavailable { retry_after: MUCH_LATER, reason }
+                Error::Barred(reason)
             }
             ews::Error::Busy { back_off } => {
                 Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }

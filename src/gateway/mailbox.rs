@@ -82,7 +82,7 @@ impl Mailbox {
 
     /// The next sign-in asks Exchange when it no longer takes the password: it must not see it again and again.
     pub(super) fn note(&self, error: Error) -> Error {
-        if matches!(error, Error::SignIn) {
+        if matches!(error, Error::SignIn | Error::Barred(_)) {
             self.0.refused.store(true, Ordering::Relaxed);
         }
         error

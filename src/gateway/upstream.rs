@@ -57,7 +57,7 @@ impl Upstreams {
         let missing = |what: &str| {
             let reason = format!("the account {name} cannot reach its mailbox: {what}");
             tracing::error!("{reason}");
-            Error::Unavailable { retry_after: std::time::Duration::from_secs(300), reason }
+            Error::Barred(reason)
         };
         match upstream {
             Upstream::Service => {

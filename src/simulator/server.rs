@@ -225,7 +225,7 @@ async fn ews(
         let text = String::from_utf8_lossy(&body);
         // HTTP/2 has the host in the request's target. RFC 9113 8.3.1
         let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = named.or(uri.authority().map(|authority| authority.as_str())).unwrap_or_default();
+        let host = named.or(uri.authority().map(axum::http::uri::Authority::as_str)).unwrap_or_default();
         let scheme = if connection.certificate.is_some() { "https" } else { "http" };
         let host = format!("{scheme}://{host}");
         let world = server.world();

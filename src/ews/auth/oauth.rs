@@ -302,9 +302,12 @@ impl Tokens {
     /// A good token, but not the one that Exchange has just refused. Those who come together ask the provider once.
     pub(in crate::ews) async fn bearer(&self, refused: Option<&str>) -> Result<Arc<str>, Error> {
         let mut state = self.state.lock().await;
+        if refused.is_some_and(|refused| state.access.as_ref().is_some_and(|(token, _)| **token == *refused))
+        {
+            state.access = None;
+        }
         if let Some((token, until)) = &state.access
             && Instant::now() < *until
-            && refused != Some(token)
         {
             return Ok(Arc::clone(token));
         }
