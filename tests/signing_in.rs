@@ -362,7 +362,7 @@ async fn a_person_signs_in_with_a_device_code_and_stays_signed_in() {
                 "{error}"
             );
         }
-        assert_eq!(cost(&stage).await[0], 3, "{authority}");
+        assert_eq!(cost(&stage).await[0], 1, "{authority}");
     }
 }
 
