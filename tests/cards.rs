@@ -560,3 +560,38 @@ async fn a_copy_that_outlook_makes_is_an_object_of_its_own_on_every_gateway() {
     assert!(text(&third, &contacts(), name).await.contains(&format!("UID:{uid}")));
     assert!(text(&third, &contacts(), name).await.contains("NICKNAME:Two"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contacts_with_photos_and_groups_move_and_are_copied_between_address_books() {
+    use exdav::gateway::write::{Overwrite, Relocation};
+    let (stage, mailbox) = stage().await;
+    let Some(photo) = case("c04-photo-v3", "input.vcf") else { return };
+    let suppliers = mailbox.collections().await.unwrap();
+    let suppliers = suppliers.into_iter().find(|book| book.display_name == "Suppliers").unwrap().id;
+    put(&mailbox, &contacts(), "photo.vcf", &photo).await.unwrap();
+    put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
+    let relocate = async |how, from: (&CollectionId, &str), to: (&CollectionId, &str)| {
+        let (old, new) = (from.1.parse().unwrap(), to.1.parse().unwrap());
+        let conditions = Conditions::default();
+        mailbox.relocate(how, (from.0, &old), (to.0, &new), Overwrite::Forbidden, &conditions).await
+    };
+    for (name, card) in [("photo.vcf", photo.as_str()), ("g.vcf", GROUP)] {
+        let twin = relocate(Relocation::Copy, (&contacts(), name), (&contacts(), "twin.vcf")).await;
+        assert!(
+            matches!(twin, Err(Error::Refused(refusal)) if matches!(refusal.reason, Reason::UidConflict(_)))
+        );
+        relocate(Relocation::Copy, (&contacts(), name), (&suppliers, name)).await.unwrap();
+        relocate(Relocation::Move, (&suppliers, name), (&suppliers, "moved.vcf")).await.unwrap();
+        let (other, _store) = elsewhere(&stage).await;
+        for gateway in [&mailbox, &other] {
+            assert_eq!(text(gateway, &suppliers, "moved.vcf").await, card);
+            assert_eq!(text(gateway, &contacts(), name).await, card);
+        }
+        let told = exdav::gateway::write::Others::Told;
+        let moved = "moved.vcf".parse().unwrap();
+        mailbox.delete(&suppliers, &moved, &Conditions::default(), told).await.unwrap();
+        relocate(Relocation::Move, (&contacts(), name), (&suppliers, name)).await.unwrap();
+        assert_eq!(text(&mailbox, &suppliers, name).await, card);
+        assert!(mailbox.get(&contacts(), &name.parse().unwrap()).await.unwrap().is_none());
+    }
+}

@@ -7,7 +7,7 @@ use super::resource::{Resource, Tokens};
 use super::{condition, error::Error, privilege, report};
 use crate::gateway::Principal;
 use crate::model::collection::{Collection, CollectionKind};
-use crate::model::object::Head;
+use crate::model::object::{Head, MOST_PHOTO};
 use crate::xml::{Element, Name};
 use std::borrow::Cow;
 
@@ -139,6 +139,7 @@ static PROPERTIES: &[LiveProperty] = &[
         media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "3.0"), media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "4.0")]))),
     row(&carddav::SUPPORTED_COLLATION_SET, K::BOOKS, No, |_| Some(collations(&carddav::SUPPORTED_COLLATION))),
     row(&carddav::MAX_RESOURCE_SIZE, K::BOOK, No, |s| Some(Value::Text(s.max_resource_size.to_string().into()))),
+    row(&carddav::MAX_IMAGE_SIZE, K::BOOK, No, |_| Some(Value::Text(MOST_PHOTO.to_string().into()))),
     // Seen: Apple's programs, and all others since
     row(&calendarserver::EMAIL_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Elements(emails(s)))),
     row(&apple::CALENDAR_COLOR, K::CALENDARS, No, |s| text(s.collection()?.color.as_ref())),

@@ -14,6 +14,8 @@ pub(in crate::dav) static ADDRESS_DATA_TYPE: Name = name("address-data-type");
 pub(in crate::dav) static ADDRESSBOOK: Name = name("addressbook");
 pub(in crate::dav) static ADDRESSBOOK_DESCRIPTION: Name = name("addressbook-description");
 pub(in crate::dav) static ADDRESSBOOK_HOME_SET: Name = name("addressbook-home-set");
+// Seen: Apple's Contacts
+pub(in crate::dav) static MAX_IMAGE_SIZE: Name = name("max-image-size");
 pub(in crate::dav) static MAX_RESOURCE_SIZE: Name = name("max-resource-size");
 pub(in crate::dav) static SUPPORTED_ADDRESS_DATA: Name = name("supported-address-data");
 pub(in crate::dav) static SUPPORTED_COLLATION: Name = name("supported-collation");

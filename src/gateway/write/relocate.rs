@@ -1,16 +1,16 @@
 //! Moving and copying objects between collections.
 
 use super::{Conditions, Written};
+use crate::convert::write::class_of;
 use crate::ews::field;
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{ItemClass, ItemId};
 use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Entry;
-use crate::model::collection::{Collection, CollectionKind};
+use crate::model::collection::Collection;
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::refusal::{Reason, Refusal};
-use crate::text::Component;
 
 /// Whether the object leaves its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Mailbox {
 
         let item = ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() };
         let item = if is_rename { item } else { self.take_over(how, &item, from.0, &target).await? };
-        let class = class(source.kind, &entry.body);
+        let class = class_of(source.kind, &entry.body);
         let renamed = self.rename(&entry, item.clone(), to.1, class).await;
         let replaced = match (&renamed, &there) {
             (Ok(()), Some(old)) => self.throw_away(old).await,
@@ -160,19 +160,6 @@ impl Mailbox {
         match outcome.into_iter().next() {
             Some(Err(error)) if !error.is("ErrorItemNotFound") => Err(error.into()),
             _ => Ok(()),
-        }
-    }
-}
-
-/// The class of the item behind a member.
-fn class(kind: CollectionKind, body: &[u8]) -> ItemClass {
-    match kind {
-        CollectionKind::Calendar => ItemClass::CalendarItem,
-        CollectionKind::Tasks => ItemClass::Task,
-        CollectionKind::AddressBook => {
-            let card = Component::parse(body).ok();
-            let kind = card.and_then(|card| Some(card.value("X-ADDRESSBOOKSERVER-KIND")?.to_lowercase()));
-            if kind.as_deref() == Some("group") { ItemClass::DistributionList } else { ItemClass::Contact }
         }
     }
 }

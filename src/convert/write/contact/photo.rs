@@ -2,6 +2,7 @@
 
 use super::super::Attached;
 use crate::convert::card::media_type;
+use crate::model::object::MOST_PHOTO;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
 use base64::Engine as _;
@@ -9,8 +10,6 @@ use base64::engine::general_purpose::STANDARD;
 
 /// Stands for the octets of a photo, which hang on the item.
 pub const PHOTO_PLACE: &str = "X-EWS-ATT";
-/// The largest photo: it is fetched whole with every look at its contact.
-pub const MOST_OCTETS: usize = 5 << 20;
 
 /// Takes the octets of a photo out of a card; links to pictures elsewhere stay.
 pub fn take(card: &mut Component) -> Result<Option<Attached>, Refusal> {
@@ -27,8 +26,8 @@ pub fn take(card: &mut Component) -> Result<Option<Attached>, Refusal> {
     else {
         return Ok(None);
     };
-    if content.len() > MOST_OCTETS {
-        let text = format!("a photo has at most {} MB: send a smaller one", MOST_OCTETS >> 20);
+    if content.len() > MOST_PHOTO {
+        let text = format!("a photo has at most {} MB: send a smaller one", MOST_PHOTO >> 20);
         return Err(Refusal::of_part(Reason::TooLarge, "PHOTO", text));
     }
     PHOTO_PLACE.clone_into(&mut line.value);
