@@ -124,3 +124,103 @@ async fn a_password_that_exchange_no_longer_takes_is_not_shown_to_it_again_and_a
     }
     assert!(stage.total().await <= 2, "{:?}", stage.calls().await);
 }
+
+/// Every method at every kind of place, asked by everybody but its owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_method_at_no_place_answers_anybody_but_its_owner() {
+    let (stage, client) = stage().await;
+    stage.make_event(USER, "a secret of the first").await;
+    let calendar = calendar();
+    let text = |uid: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\n\
+             DTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\nSUMMARY:theirs\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let own = format!("{calendar}own.ics");
+    client.ask("PUT", &own, &[("Content-Type", "text/calendar")], &text("own")).await.expect(201);
+    let before = client.ask("GET", &own, &[], "").await.expect(200);
+    let tags = |answer: &http::Answer| {
+        let mut tags: Vec<_> = answer.responses().iter().map(|r| (r.href.clone(), r.text("getetag"))).collect();
+        tags.sort();
+        tags
+    };
+    let listed = tags(&client.propfind(&calendar, "1", "<D:getetag/>").await);
+    let segment = exdav::model::id::login_segment(USER);
+    let places = [
+        dav::path::calendar_home(USER),
+        dav::path::address_book_home(USER),
+        calendar.clone(),
+        dav::path::default_address_book(USER),
+        format!("{}tasks/", dav::path::calendar_home(USER)),
+        format!("{}inbox/", dav::path::calendar_home(USER)),
+        format!("{}outbox/", dav::path::calendar_home(USER)),
+        own.clone(),
+        format!("{calendar}new.ics"),
+        format!("{}new/", dav::path::calendar_home(USER)),
+        format!("/dav/principals/{segment}/"),
+        format!("/dav/directory/{segment}/"),
+        format!("/dav/people/{segment}/demo2~40example.com/"),
+        format!("/dav/att/{segment}/calendar/own.ics/x"),
+    ];
+    let sync = "<D:sync-collection xmlns:D='DAV:'><D:sync-token/><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>";
+    let methods: [(&str, &str); 14] = [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("PROPFIND", ""),
+        ("PROPPATCH", "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>taken</D:displayname></D:prop></D:set></D:propertyupdate>"),
+        ("REPORT", sync),
+        ("PUT", "body"),
+        ("POST", "body"),
+        ("DELETE", ""),
+        ("MOVE", ""),
+        ("COPY", ""),
+        ("MKCALENDAR", ""),
+        ("MKCOL", ""),
+        ("LOCK", ""),
+        ("ACL", ""),
+    ];
+    let body = text("intruder");
+    let target = format!("{}taken.ics", dav::path::default_calendar(OTHER));
+    let strangers = [
+        ("nobody", String::new(), 401),
+        ("a wrong password", basic(USER, "wrong"), 401),
+        ("an unknown user", basic("nobody@example.com", PASSWORD), 401),
+        ("another user", basic(OTHER, PASSWORD), 404),
+    ];
+    let mut asked = 0;
+    for (who, authorization, status) in &strangers {
+        for place in &places {
+            for (method, content) in methods {
+                let content = if content == "body" { &body } else { content };
+                let headers = [
+                    ("Authorization", authorization.as_str()),
+                    ("Depth", "1"),
+                    ("Content-Type", if content.starts_with('<') { "application/xml" } else { "text/calendar" }),
+                    ("Destination", target.as_str()),
+                ];
+                // To a place that is nobody's the same is said, so that nobody learns which places there are.
+                let nowhere = place.replace(&segment, "nowhere~40example.com");
+                let answer = client.ask(method, place, &headers, content).await;
+                let other = client.ask(method, &nowhere, &headers, content).await;
+                assert_eq!(answer.status, *status, "{who}: {method} {place}: {}", String::from_utf8_lossy(&answer.body));
+                assert_eq!((answer.status, &answer.body), (other.status, &other.body), "{who}: {method} {place}");
+                assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "{who}: {method} {place}");
+                asked += 1;
+            }
+        }
+    }
+    assert_eq!(asked, strangers.len() * places.len() * methods.len());
+    // One's own object cannot be sent into another's calendar, nor another's taken out of it.
+    for method in ["MOVE", "COPY"] {
+        let there = client.ask(method, &own, &[("Destination", &target)], "").await;
+        assert!((400..500).contains(&there.status), "{method}: {}", there.status);
+    }
+    let after = client.ask("GET", &own, &[], "").await.expect(200);
+    assert_eq!((before.header("etag"), &before.body), (after.header("etag"), &after.body));
+    assert_eq!(listed, tags(&client.propfind(&calendar, "1", "<D:getetag/>").await), "nothing has been changed");
+    let theirs = [("Authorization", basic(OTHER, PASSWORD))];
+    let theirs = [(theirs[0].0, theirs[0].1.as_str())];
+    let export = client.ask("GET", &dav::path::default_calendar(OTHER), &theirs, "").await.expect(200);
+    assert!(!export.text().contains("UID:own") && !export.text().contains("UID:intruder"));
+}

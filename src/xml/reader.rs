@@ -211,6 +211,11 @@ impl<'a> Reader<'a> {
             Err(_) if self.policy.repair => String::new(),
             Err(prefix) => return Err(Error::Prefix(prefix)),
         };
+        // The resolver gives the octets of the declaration, which is an attribute like others. Namespaces in XML 1.0 2.2
+        let namespace = match namespace.find(|c: char| !c.is_ascii_graphic() || matches!(c, '&' | '<')) {
+            Some(_) => self.attribute_value(&namespace)?,
+            None => namespace,
+        };
         if !is_ncname(local) {
             return Err(Error::Name(local.chars().take(40).collect()));
         }
@@ -407,5 +412,13 @@ mod tests {
         assert_eq!(reader.next(wanted).unwrap().unwrap().attribute("n"), Some("1"));
         assert_eq!(reader.next(wanted).unwrap().unwrap().attribute("n"), Some("2"));
         assert_eq!(reader.next(wanted).unwrap(), None);
+    }
+
+    #[test]
+    fn references_in_a_namespace_are_resolved() {
+        let text = "<p:a xmlns:p='urn:a&amp;b'/>";
+        let element = Reader::strict(text).document().unwrap();
+        assert!(element.is(&Name::new("urn:a&b", "a")));
+        assert!(Reader::strict("<a xmlns='urn:<b'/>").document().is_err());
     }
 }
