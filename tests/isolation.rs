@@ -141,7 +141,8 @@ async fn no_method_at_no_place_answers_anybody_but_its_owner() {
     client.ask("PUT", &own, &[("Content-Type", "text/calendar")], &text("own")).await.expect(201);
     let before = client.ask("GET", &own, &[], "").await.expect(200);
     let tags = |answer: &http::Answer| {
-        let mut tags: Vec<_> = answer.responses().iter().map(|r| (r.href.clone(), r.text("getetag"))).collect();
+        let mut tags: Vec<_> =
+            answer.responses().iter().map(|r| (r.href.clone(), r.text("getetag"))).collect();
         tags.sort();
         tags
     };
@@ -168,7 +169,10 @@ async fn no_method_at_no_place_answers_anybody_but_its_owner() {
         ("GET", ""),
         ("HEAD", ""),
         ("PROPFIND", ""),
-        ("PROPPATCH", "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>taken</D:displayname></D:prop></D:set></D:propertyupdate>"),
+        (
+            "PROPPATCH",
+            "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>taken</D:displayname></D:prop></D:set></D:propertyupdate>",
+        ),
         ("REPORT", sync),
         ("PUT", "body"),
         ("POST", "body"),
@@ -196,15 +200,27 @@ async fn no_method_at_no_place_answers_anybody_but_its_owner() {
                 let headers = [
                     ("Authorization", authorization.as_str()),
                     ("Depth", "1"),
-                    ("Content-Type", if content.starts_with('<') { "application/xml" } else { "text/calendar" }),
+                    (
+                        "Content-Type",
+                        if content.starts_with('<') { "application/xml" } else { "text/calendar" },
+                    ),
                     ("Destination", target.as_str()),
                 ];
                 // To a place that is nobody's the same is said, so that nobody learns which places there are.
                 let nowhere = place.replace(&segment, "nowhere~40example.com");
                 let answer = client.ask(method, place, &headers, content).await;
                 let other = client.ask(method, &nowhere, &headers, content).await;
-                assert_eq!(answer.status, *status, "{who}: {method} {place}: {}", String::from_utf8_lossy(&answer.body));
-                assert_eq!((answer.status, &answer.body), (other.status, &other.body), "{who}: {method} {place}");
+                assert_eq!(
+                    answer.status,
+                    *status,
+                    "{who}: {method} {place}: {}",
+                    String::from_utf8_lossy(&answer.body)
+                );
+                assert_eq!(
+                    (answer.status, &answer.body),
+                    (other.status, &other.body),
+                    "{who}: {method} {place}"
+                );
                 assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "{who}: {method} {place}");
                 asked += 1;
             }
@@ -218,7 +234,11 @@ async fn no_method_at_no_place_answers_anybody_but_its_owner() {
     }
     let after = client.ask("GET", &own, &[], "").await.expect(200);
     assert_eq!((before.header("etag"), &before.body), (after.header("etag"), &after.body));
-    assert_eq!(listed, tags(&client.propfind(&calendar, "1", "<D:getetag/>").await), "nothing has been changed");
+    assert_eq!(
+        listed,
+        tags(&client.propfind(&calendar, "1", "<D:getetag/>").await),
+        "nothing has been changed"
+    );
     let theirs = [("Authorization", basic(OTHER, PASSWORD))];
     let theirs = [(theirs[0].0, theirs[0].1.as_str())];
     let export = client.ask("GET", &dav::path::default_calendar(OTHER), &theirs, "").await.expect(200);

@@ -170,9 +170,12 @@ impl<'t> Members<'t> {
         .transpose()
     }
 
-    /// Forgets the older half of the names that are gone when there are more than `most` of them.
-    pub(super) fn prune(&mut self, folder: &mut Folder, most: u64) -> Result<(), Error> {
-        if folder.revision.saturating_sub(folder.floor) <= most {
+    /// Forgets the older half of the names that are gone when there are more than `most` of them, about. `before` is
+    /// the revision at which the transaction began: counting them walks through the log, so it is done once in a
+    /// while, not at every change of a large collection.
+    pub(super) fn prune(&mut self, folder: &mut Folder, before: u64, most: u64) -> Result<(), Error> {
+        let step = (most / 4).max(1);
+        if folder.revision.saturating_sub(folder.floor) <= most || folder.revision / step == before / step {
             return Ok(());
         }
         let id = self.id.clone();

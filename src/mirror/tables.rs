@@ -294,9 +294,28 @@ impl Mirror {
         Ok(found)
     }
 
-    /// Item → version of everything visible and staged: what need not be fetched again.
-    pub fn versions(&self, id: &CollectionId) -> Result<HashMap<UpstreamId, UpstreamVersion>, Error> {
-        self.by_item(id, |entry| entry.version)
+    /// The versions of those of these items that are visible or staged: what need not be fetched again.
+    pub fn versions(
+        &self,
+        id: &CollectionId,
+        items: &[UpstreamId],
+    ) -> Result<HashMap<UpstreamId, UpstreamVersion>, Error> {
+        let read = self.db.begin_read()?;
+        let (names, heads, stage) =
+            (read.open_table(NAMES)?, read.open_table(HEADS)?, read.open_table(STAGE)?);
+        let mut found = HashMap::new();
+        for item in items {
+            let key = (id.as_str(), item.0.as_str());
+            let version = |head: &[u8]| Ok(Entry::unpack_head(head).ok_or_else(damaged)?.version);
+            if let Some(row) = stage.get(key)? {
+                found.insert(item.clone(), version(row.value().0)?);
+            } else if let Some(name) = names.get(key)?
+                && let Some(head) = heads.get((id.as_str(), name.value()))?
+            {
+                found.insert(item.clone(), version(head.value())?);
+            }
+        }
+        Ok::<_, Error>(found)
     }
 
     /// Item → UID of everything visible and staged.

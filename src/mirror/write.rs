@@ -96,6 +96,7 @@ impl Mirror {
         let Some(mut folder) = folder_of(&write, id)? else { return Ok(()) };
         let Commit { gone, seen, only, sync_state, stamp } = commit;
         let recorded = self.recorded(id);
+        let before = folder.revision;
         let mut agrees = true;
         {
             let mut members = Members::open(&write, id)?;
@@ -120,7 +121,7 @@ impl Mirror {
                     members.put(&mut folder, &entry)?;
                 }
             }
-            members.prune(&mut folder, self.most_gone)?;
+            members.prune(&mut folder, before, self.most_gone)?;
         }
         if agrees {
             folder.sync_state.clone_from(sync_state);
