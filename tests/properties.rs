@@ -4,6 +4,7 @@
 //! `EXDAV_PROPERTY_SECONDS` says how long each may take, `EXDAV_PROPERTY_SEED` which inputs it gets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, reason = "what was tried is told")]
 
 #[path = "../fuzz/src/lib.rs"]
 mod properties;
@@ -178,9 +179,12 @@ fn hold(name: &str, property: fn(&[u8]), seeds: &[Vec<u8>]) {
             None => changed(&mut Draw(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1), seeds),
         };
         let start = Instant::now();
-        if catch_unwind(AssertUnwindSafe(|| property(&input))).is_err() {
-            panic!("{name} does not hold for input {seed}:\n{}", String::from_utf8_lossy(&input));
-        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| property(&input)));
+        assert!(
+            outcome.is_ok(),
+            "{name} does not hold for input {seed}:\n{}",
+            String::from_utf8_lossy(&input)
+        );
         longest = longest.max(start.elapsed());
         tried += 1;
     }

@@ -306,7 +306,7 @@ impl Mirror {
         let mut found = HashMap::new();
         for item in items {
             let key = (id.as_str(), item.0.as_str());
-            let version = |head: &[u8]| Ok(Entry::unpack_head(head).ok_or_else(damaged)?.version);
+            let version = |head: &[u8]| Ok::<_, Error>(Entry::unpack_head(head).ok_or_else(damaged)?.version);
             if let Some(row) = stage.get(key)? {
                 found.insert(item.clone(), version(row.value().0)?);
             } else if let Some(name) = names.get(key)?
@@ -315,7 +315,7 @@ impl Mirror {
                 found.insert(item.clone(), version(head.value())?);
             }
         }
-        Ok::<_, Error>(found)
+        Ok(found)
     }
 
     /// Item → UID of everything visible and staged.
