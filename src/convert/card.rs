@@ -2,9 +2,9 @@
 
 use super::kept::Kept;
 use super::write::line::says_the_same;
-use super::{Context, Rendered, identity};
+use super::{Context, Rendered, identity, version};
 use crate::ews::field;
-use crate::ews::types::Item;
+use crate::ews::types::{Item, ItemClass};
 use crate::model::object::Span;
 use crate::text::{Component, Line};
 use base64::Engine as _;
@@ -109,13 +109,27 @@ pub(super) fn render(
         let is_v4 = text.value("VERSION").map(str::trim) == Some("4.0");
         let (same, other) = if is_v4 { (&v4, &mut v3) } else { (&v3, &mut v4) };
         let changed = kept.changed(sums);
-        let merged = if changed.is_empty() {
-            octets
+        let (text, octets) = if changed.is_empty() {
+            (text, octets)
         } else {
-            Bytes::from(merge(&text, same, (groups, held), &changed).write())
+            let merged = merge(&text, same, (groups, held), &changed);
+            let octets = Bytes::from(merged.write());
+            (merged, octets)
         };
-        carry_over(&text, (groups, held), other);
-        own = Some((is_v4, merged));
+        if item.class == ItemClass::DistributionList {
+            // Only Exchange knows the addresses of members that are named by UID.
+            carry_over(&text, (groups, held), other);
+        } else {
+            let mut told = version::to(if is_v4 { Version::V3 } else { Version::V4 }, &text);
+            // RFC 2426 3.1.2, RFC 6350 6.2.1: what must be there is.
+            for name in ["UID", "FN", "N"] {
+                if let (None, Some(line)) = (told.line(name), other.line(name)) {
+                    told.push(line.clone());
+                }
+            }
+            *other = told;
+        }
+        own = Some((is_v4, octets));
     }
     let (mut body, mut vcard4) = (Bytes::from(v3.write()), Bytes::from(v4.write()));
     match own {

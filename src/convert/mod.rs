@@ -18,6 +18,7 @@ mod kept;
 mod person;
 mod recurrence;
 mod task;
+mod version;
 mod vtimezone;
 pub mod write;
 mod zone;
