@@ -5,6 +5,7 @@ use crate::convert;
 use crate::convert::HtmlForm;
 use crate::ews;
 use crate::ews::auth::{Choice, Scheme};
+use crate::ews::network::Tls;
 use crate::gateway;
 use crate::mirror;
 use crate::server;
@@ -90,6 +91,7 @@ const HTML: [(&str, HtmlForm); 4] = [
     ("styled-description", HtmlForm::StyledDescription),
     ("none", HtmlForm::None),
 ];
+const TLS: [(&str, Tls); 2] = [("1.2", Tls::V1_2), ("1.3", Tls::V1_3)];
 const SWITCH: [(&str, bool); 2] = [("true", true), ("false", false)];
 const SCHEMES: [(&str, Choice); 4] = [
     ("auto", Choice::Auto),
@@ -209,6 +211,50 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             doc: "PEM file with authorities that may vouch for Exchange, beside those that the system trusts.",
             set: |config, text| {
                 config.ews.network.authorities = vec![PathBuf::from(text)];
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "pin",
+            form: "64 hexadecimal digits",
+            default: None,
+            example: "\"9f86d0…\"",
+            doc: "SHA-256 of Exchange's certificate: this one is accepted, whoever signed it, and no other.",
+            set: |config, text| {
+                let digits: String = text.chars().filter(|c| *c != ':').collect();
+                let octets = (0..32).map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok());
+                let octets: Option<Vec<u8>> = octets.collect();
+                let pin = octets.filter(|_| digits.len() == 64).and_then(|octets| octets.try_into().ok());
+                config.ews.network.pin =
+                    Some(pin.ok_or_else(|| value::expected("64 hexadecimal digits", text))?);
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "tls",
+            form: "`1.2` or `1.3`",
+            default: Some("\"1.2\""),
+            example: "\"1.3\"",
+            doc: "The oldest version of TLS that is spoken with Exchange.",
+            set: |config, text| value::choice(&TLS, text).map(|oldest| config.ews.network.oldest = oldest),
+        },
+        Key {
+            table: "exchange",
+            name: "proxy",
+            form: "an http or socks5 URL",
+            default: None,
+            example: "\"http://proxy.example.com:3128\"",
+            doc: "The proxy to Exchange and to the identity provider, with `user:password@` if it asks for them.",
+            set: |config, text| {
+                if !["http://", "socks5://", "socks5h://"].iter().any(|scheme| text.starts_with(scheme)) {
+                    return Err(value::expected(
+                        "a URL such as `http://proxy.example.com:3128`",
+                        "something else",
+                    ));
+                }
+                text.clone_into(&mut config.ews.network.proxy);
                 Ok(())
             },
         },

@@ -100,7 +100,7 @@ impl Exchange {
         let endpoint =
             Url::parse(&settings.url).map_err(|e| Error::Settings(format!("`{}`: {e}", settings.url)))?;
         let network = Network::new(&settings.network, settings.connect_timeout)?;
-        let http = network.pooled().build().map_err(|e| Error::Settings(e.to_string()))?;
+        let http = network.pooled()?.build().map_err(|e| Error::Settings(e.to_string()))?;
         let provider = Provider::new(http.clone(), &settings.oauth, &endpoint).map(Arc::new);
         Ok(Self(Arc::new(Upstream {
             http,

@@ -36,6 +36,9 @@ pub enum Error {
         /// How long it asks to be left alone.
         back_off: Option<Duration>,
     },
+    /// The server's certificate is not trusted: nothing was sent.
+    #[error("Exchange's certificate is not trusted: {0}; see exchange.ca and exchange.pin")]
+    Certificate(String),
     /// No connection: nothing was sent.
     #[error("Exchange cannot be reached: {0}")]
     Unreachable(String),
@@ -81,6 +84,7 @@ impl Error {
             | Self::NoScheme
             | Self::Consent(_)
             | Self::Settings(_)
+            | Self::Certificate(_)
             | Self::Forbidden
             | Self::Answer(_) => false,
         }

@@ -7,6 +7,7 @@ use super::auth::pinned::{Answered, Post};
 use super::auth::{self, Choice, Scheme, Secret};
 use super::client::{Exchange, Session};
 use super::error::Error;
+use super::network::unreachable;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
 use reqwest::StatusCode;
@@ -218,12 +219,9 @@ fn late() -> Error {
 }
 
 pub(super) fn lost(error: reqwest::Error) -> Error {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+    let (is_connect, error) = (error.is_connect(), error.without_url());
+    match unreachable(&error) {
+        Error::Unreachable(text) if !is_connect => Error::Lost(text),
+        other => other,
     }
-    if error.is_connect() { Error::Unreachable(text) } else { Error::Lost(text) }
 }

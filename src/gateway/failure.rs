@@ -35,6 +35,7 @@ impl From<ews::Error> for Error {
                 tracing::error!("{reason}");
                 Error::Barred(reason)
             }
+            ews::Error::Certificate(_) => Error::Unavailable { retry_after: LATER, reason },
             ews::Error::Busy { back_off } => {
                 Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }
             }
