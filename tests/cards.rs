@@ -595,3 +595,29 @@ async fn contacts_with_photos_and_groups_move_and_are_copied_between_address_boo
         assert!(mailbox.get(&contacts(), &name.parse().unwrap()).await.unwrap().is_none());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_comes_before_its_members_gets_them_when_they_are_there() {
+    let (stage, mailbox) = stage().await;
+    let group = GROUP
+        .replace("mailto:colleague3@example.com", "urn:uuid:late-one")
+        .replace("mailto:guest@example.net", "urn:uuid:late-two");
+    put(&mailbox, &contacts(), "g.vcf", &group).await.unwrap();
+    let members = async || of_class(items(&stage, "contacts").await, ItemClass::DistributionList).members();
+    assert_eq!(members().await.len(), 0);
+    for name in ["late-one", "late-two"] {
+        let card = format!(
+            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{name}\r\nFN:{name}\r\nN:{name};;;;\r\nEMAIL:{name}@example.net\r\nEND:VCARD\r\n"
+        );
+        put(&mailbox, &contacts(), &format!("{name}.vcf"), &card).await.unwrap();
+    }
+    assert_eq!(members().await.len(), 0, "uploads are not slowed down");
+    mailbox.list(&contacts()).await.unwrap();
+    let there = members().await;
+    let names: Vec<(&str, bool)> = there.iter().map(|m| (m.address.as_str(), m.item.is_some())).collect();
+    assert_eq!(names, [("late-one@example.net", true), ("late-two@example.net", true)]);
+    assert_eq!(text(&mailbox, &contacts(), "g.vcf").await, group);
+    stage.reset().await;
+    mailbox.list(&contacts()).await.unwrap();
+    assert_eq!(stage.total().await, 0, "who is missing still is not asked for again and again");
+}

@@ -2,7 +2,7 @@
 
 use super::directory::Told;
 use super::error::Error;
-use super::write::Turns;
+use super::write::{Turns, Waiting};
 use super::{Freshness, Principal};
 use crate::convert;
 use crate::mirror::{Entry, Folder, Mirror};
@@ -36,6 +36,8 @@ struct Inner {
     turns: Turns,
     /// What the directory told this user.
     told: Told,
+    /// Groups that wait for members.
+    waiting: Waiting,
 }
 
 impl Mailbox {
@@ -52,6 +54,7 @@ impl Mailbox {
             refused: AtomicBool::new(false),
             turns: Turns::default(),
             told: Told::default(),
+            waiting: Waiting::default(),
         }))
     }
 
@@ -61,6 +64,10 @@ impl Mailbox {
 
     pub(super) fn turns(&self) -> &Turns {
         &self.0.turns
+    }
+
+    pub(super) fn waiting(&self) -> &Waiting {
+        &self.0.waiting
     }
 
     pub(super) fn told(&self) -> &Told {

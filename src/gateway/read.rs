@@ -24,6 +24,7 @@ impl Mailbox {
     /// All members without bodies.
     pub async fn list(&self, id: &CollectionId) -> Result<Vec<Head>, Error> {
         self.fresh_folder(id).await?;
+        self.complete_groups(id).await;
         let all = self.listed(id).await?;
         Ok(all.into_iter().map(|listed| listed.head).collect())
     }
@@ -119,6 +120,7 @@ impl Mailbox {
         limit: Option<usize>,
     ) -> Result<Changes, Error> {
         self.fresh_folder(id).await?;
+        self.complete_groups(id).await;
         let key = id.clone();
         let mirror::Changes { rows, token, truncated } =
             self.mirror().run(move |mirror| mirror.changes(&key, since, limit)).await?;

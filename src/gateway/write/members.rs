@@ -58,7 +58,7 @@ impl Mailbox {
     }
 
     /// The contacts of a folder that have these UIDs, in whatever spelling.
-    async fn contacts_with(
+    pub(super) async fn contacts_with(
         &self,
         id: &CollectionId,
         uids: Vec<String>,

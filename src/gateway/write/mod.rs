@@ -6,6 +6,7 @@
 mod collection;
 mod condition;
 mod delete;
+mod groups;
 mod members;
 mod put;
 mod relocate;
@@ -14,6 +15,7 @@ mod turn;
 pub use collection::{CollectionChange, Field, NewCollection};
 pub use condition::{Conditions, Tags};
 pub use delete::Others;
+pub(super) use groups::Waiting;
 pub use relocate::{Overwrite, Relocation};
 pub(super) use turn::Turns;
 

@@ -51,7 +51,13 @@ impl Mailbox {
         };
         let error = match self.put_here(&folder, name, conditions, &body).await {
             Err(error @ (Error::Changed | Error::Unavailable { .. })) => error,
-            outcome => return outcome,
+            Ok(written) => {
+                if folder.collection.kind == CollectionKind::AddressBook {
+                    self.note_missing(id, &written.name, &body).await;
+                }
+                return Ok(written);
+            }
+            Err(error) => return Err(error),
         };
         // An answer that was lost, here or on the way to the client, whose second attempt this may be: what Exchange
         // holds now tells whether the work is done. RFC 9110 13.1.1
@@ -74,7 +80,7 @@ impl Mailbox {
         }
     }
 
-    async fn put_here(
+    pub(super) async fn put_here(
         &self,
         folder: &Folder,
         name: &ResourceName,
@@ -238,7 +244,11 @@ impl Mailbox {
         Ok(Written { name, created: false, etag: None, schedule_tag })
     }
 
-    async fn get_known(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
+    pub(super) async fn get_known(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+    ) -> Result<Option<Object>, Error> {
         let (key, member) = (id.clone(), name.clone());
         Ok(self.mirror().run(move |mirror| mirror.get(&key, &member)).await?)
     }

@@ -73,6 +73,15 @@ pub(super) fn group(letter: char, scene: &Scene) -> Vec<Change> {
     }
 }
 
+/// Whether somebody is named whom the list in Exchange does not have: a group may come before its members.
+pub(super) fn has_newcomers(scene: &Scene) -> bool {
+    let known = scene.current.map(|current| current.item.list_members()).unwrap_or_default();
+    match members(scene).value {
+        Some(Value::Members(members)) => members.iter().any(|member| !known.contains(member)),
+        _ => false,
+    }
+}
+
 /// The whole list: those who stay as they are, new ones by what is known of them, and those whom no client is shown.
 fn members(scene: &Scene) -> Change {
     let Scene { context, card, current, .. } = *scene;

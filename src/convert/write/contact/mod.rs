@@ -78,8 +78,9 @@ pub fn plan(
                 .map(|l| told(card, l))
                 .collect()
         };
-        if served.as_ref().is_none_or(|served| lines(served) != lines(&card)) {
-            let scene = Scene { context, card: &card, served: served.as_ref(), current };
+        let scene = Scene { context, card: &card, served: served.as_ref(), current };
+        let has_come = || is_group && *letter == 'M' && list::has_newcomers(&scene);
+        if served.as_ref().is_none_or(|served| lines(served) != lines(&card)) || has_come() {
             changes.extend(if is_group { list::group(*letter, &scene) } else { group(*letter, &scene) });
         }
     }
