@@ -57,7 +57,7 @@ fn is_finished_turn(item: &Item, kept: &Kept) -> bool {
     is_done && item.recurrence().is_none() && kept.sum('R').is_some_and(|sum| sum != kept::fingerprint(""))
 }
 
-fn projection(context: &Context, item: &Item, uid: &str, links: &[Line]) -> Component {
+fn projection(context: &Context, item: &Item, uid: &str, links: &[Option<Line>]) -> Component {
     let mut task = Component::new("VTODO");
     task.push(Line::text("UID", uid));
     task.push(stamp("DTSTAMP", item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH)));
@@ -75,7 +75,7 @@ fn projection(context: &Context, item: &Item, uid: &str, links: &[Line]) -> Comp
     );
     task.lines.extend(group::categories(item));
     task.lines.extend(delegation(context, item));
-    task.lines.extend(links.iter().cloned());
+    task.lines.extend(links.iter().flatten().cloned());
     if let Some(at) = item.time("ReminderDueBy").filter(|_| item.flag("ReminderIsSet")) {
         task.children.push(group::display_alarm(item, stamp("TRIGGER", at).with("VALUE", "DATE-TIME")));
     }
@@ -215,7 +215,7 @@ fn move_days(old: &mut Component, fresh: &Component) -> bool {
 }
 
 /// The client's own text with what Exchange has changed since.
-fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Line]) -> Option<Bytes> {
+fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Option<Line>]) -> Option<Bytes> {
     let octets = kept.octets.as_ref()?;
     let mut calendar = Component::parse(octets).ok()?;
     let attached = attachment::put_back(&mut calendar, links);

@@ -64,7 +64,10 @@ pub fn judge(item: &Item, source: Source, assertion: &str) -> Option<String> {
             if value.contains(" when ") || value.contains(" if ") {
                 return None;
             }
-            judge_value(item, source, path, value, seen().unwrap_or_default()).and_then(wrong)
+            let judged = |value: &str| judge_value(item, source, path, value, seen().unwrap_or_default());
+            // What stands in parentheses may belong to the value.
+            let whole = rest.strip_prefix("= ").unwrap_or_default().trim();
+            judged(whole).and_then(|_| judged(value)).and_then(wrong)
         }
     }
 }
@@ -170,7 +173,8 @@ pub fn judge_type(changes: &[Change], assertion: &str) -> Option<String> {
 
 /// The text after a word, up to the next word that is known.
 fn after(value: &str, word: &str) -> Option<String> {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 9] = [
+        "Content",
         "Name",
         "EmailAddress",
         "RoutingType",

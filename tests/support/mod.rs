@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct Stage {
     pub exchange: simulator::Running,
     pub store: tempfile::TempDir,
+    /// Where every message lies, where that was asked for.
+    pub record: Option<std::path::PathBuf>,
 }
 
 pub const USER: &str = "demo@example.com";
@@ -29,8 +31,9 @@ impl Stage {
             settings.record = Some(Path::new(&folder).join(stage));
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let record = settings.record.clone();
         let exchange = simulator::start(settings).await.unwrap();
-        Self { exchange, store: tempfile::tempdir().unwrap() }
+        Self { exchange, store: tempfile::tempdir().unwrap(), record }
     }
 
     pub async fn lively() -> Self {

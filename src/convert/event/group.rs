@@ -117,7 +117,7 @@ pub const ALL: &[Group] = &[
         letter: 'H',
         properties: &["ATTACH"],
         child: None,
-        project: |scene, event| event.lines.extend(scene.attachments.iter().cloned()),
+        project: |scene, event| event.lines.extend(scene.attachments.iter().flatten().cloned()),
         text: attachment::text,
     },
     Group { letter: 'A', properties: &[], child: Some("VALARM"), project: alarm, text: alarm_text },

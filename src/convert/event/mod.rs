@@ -33,7 +33,7 @@ pub(super) struct Scene<'a> {
     frame: Frame,
     /// Times of the series, to name an occurrence; the same as `frame` in the master.
     series: &'a Frame,
-    attachments: &'a [Line],
+    attachments: &'a [Option<Line>],
     /// Original starts of the deleted occurrences.
     deleted: &'a [Timestamp],
 }
@@ -106,7 +106,7 @@ struct Override<'a> {
     item: &'a Item,
     original: Timestamp,
     frame: Frame,
-    links: Vec<Line>,
+    links: Vec<Option<Line>>,
 }
 
 /// Where the rule had put an exception.

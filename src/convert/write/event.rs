@@ -8,7 +8,7 @@ use super::zone::{self, Place};
 use super::{Current, OccurrenceChange, Plan, Reply};
 use crate::ews::field;
 use crate::ews::types::ItemClass;
-use crate::ews::types::write::{Change, Notify, Value};
+use crate::ews::types::write::{Change, Field, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::moment::{Length, Moment, Zones, length};
@@ -186,8 +186,7 @@ impl Draft<'_> {
         };
         let mut text = self.calendar.clone();
         let known = self.current.map(|current| current.item.attachments()).unwrap_or_default();
-        let Attachments { attach, detach } =
-            fields::attachments(&mut text, &known, fields::Sight::of(self.context));
+        let Attachments { attach, detach } = fields::attachments(self.context, &mut text, &known);
         let text = if text == *self.calendar { octets.clone() } else { Bytes::from(text.write()) };
         if !kept::fits(&text) {
             return Err(Refusal::new(
@@ -223,22 +222,24 @@ impl Draft<'_> {
             _ => {}
         }
         for letter in changed.iter().filter(|letter| own(**letter)) {
-            changes.extend(self.group(*letter, master, &times, people.as_ref()));
+            let told = self.group(*letter, master, &times, people.as_ref());
+            // Whether and when to remind go together.
+            changes.extend(told.into_iter().filter(|change| *letter == 'A' || !self.is_there(change)));
         }
         if self.current.is_none() {
             // Nothing is there that could be removed.
             changes.retain(|change| change.value.is_some());
         }
         let is_html = changes.iter().any(|c| matches!(c.value, Some(Value::Body { is_html: true, .. })));
+        let notify =
+            if tell { self.notify(&changed, people.as_ref(), invited, master) } else { Notify::Nobody };
+        // Exchange adds to a meeting what only it knows, when it is made and when its guests hear of a change.
+        let is_meeting_anew = people.is_some() && (self.current.is_none() || notify != Notify::Nobody);
         Ok(Plan {
             class: ItemClass::CalendarItem,
             uid,
             reply: self.reply(master, invited, tell),
-            notify: if tell {
-                self.notify(&changed, people.as_ref(), invited, master)
-            } else {
-                Notify::Nobody
-            },
+            notify,
             outcome: changes.iter().cloned().chain(outcome).collect(),
             changes,
             detach,
@@ -246,9 +247,20 @@ impl Draft<'_> {
             delete: series.delete,
             moves: series.moves,
             edits: series.edits,
-            is_certain: !is_html && people.is_none(),
+            is_certain: !is_html && !is_meeting_anew,
             text,
         })
+    }
+
+    /// Whether Exchange holds it already, though the client says it in other words.
+    fn is_there(&self, change: &Change) -> bool {
+        let (Some(current), Field::Uri(uri)) = (self.current, &change.field) else { return false };
+        let local = uri.rsplit(':').next().unwrap_or_default();
+        match &change.value {
+            Some(Value::Text(text)) => current.item.text(local).as_ref() == Some(text),
+            Some(Value::Strings(strings)) => current.item.strings(local) == *strings,
+            _ => false,
+        }
     }
 
     /// Rules that are refused as a whole.
@@ -315,7 +327,7 @@ impl Draft<'_> {
         match letter {
             'S' => vec![fields::subject(event)],
             'L' => fields::place(event, served),
-            'B' => vec![fields::body(event, served)],
+            'B' => fields::body(event, served).into_iter().collect(),
             'C' => vec![fields::sensitivity(event)],
             'I' => vec![fields::importance(event)],
             'K' => vec![fields::categories(event)],

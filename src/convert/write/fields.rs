@@ -87,12 +87,19 @@ fn html(component: &Component) -> Option<String> {
 }
 
 /// `item:Body`. `served` is what the client saw last: HTML counts where it was changed, else the text does.
-pub fn body(component: &Component, served: Option<&Component>) -> Change {
+pub fn body(component: &Component, served: Option<&Component>) -> Option<Change> {
     let text = |component: &Component| component.line("DESCRIPTION").map(Line::unescaped).unwrap_or_default();
     let html_now = html(component);
     let html_is_stale = served
         .is_some_and(|served| html(served) == html_now && plain(&text(served)) != plain(&text(component)));
-    match html_now.filter(|_| !html_is_stale) {
+    // A client that knows text alone has not changed the mark-up that it did not understand.
+    let is_untouched = html_now.is_none()
+        && served
+            .is_some_and(|served| html(served).is_some() && plain(&text(served)) == plain(&text(component)));
+    if is_untouched {
+        return None;
+    }
+    Some(match html_now.filter(|_| !html_is_stale) {
         Some(html) => Change::set("item:Body", Value::Body { is_html: true, text: html }),
         None => match text(component) {
             text if text.is_empty() => Change::remove("item:Body"),
@@ -101,7 +108,7 @@ pub fn body(component: &Component, served: Option<&Component>) -> Change {
                 Change::set("item:Body", Value::Body { is_html: false, text })
             }
         },
-    }
+    })
 }
 
 /// A text as bodies are compared: white space does not matter.
@@ -213,24 +220,9 @@ enum Place {
     New(usize),
 }
 
-/// Whether the client has seen the attachments that hang on the item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
-    /// It got links: what it leaves out is to go.
-    Links,
-    /// Attachments are not served: nothing that it leaves out may go.
-    Nothing,
-}
-
-impl Sight {
-    /// What a client sees in this context.
-    pub fn of(context: &Context) -> Self {
-        if context.attachment_url.is_some() { Self::Links } else { Self::Nothing }
-    }
-}
-
-/// Takes octets out of a text and tells what has to be attached and detached. `known` hang on the item already.
-pub fn attachments(calendar: &mut Component, known: &[Attachment], sight: Sight) -> Attachments {
+/// Takes octets out of a text and tells what has to be attached and detached. `known` hang on the item already; what
+/// of them is not served to clients stays.
+pub fn attachments(context: &Context, calendar: &mut Component, known: &[Attachment]) -> Attachments {
     let files: Vec<&Attachment> = known.iter().filter(|a| attachment::is_shown(a)).collect();
     let id_of = |a: &Attachment| super::super::identity::hash(&a.id, 32);
     let mut kept: BTreeSet<usize> = BTreeSet::new();
@@ -250,7 +242,10 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment], sight: Sight)
                 (None, Some(content)) => {
                     let name = file_name(line, new.len() + 1);
                     let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
-                    let same = files.iter().position(|a| a.name == name && a.size == size);
+                    let same = files.iter().position(|a| match context.contents.get(&a.id) {
+                        Some(known) => a.name == name && *known == content,
+                        None => a.name == name && a.size == size,
+                    });
                     Some(
                         match (
                             same,
@@ -275,14 +270,18 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment], sight: Sight)
             if let Place::Known(at) = place {
                 kept.insert(at);
             }
-            *line = Line::raw(attachment::PLACEHOLDER, "").with("ID", &places.len().to_string());
+            *line = attachment::place_of(line);
+            attachment::number(line, places.len());
             places.push(place);
         }
     }
     let main = calendar.children.iter_mut().find(|c| c.name != "VTIMEZONE");
-    if let (Sight::Nothing, Some(main)) = (sight, main) {
-        for at in 0..files.len() {
-            if kept.insert(at) {
+    if let Some(main) = main {
+        for (at, file) in files.iter().enumerate() {
+            let is_served = context.attachment_url.is_some()
+                || context.contents.contains_key(&file.id)
+                || matches!(file.kind, AttachmentKind::Reference(_));
+            if !is_served && kept.insert(at) {
                 main.push(Line::raw(attachment::PLACEHOLDER, "").with("ID", &places.len().to_string()));
                 places.push(Place::Known(at));
             }
@@ -298,7 +297,7 @@ pub fn attachments(calendar: &mut Component, known: &[Attachment], sight: Sight)
         if line.name == attachment::PLACEHOLDER
             && let Some(place) = line.param("ID").and_then(|id| places.get(id.parse::<usize>().ok()?))
         {
-            *line = Line::raw(attachment::PLACEHOLDER, "").with("ID", &number(place).to_string());
+            attachment::number(line, number(place));
         }
     }
     let gone = files.iter().enumerate().filter(|(at, _)| !kept.contains(at));

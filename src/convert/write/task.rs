@@ -49,7 +49,7 @@ pub fn plan(
 
     let mut text = calendar.clone();
     let known = current.map(|current| current.item.attachments()).unwrap_or_default();
-    let Attachments { attach, detach } = fields::attachments(&mut text, &known, fields::Sight::of(context));
+    let Attachments { attach, detach } = fields::attachments(context, &mut text, &known);
     let text = if text == *calendar { octets.clone() } else { Bytes::from(text.write()) };
     if !kept::fits(&text) {
         return Err(Refusal::new(
@@ -153,7 +153,7 @@ fn group(
 ) -> Result<Vec<Change>, Refusal> {
     Ok(match letter {
         'S' => vec![fields::subject(task)],
-        'B' => vec![fields::body(task, served)],
+        'B' => fields::body(task, served).into_iter().collect(),
         'T' => vec![day_change("task:StartDate", days.start), day_change("task:DueDate", days.due)],
         'R' => vec![rule_change(task, days)?],
         'V' => vec![state(task, zones)],

@@ -1,8 +1,8 @@
 //! Creating and replacing objects.
 
 use super::{Conditions, Written};
-use crate::convert::write::{self, Current, Plan};
-use crate::convert::{self, Context, Related};
+use crate::convert::Related;
+use crate::convert::write::{self, Current, Plan, Reply};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
@@ -100,12 +100,27 @@ impl Mailbox {
         // A person who becomes a group is another item, and the other way round.
         let replaced = found.take_if(|found| found.item.class != class).map(|found| found.item.id);
         let created = found.is_none() && replaced.is_none();
-        let (context, outcome) = loop {
-            let (context, plan) = self.plan(folder, name, body, found.as_ref()).await?;
+        let mut has_answered = false;
+        let outcome = loop {
+            let mut plan = self.plan(folder, name, body, found.as_ref()).await?;
             let is_remembered = found.as_ref().is_some_and(|found| found.is_remembered);
             if is_remembered && !plan.is_plain() {
                 // What takes several steps begins with what is there now.
                 found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
+                continue;
+            }
+            if let Some((reply, invitation)) = plan.reply.take().zip(found.as_ref()).filter(|_| !has_answered)
+            {
+                // The answer makes another version of the item, upon which the rest is planned.
+                has_answered = true;
+                self.follower().distrust(id);
+                match self.answer(plan.class, &invitation.item.id, &reply).await? {
+                    Some(invitation) => found = Some(invitation),
+                    // A declined meeting is gone from the calendar.
+                    None => {
+                        return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None });
+                    }
+                }
                 continue;
             }
             let outcome = self.carry_out_or_less(folder, &plan, found.clone()).await;
@@ -114,12 +129,10 @@ impl Mailbox {
                 found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
                 continue;
             }
-            break (context, outcome);
+            break outcome;
         };
         let (item, mut related) = match outcome {
-            Ok(Some(done)) => done,
-            // A declined meeting is gone from the calendar.
-            Ok(None) => return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None }),
+            Ok(done) => done,
             Err(error) => {
                 // Whatever was done, the next look at Exchange must show it.
                 self.follower().distrust(id);
@@ -132,22 +145,22 @@ impl Mailbox {
         if let Some(old) = replaced {
             return self.replace((id, name), &item, old).await;
         }
-        let rendered = convert::render(&context, &item, &related).ok();
-        let is_same = rendered.is_some_and(|r| r.body == *body || r.vcard4.is_some_and(|card| card == *body));
         // Exchange has it: that the mirror cannot take it now is no failure of the write.
         let head = self.follower().record(id, item, related).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a write could not be noted in the mirror");
             self.follower().distrust(id);
             None
         });
-        Ok(match head {
-            Some(head) => Written {
-                name: head.name,
-                created,
-                etag: is_same.then_some(head.etag),
-                schedule_tag: head.schedule_tag,
-            },
-            None => Written { name: name.clone(), created, etag: None, schedule_tag: None },
+        let Some(head) = head else {
+            return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None });
+        };
+        let stored = self.get_known(id, &head.name).await?.filter(|object| object.head.etag == head.etag);
+        let is_same = stored.is_some_and(|o| o.body == *body || o.vcard4.is_some_and(|card| card == *body));
+        Ok(Written {
+            name: head.name,
+            created,
+            etag: is_same.then_some(head.etag),
+            schedule_tag: head.schedule_tag,
         })
     }
 
@@ -158,7 +171,7 @@ impl Mailbox {
         name: &ResourceName,
         body: &Bytes,
         found: Option<&Found>,
-    ) -> Result<(Context, Plan), Error> {
+    ) -> Result<Plan, Error> {
         let id = &folder.collection.id;
         let known: Vec<(Item, Related)> =
             found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
@@ -169,7 +182,7 @@ impl Mailbox {
         let current = found.map(|found| Current { item: &found.item, related: &found.related });
         let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
         self.check_uid(id, name, &plan).await?;
-        Ok((context, plan))
+        Ok(plan)
     }
 
     /// What is there as far as the mirror knows, judged by the conditions. Where the mirror does not remember the item
@@ -272,7 +285,7 @@ impl Mailbox {
         folder: &Folder,
         plan: &Plan,
         found: Option<Found>,
-    ) -> Result<Option<(Item, Related)>, Error> {
+    ) -> Result<(Item, Related), Error> {
         let outcome = self.carry_out(folder, plan, found.clone()).await;
         let less = match &outcome {
             Err(Error::Internal(..)) => plan.without_coordinates(),
@@ -285,16 +298,16 @@ impl Mailbox {
         }
     }
 
-    /// Does in Exchange what is planned; gives the item as it is afterwards, `None` when it is gone.
+    /// Does in Exchange what is planned; gives the item as it is afterwards.
     async fn carry_out(
         &self,
         folder: &Folder,
         plan: &Plan,
         found: Option<Found>,
-    ) -> Result<Option<(Item, Related)>, Error> {
+    ) -> Result<(Item, Related), Error> {
         let session = self.follower().session();
         match found {
-            None => self.create(&session, folder, plan).await.map(Some),
+            None => self.create(&session, folder, plan).await,
             Some(found) => self.update(&session, folder, plan, found).await,
         }
     }
@@ -345,24 +358,8 @@ impl Mailbox {
         folder: &Folder,
         plan: &Plan,
         found: Found,
-    ) -> Result<Option<(Item, Related)>, Error> {
+    ) -> Result<(Item, Related), Error> {
         let mut id = found.item.id.clone();
-        if let Some(reply) = &plan.reply {
-            let answer = match reply.status {
-                "ACCEPTED" => Answer::Accept,
-                "TENTATIVE" => Answer::Tentative,
-                _ => Answer::Decline,
-            };
-            session.answer(&id, answer, &reply.comment, reply.tell).await?;
-            if answer == Answer::Decline {
-                return Ok(None);
-            }
-            // The answer has made another version of the item, or another item.
-            match self.follower().fetch_one(plan.class, &id.id).await? {
-                Some((item, _)) => id = item.id,
-                None => return Err(Error::Changed),
-            }
-        }
         let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty();
         if is_plain {
             let after = Item::predicted(plan.class, Some(&found.item), id.clone(), &plan.outcome);
@@ -370,7 +367,7 @@ impl Mailbox {
             let mut changes = plan.changes.clone();
             changes.push(keep.clone());
             let id = change(session, plan.class, Target::Item(id), &changes, plan.notify).await?;
-            return Ok(Some((predicted(plan, Some(&found.item), id, keep), found.related)));
+            return Ok((predicted(plan, Some(&found.item), id, keep), found.related));
         }
         if !plan.changes.is_empty() {
             id = change(session, plan.class, Target::Item(id), &plan.changes, plan.notify).await?;
@@ -380,7 +377,22 @@ impl Mailbox {
             // The finished turn is an object of its own.
             self.follower().distrust(&folder.collection.id);
         }
-        Ok(Some((item, related)))
+        Ok((item, related))
+    }
+
+    /// Answers an invitation; gives the item as it is then, `None` when it is gone.
+    async fn answer(&self, class: ItemClass, id: &ItemId, reply: &Reply) -> Result<Option<Found>, Error> {
+        let answer = match reply.status {
+            "ACCEPTED" => Answer::Accept,
+            "TENTATIVE" => Answer::Tentative,
+            _ => Answer::Decline,
+        };
+        self.follower().session().answer(id, answer, &reply.comment, reply.tell).await?;
+        if answer == Answer::Decline {
+            return Ok(None);
+        }
+        let found = self.follower().fetch_one(class, &id.id).await?.ok_or(Error::Changed)?;
+        Ok(Some(Found { item: found.0, related: found.1, is_remembered: false }))
     }
 
     /// Everything after the item itself: attachments, occurrences, and last the client's text.
@@ -422,12 +434,11 @@ impl Mailbox {
                 }
             }
         }
-        for (number, changes) in &plan.moves {
-            change(session, plan.class, occurrence(*number), changes, Notify::Nobody).await?;
-        }
-        if !plan.edits.is_empty() {
+        if !(plan.moves.is_empty() && plan.edits.is_empty()) {
+            // Exchange takes them one after the other.
+            let all = plan.moves.iter().chain(&plan.edits);
             let edits: Vec<(Target, Vec<Change>)> =
-                plan.edits.iter().map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
+                all.map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
             for answer in session.update_items(plan.class, &edits, Notify::Nobody).await? {
                 answer.map_err(refused)?;
             }
