@@ -119,6 +119,10 @@ pub(super) fn render(
         if item.class == ItemClass::DistributionList {
             // Only Exchange knows the addresses of members that are named by UID.
             carry_over(&text, (groups, held), other);
+            if changed.is_empty() {
+                // The text is older than the item that carries it: its time says nothing.
+                other.lines.retain(|line| line.name != "REV");
+            }
         } else {
             let mut told = version::to(if is_v4 { Version::V3 } else { Version::V4 }, &text);
             // RFC 2426 3.1.2, RFC 6350 6.2.1: what must be there is.

@@ -33,7 +33,7 @@ impl Call {
 
     fn attribute(&self, name: &str) -> Option<&str> {
         let mut attributes = self.element.attributes();
-        attributes.find(|(known, _)| known.local().eq_ignore_ascii_case(name)).map(|(_, value)| &*value)
+        attributes.find(|(known, _)| known.local().eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Who is told: the attribute of this operation that says so.
