@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** only here does the program print to standard output.
 
+mod check;
 mod demo;
 mod health;
 mod login;
@@ -48,6 +49,8 @@ enum Action {
     Demo(demo::Options),
     /// Run only the simulated Exchange, for tests, benchmarks and other EWS clients
     Simulate(simulate::Options),
+    /// Walk the way to Exchange step by step and say what to do where it ends
+    Check(check::Options),
     /// Accounts with app passwords
     User(user::Options),
     /// Sign a person in at the identity provider (OAuth), once
@@ -166,6 +169,7 @@ pub fn run() -> std::process::ExitCode {
                         Action::Serve(options) => serve::run(options).await,
                         Action::Demo(options) => demo::run(options).await,
                         Action::Simulate(options) => simulate::run(options).await,
+                        Action::Check(options) => check::run(options).await,
                         Action::User(options) => user::run(options),
                         Action::Login(options) => login::run(options).await,
                         Action::Health(options) => health::run(options).await,

@@ -4,14 +4,14 @@ use super::auth::oauth::{self, Provider};
 use super::auth::{Choice, Credentials, Schemes};
 use super::error::Error;
 use super::network::{self, Network};
-use super::soap;
+use super::soap::{self, ServerVersion};
 use super::transport::Request;
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -81,6 +81,7 @@ pub struct Session {
     credentials: Credentials,
     slots: Arc<Semaphore>,
     clock: Arc<AtomicI64>,
+    version: Arc<OnceLock<ServerVersion>>,
 }
 
 /// Whether a request may be sent again after its answer was lost.
@@ -115,7 +116,7 @@ impl Exchange {
     /// A user's session; nothing is asked yet.
     pub fn session(&self, credentials: Credentials) -> Session {
         let slots = Arc::new(Semaphore::new(self.0.settings.concurrency.max(1)));
-        Session { exchange: self.clone(), credentials, slots, clock: Arc::default() }
+        Session { exchange: self.clone(), credentials, slots, clock: Arc::default(), version: Arc::default() }
     }
 
     /// The endpoint.
@@ -171,6 +172,11 @@ impl Session {
     /// What the server's clock showed in its last answer, if it tells. RFC 9110 6.6.1
     pub fn server_time(&self) -> Option<Timestamp> {
         Timestamp::from_second(self.clock.load(Ordering::Relaxed)).ok().filter(|at| at.as_second() > 0)
+    }
+
+    /// What the server called itself in its first answer; all empty when it does not tell.
+    pub fn server_version(&self) -> Option<&ServerVersion> {
+        self.version.get()
     }
 
     /// Requests that may be under way at once.
@@ -236,6 +242,9 @@ impl Session {
         }
         let octets = answer.bytes(MOST_OCTETS).await?;
         if status.is_success() {
+            if self.version.get().is_none() {
+                let _ = self.version.set(soap::server_version(&octets).unwrap_or_default());
+            }
             return soap::open_envelope(&octets);
         }
         // Faults come with HTTP 500 and say more than the status.

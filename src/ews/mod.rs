@@ -24,3 +24,4 @@ pub use operations::{
     Answer, BusyTime, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,
     MOST_DAYS, MOST_PEOPLE, NewAttachment, Page, Relocate, Resolved, Scope, Target,
 };
+pub use soap::ServerVersion;

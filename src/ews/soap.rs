@@ -52,6 +52,29 @@ pub fn open_envelope(octets: &[u8]) -> Result<Element, Error> {
     Ok(content.clone())
 }
 
+/// `ServerVersionInfo`. MS-OXWSCDATA 2.2.3.12
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerVersion {
+    /// Major and minor version.
+    pub release: (u32, u32),
+    /// Major and minor build.
+    pub build: (u32, u32),
+    /// Its newest schema.
+    pub schema: String,
+}
+
+/// What an answer's header says of the server.
+pub fn server_version(octets: &[u8]) -> Option<ServerVersion> {
+    let root = Reader::lenient(&decode_lossy(octets)).document().ok()?;
+    let info = root.find("Header")?.find("ServerVersionInfo")?;
+    let number = |name| info.attribute(name).and_then(|text| text.parse().ok()).unwrap_or_default();
+    Some(ServerVersion {
+        release: (number("MajorVersion"), number("MinorVersion")),
+        build: (number("MajorBuildNumber"), number("MinorBuildNumber")),
+        schema: info.attribute("Version").unwrap_or_default().to_owned(),
+    })
+}
+
 fn fault(fault: &Element) -> Error {
     let detail = fault.find("detail");
     let code = detail

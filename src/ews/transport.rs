@@ -178,6 +178,14 @@ impl Session {
 }
 
 impl Exchange {
+    /// A request of one who does not sign in.
+    pub(super) async fn knock(&self) -> Result<reqwest::Response, Error> {
+        // IIS answers 411 to a POST that does not say that it is empty.
+        let request = self.http().post(self.endpoint().clone()).header(CONTENT_LENGTH, 0);
+        let request = request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("");
+        request.header(USER_AGENT, &self.settings().user_agent).send().await.map_err(lost)
+    }
+
     /// The scheme for passwords: what was chosen, what is known, or what the server says to one who does not sign in.
     async fn scheme(&self) -> Result<Scheme, Error> {
         if let Choice::Only(scheme) = self.settings().sign_in {
@@ -186,10 +194,7 @@ impl Exchange {
         if let Some(scheme) = self.schemes().learned() {
             return Ok(scheme);
         }
-        // IIS answers 411 to a POST that does not say that it is empty.
-        let request = self.http().post(self.endpoint().clone()).header(CONTENT_LENGTH, 0);
-        let request = request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("");
-        let answer = request.header(USER_AGENT, &self.settings().user_agent).send().await.map_err(lost)?;
+        let answer = self.knock().await?;
         match answer.status() {
             StatusCode::UNAUTHORIZED => {
                 let scheme = Scheme::best(answer.headers()).ok_or(Error::NoScheme)?;

@@ -20,7 +20,7 @@ pub use availability::Availability;
 pub use error::Error;
 pub use mailbox::Mailbox;
 pub use sign_in::{Gateway, Links, Settings};
-pub use upstream::Service;
+pub use upstream::{Service, credentials};
 
 use crate::model::id::{ETag, ResourceName, SyncToken};
 use crate::model::object::Head;

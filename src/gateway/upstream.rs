@@ -34,6 +34,16 @@ struct Person {
     credentials: Credentials,
 }
 
+/// What Exchange is shown for an account, outside of a running gateway.
+pub fn credentials(
+    exchange: &Exchange,
+    service: &Service,
+    accounts: &Accounts,
+    account: &Account,
+) -> Result<Credentials, Error> {
+    Upstreams::new(exchange, service).credentials(exchange, accounts, account)
+}
+
 impl Upstreams {
     /// The service account if there is one, else the application if it has a secret.
     pub(super) fn new(exchange: &Exchange, service: &Service) -> Self {

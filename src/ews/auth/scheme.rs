@@ -47,9 +47,21 @@ impl Scheme {
         challenges(headers).iter().any(|challenge| challenge.scheme.eq_ignore_ascii_case(self.word()))
     }
 
+    /// All that exdav knows among an answer's challenges, in the server's order.
+    pub(in crate::ews) fn all_offered(headers: &HeaderMap) -> Vec<Self> {
+        let known = [Self::Ntlm, Self::Negotiate, Self::Basic, Self::Bearer];
+        let named = |word: &str| known.into_iter().find(|scheme| scheme.word().eq_ignore_ascii_case(word));
+        challenges(headers).iter().filter_map(|challenge| named(challenge.scheme)).collect()
+    }
+
     /// The best for a password among an answer's challenges.
     pub(in crate::ews) fn best(headers: &HeaderMap) -> Option<Self> {
-        PREFERENCE.into_iter().find(|scheme| scheme.is_offered(headers))
+        Self::preferred(&Self::all_offered(headers))
+    }
+
+    /// The best for a password among these.
+    pub fn preferred(offered: &[Self]) -> Option<Self> {
+        PREFERENCE.into_iter().find(|scheme| offered.contains(scheme))
     }
 }
 

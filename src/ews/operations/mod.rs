@@ -1,5 +1,6 @@
 //! Operations: what is asked and what comes back.
 
+mod about;
 mod folders;
 mod people;
 mod write;

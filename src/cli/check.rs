@@ -1,0 +1,218 @@
+//! `exdav check`: the way to Exchange step by step, each with what was found, and what to do where it ends.
+
+use super::{Failure, print};
+use crate::accounts::Accounts;
+use crate::config::{self, Config};
+use crate::ews::auth::{Choice, Scheme};
+use crate::ews::{Credentials, Error, Exchange, FolderSelector, ServerVersion};
+use crate::gateway;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The configuration to be checked
+    #[arg(long, env = "EXDAV_CONFIG", value_name = "FILE", default_value = "exdav.toml")]
+    config: PathBuf,
+
+    /// Sign in as this user too: an account of exdav's, or a mailbox whose password comes on standard input
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+/// Steps are padded to this width.
+const WIDTH: usize = 11;
+const FOLDERS: [&str; 3] = ["calendar", "contacts", "tasks"];
+
+/// A step that failed, and what to do.
+struct Stop {
+    what: String,
+    advice: String,
+}
+
+fn found(step: &str, text: &str) -> Result<(), Failure> {
+    Ok(print(&format!("ok    {step:WIDTH$} {text}"))?)
+}
+
+pub(super) async fn run(options: Options) -> Result<(), Failure> {
+    let mut config = config::load(&options.config, std::env::vars())?;
+    // Who checks wants to see the first answer, not the last.
+    config.ews.patience = Duration::ZERO;
+    let mut step = "settings";
+    match walk(&config, options.user.as_deref(), &mut step).await? {
+        Ok(()) => Ok(()),
+        Err(Stop { what, advice }) => {
+            print(&format!("FAIL  {step:WIDTH$} {what}\n      {:WIDTH$} → {advice}", ""))?;
+            Err(format!("the way to Exchange ends at: {step}").into())
+        }
+    }
+}
+
+async fn walk(
+    config: &Config,
+    user: Option<&str>,
+    step: &mut &'static str,
+) -> Result<Result<(), Stop>, Failure> {
+    /// Goes on with what a step gave, or ends the walk.
+    macro_rules! go {
+        ($name:literal, $outcome:expr) => {{
+            *step = $name;
+            match $outcome {
+                Ok(value) => value,
+                Err(error) => return Ok(Err(stop(&error, config))),
+            }
+        }};
+    }
+    let exchange = go!("settings", Exchange::new(config.ews.clone()));
+    found("settings", exchange.url())?;
+    *step = "address";
+    match addresses(exchange.url()).await {
+        Some(listed) if !listed.is_empty() => found("address", &listed)?,
+        // A proxy may know names that this machine does not.
+        _ if !config.ews.network.proxy.is_empty() => found("address", "left to the proxy")?,
+        _ => {
+            let what = format!("the name in {} has no address", exchange.url());
+            let advice = "is the name in exchange.url right, and does this machine's DNS know it?".to_owned();
+            return Ok(Err(Stop { what, advice }));
+        }
+    }
+    let offered = go!("connection", exchange.offered().await);
+    let secured =
+        if exchange.url().starts_with("https:") { "TLS, the certificate is trusted" } else { "without TLS" };
+    found("connection", secured)?;
+    *step = "schemes";
+    let words: Vec<String> = offered.iter().map(ToString::to_string).collect();
+    let taken = match config.ews.sign_in {
+        Choice::Only(scheme) => format!("{scheme}, as exchange.sign_in says"),
+        Choice::Auto => {
+            Scheme::preferred(&offered).map_or_else(|| "none for passwords".to_owned(), |s| s.to_string())
+        }
+    };
+    found(
+        "schemes",
+        &format!(
+            "offered: {}; taken: {taken}",
+            if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+        ),
+    )?;
+    let Some(user) = user else {
+        print("      give --user NAME to go on: signing in, folders, rights")?;
+        return Ok(Ok(()));
+    };
+    *step = "account";
+    let credentials = credentials(config, &exchange, user)?;
+    let session = exchange.session(credentials);
+    let folders = go!("sign-in", session.get_folders(&FOLDERS.map(FolderSelector::Distinguished)).await);
+    found("sign-in", &format!("Exchange accepts {user}"))?;
+    *step = "version";
+    let version = session.server_version().cloned().unwrap_or_default();
+    found("version", &named(&version, &config.ews.version))?;
+    for (name, folder) in FOLDERS.into_iter().zip(folders) {
+        let folder = go!("folders", folder);
+        let [create, modify, delete, read] = folder.rights;
+        let rights = [("read", read), ("create", create), ("change", modify), ("delete", delete)];
+        let rights: Vec<&str> = rights.into_iter().filter(|(_, has)| *has).map(|(word, _)| word).collect();
+        found("folders", &format!("{name}: “{}”, may {}", folder.display_name, rights.join(", ")))?;
+    }
+    let zones = go!("time zones", session.count_time_zones().await);
+    found("time zones", &format!("{zones} known to the server"))?;
+    found(
+        "limits",
+        &format!("at most {} requests of one user at once (exchange.concurrency)", session.concurrency()),
+    )?;
+    Ok(Ok(()))
+}
+
+/// All addresses of the host, in the resolver's order.
+async fn addresses(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url).ok()?;
+    let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+    let found = tokio::net::lookup_host((host.as_str(), url.port_or_known_default()?)).await.ok()?;
+    let mut listed: Vec<String> = Vec::new();
+    for address in found.map(|address| address.ip().to_string()) {
+        if !listed.contains(&address) {
+            listed.push(address);
+        }
+    }
+    Some(format!("{host}: {}", listed.join(", ")))
+}
+
+/// An account's, or those of a mailbox with the password from standard input.
+fn credentials(config: &Config, exchange: &Exchange, user: &str) -> Result<Credentials, Failure> {
+    if let Some(accounts) = Accounts::open(&config.gateway.accounts)?
+        && let Some(account) = accounts.find(user)?
+    {
+        return Ok(gateway::credentials(exchange, &config.gateway.service, &accounts, &account)?);
+    }
+    eprintln!("{user} is no account of exdav's: the password at Exchange, then Enter and Ctrl-D:");
+    let password = std::io::read_to_string(std::io::stdin())?;
+    Ok(Credentials::password(user, password.lines().next().unwrap_or_default()))
+}
+
+/// Products by their version. Microsoft: Exchange Server build numbers and release dates
+fn named(version: &ServerVersion, asked: &str) -> String {
+    let product = match version.release {
+        (8, _) => "Exchange 2007, which is too old",
+        (14, _) if asked != "Exchange2010_SP2" => {
+            "Exchange 2010; set exchange.version = \"Exchange2010_SP2\""
+        }
+        (14, _) => "Exchange 2010",
+        (15, 0) => "Exchange 2013",
+        (15, 1) => "Exchange 2016",
+        (15, 2) if version.build.0 >= 2562 => "Exchange Server SE",
+        (15, 2) => "Exchange 2019",
+        (15, 20) => "Exchange Online",
+        (0, 0) => return "the server does not tell".to_owned(),
+        _ => "a server of another kind",
+    };
+    let ((major, minor), (build, revision)) = (version.release, version.build);
+    format!("{product} ({major}.{minor}.{build}.{revision}, schema {})", version.schema)
+}
+
+/// THE table of advice.
+fn stop(error: &Error, config: &Config) -> Stop {
+    let advice = match error {
+        Error::Unreachable(_) | Error::Lost(_) if config.ews.network.proxy.is_empty() => {
+            "is the host in exchange.url right, is it running, and does a firewall or a proxy (exchange.proxy) stand between?"
+        }
+        Error::Unreachable(_) | Error::Lost(_) => {
+            "does the proxy in exchange.proxy let exdav through to Exchange?"
+        }
+        Error::Certificate(_) => {
+            "put the authority that issued it into a PEM file and name that in exchange.ca, or pin the certificate by \
+             exchange.pin; if it is for another name, use that name in exchange.url"
+        }
+        Error::SignIn => {
+            "try name and password in Outlook on the web, spelled user@domain and DOMAIN\\user; is the account locked? With \
+             NTLM, nothing that ends TLS may stand between exdav and Exchange (Extended Protection)"
+        }
+        Error::Forbidden => {
+            "EWS is switched off for this user or for exdav: Set-CASMailbox -EwsEnabled $true; Set-OrganizationConfig \
+             -EwsApplicationAccessPolicy may want exchange.user_agent on its list"
+        }
+        Error::Busy { .. } => {
+            "Exchange throttles: wait a few minutes; if it stays, give the user a throttling policy with higher Ews limits or \
+             lower exchange.concurrency"
+        }
+        Error::Scheme(_) | Error::NoScheme => "set exchange.sign_in to what is offered, or set [oauth] up",
+        Error::Kept(_) => {
+            "give the service account's new password in exchange.service_password, or that of the account"
+        }
+        Error::Consent(_) => "run exdav login for this account",
+        Error::Settings(_) => "mend the settings",
+        Error::Http { status: 404, .. } => "there is no EWS at this path; it usually is /EWS/Exchange.asmx",
+        Error::Http { .. } | Error::Answer(_) => {
+            "is exchange.url that of EWS, and not of a web page or a proxy's login?"
+        }
+        Error::Response { code, .. } => match code.as_str() {
+            "ErrorImpersonateUserDenied" | "ErrorImpersonationDenied" | "ErrorImpersonationFailed" => {
+                "give the service account the role ApplicationImpersonation for this mailbox"
+            }
+            "ErrorNonExistentMailbox" => "does the account's mailbox address exist? See exdav user list",
+            "ErrorInvalidServerVersion" => "set exchange.version to an older one",
+            _ => "look the code up in Microsoft's list of EWS response codes",
+        },
+    };
+    Stop { what: error.to_string(), advice: advice.to_owned() }
+}
