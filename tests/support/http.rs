@@ -38,7 +38,14 @@ impl Client {
     }
 
     /// Sends one request on a connection of its own.
-    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        let body = body.as_ref();
         let mut request =
             format!("{method} {path} HTTP/1.1\r\nHost: gw.example.test\r\nConnection: close\r\n");
         if let Some(authorization) = &self.authorization
@@ -53,9 +60,9 @@ impl Client {
             let _ = write!(request, "Content-Length: {}\r\n", body.len());
         }
         request.push_str("\r\n");
-        request.push_str(body);
         let mut stream = TcpStream::connect(self.server.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
         let mut octets = Vec::new();
         stream.read_to_end(&mut octets).await.unwrap();
         Answer::read(&octets)

@@ -212,7 +212,11 @@ const KINDS: [&str; 4] = ["VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY"];
 /// A calendar object resource with one kind of components. RFC 4791 4.1
 fn calendar(octets: &[u8], wanted: &str) -> Result<Component, Refusal> {
     let calendar = Component::parse(octets).map_err(|e| Refusal::new(Reason::InvalidData, e.to_string()))?;
-    if calendar.name != "VCALENDAR" || calendar.value("VERSION").map(str::trim) != Some("2.0") {
+    let version = calendar.value("VERSION").map(str::trim);
+    if calendar.name == "VCALENDAR" && version.is_none() {
+        return Err(Refusal::of_part(Reason::InvalidData, "VERSION", "a calendar says VERSION:2.0"));
+    }
+    if calendar.name != "VCALENDAR" || version != Some("2.0") {
         return Err(Refusal::new(Reason::UnsupportedData, "only iCalendar 2.0 is stored".to_owned()));
     }
     if calendar.value("CALSCALE").is_some_and(|scale| !scale.trim().eq_ignore_ascii_case("GREGORIAN")) {

@@ -42,14 +42,13 @@ pub fn translate(text: &str, start: DateTime, zone: &Zone) -> Result<Translated,
     let refuse = |part: &'static str, reason: &'static str| {
         Refusal::of_part(Reason::UnsupportedRecurrence, part, reason)
     };
-    let rule: Rule = text
-        .parse()
-        .map_err(|_| Refusal::new(Reason::InvalidData, format!("{text} is no recurrence rule")))?;
-    if text.to_ascii_uppercase().contains("RSCALE=")
-        && !text.to_ascii_uppercase().contains("RSCALE=GREGORIAN")
-    {
+    let scale = text.to_ascii_uppercase();
+    if scale.contains("RSCALE=") && !scale.contains("RSCALE=GREGORIAN") {
         return Err(refuse("RSCALE", "Exchange repeats by the Gregorian calendar only"));
     }
+    let rule: Rule = text.parse().map_err(|_| {
+        Refusal::of_part(Reason::InvalidData, "RRULE", format!("“{text}” is no recurrence rule"))
+    })?;
     if rule.count.is_some() && rule.until.is_some() {
         return Err(Refusal::new(Reason::InvalidData, "a rule has COUNT or UNTIL, not both".to_owned()));
     }
