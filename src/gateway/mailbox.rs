@@ -34,6 +34,8 @@ struct Inner {
     refused: AtomicBool,
     /// Who is writing which member.
     turns: Turns,
+    /// A write ended without a clear outcome.
+    unsettled: AtomicBool,
     /// What the directory told this user.
     told: Told,
     /// Groups that wait for members.
@@ -53,6 +55,7 @@ impl Mailbox {
             missed: AtomicI64::new(0),
             refused: AtomicBool::new(false),
             turns: Turns::default(),
+            unsettled: AtomicBool::new(false),
             told: Told::default(),
             waiting: Waiting::default(),
         }))
@@ -68,6 +71,10 @@ impl Mailbox {
 
     pub(super) fn waiting(&self) -> &Waiting {
         &self.0.waiting
+    }
+
+    pub(super) fn unsettled(&self) -> &AtomicBool {
+        &self.0.unsettled
     }
 
     pub(super) fn told(&self) -> &Told {

@@ -399,7 +399,9 @@ impl Gateway {
             Arc::new(make) as sync::Links
         });
         let follower = Follower::new(session, mirror, context, links, inner.sync.clone());
-        Ok(Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now()))
+        let mailbox = Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now());
+        mailbox.settle().await;
+        Ok(mailbox)
     }
 }
 

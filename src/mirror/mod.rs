@@ -9,6 +9,7 @@
 //! **Invariant:** a key's file is opened by those who hold its key; whether they may is decided in `gateway`.
 
 mod entry;
+mod intent;
 mod members;
 mod record;
 mod store;
@@ -16,6 +17,7 @@ mod tables;
 mod write;
 
 pub use entry::{Attachment, Entry};
+pub use intent::Intent;
 pub use record::Deed;
 pub use store::{Error, Key, Mirror, Settings, Store};
 pub use tables::{Change, Changes, Folder, Listed};

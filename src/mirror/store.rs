@@ -1,7 +1,7 @@
 //! Files: one per key, opened once.
 
 use super::record::Queue;
-use super::tables::{BODIES, FOLDERS, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
+use super::tables::{BODIES, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
 use super::write::forget_versions;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{Builder, Database, ReadableTable as _};
@@ -238,6 +238,7 @@ impl Mirror {
         write.open_table(LOG)?;
         write.open_table(REVISIONS)?;
         write.open_table(STAGE)?;
+        write.open_table(INTENTS)?;
         write.open_table(WRITTEN)?;
         let is_other = {
             let before = write

@@ -31,6 +31,9 @@ pub(super) const WRITTEN: TableDefinition<'_, (&str, &str), ()> = TableDefinitio
 /// Collection, item → packed head and bodies, fetched and not yet visible.
 pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = TableDefinition::new("stage");
 
+/// Collection, name → packed write that has been begun.
+pub(super) const INTENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("intents");
+
 /// A collection with how far it was followed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folder {

@@ -7,14 +7,15 @@ use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::Folder;
+use crate::mirror::{Folder, Intent};
 use crate::model::collection::CollectionKind;
-use crate::model::id::{CollectionId, ResourceName, UpstreamId};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Object};
 use crate::model::refusal::{Reason, Refusal};
 use crate::sync::source;
 use bytes::Bytes;
 use jiff::Timestamp;
+use std::sync::atomic::Ordering;
 
 /// Codes with which a server says that an item is no longer what its ChangeKey says.
 const CONFLICTS: [&str; 3] = ["ErrorIrresolvableConflict", "ErrorStaleObject", "ErrorItemNotFound"];
@@ -40,6 +41,9 @@ impl Mailbox {
         conditions: &Conditions,
         body: Bytes,
     ) -> Result<Written, Error> {
+        if self.is_unsettled() {
+            self.settle().await;
+        }
         let folder = self.fresh_folder(id).await?;
         let _turn = self.turn(id, name).await;
         let was_there = self.get_known(id, name).await?.is_some();
@@ -123,7 +127,15 @@ impl Mailbox {
                 }
                 continue;
             }
+            let takes_steps = replaced.is_none() && self.begin(id, name, body, &plan, found.as_ref()).await?;
             let outcome = self.carry_out_or_less(folder, &plan, found.clone()).await;
+            if takes_steps {
+                // Without a clear outcome half of it may be there, and goes on being known.
+                match &outcome {
+                    Err(Error::Unavailable { .. }) => self.unsettled().store(true, Ordering::Relaxed),
+                    _ => self.end_intent(id, name).await?,
+                }
+            }
             if is_remembered && matches!(outcome, Err(Error::Changed)) {
                 // Somebody was faster than the mirror.
                 found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
@@ -162,6 +174,30 @@ impl Mailbox {
             etag: is_same.then_some(head.etag),
             schedule_tag: head.schedule_tag,
         })
+    }
+
+    /// Writes down a plan that takes several calls, and whether it does.
+    async fn begin(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        body: &Bytes,
+        plan: &Plan,
+        found: Option<&Found>,
+    ) -> Result<bool, Error> {
+        if plan.is_plain() && found.is_none_or(|found| found.item.modified_occurrences().is_empty()) {
+            return Ok(false);
+        }
+        let intent = Intent {
+            collection: id.clone(),
+            name: name.clone(),
+            before: found.map(|found| UpstreamVersion(found.item.id.change_key.clone())),
+            since: Timestamp::now(),
+            can_be_undone: plan.notify == Notify::Nobody || is_staged(plan),
+            body: body.clone(),
+        };
+        self.mirror().run(move |mirror| mirror.begin_write_of(&intent)).await?;
+        Ok(true)
     }
 
     /// What a client wants, as work for Exchange.
@@ -328,12 +364,7 @@ impl Mailbox {
                 session.create_item(upstream, plan.class, &changes, plan.notify).await.map_err(refused)?;
             return Ok((predicted(plan, None, id, keep), Related::default()));
         }
-        // Invitations carry attachments and exceptions only when these are there before.
-        let is_staged = plan.notify != Notify::Nobody
-            && !(plan.attach.is_empty()
-                && plan.delete.is_empty()
-                && plan.moves.is_empty()
-                && plan.edits.is_empty());
+        let is_staged = is_staged(plan);
         let first = if is_staged { Notify::Nobody } else { plan.notify };
         let id = session.create_item(upstream, plan.class, &plan.changes, first).await.map_err(refused)?;
         match self
@@ -366,7 +397,9 @@ impl Mailbox {
             let keep = plan.keep(&after, &[]);
             let mut changes = plan.changes.clone();
             changes.push(keep.clone());
-            let id = change(session, plan.class, Target::Item(id), &changes, plan.notify).await?;
+            // Where only the text is new there is nothing to be told.
+            let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.notify };
+            let id = change(session, plan.class, Target::Item(id), &changes, notify).await?;
             return Ok((predicted(plan, Some(&found.item), id, keep), found.related));
         }
         if !plan.changes.is_empty() {
@@ -458,6 +491,13 @@ impl Mailbox {
         let item = Item::predicted(plan.class, Some(&item), id, &[keep]);
         Ok((item, related))
     }
+}
+
+/// Invitations carry attachments and exceptions only when these are there before.
+fn is_staged(plan: &Plan) -> bool {
+    let is_one =
+        plan.attach.is_empty() && plan.delete.is_empty() && plan.moves.is_empty() && plan.edits.is_empty();
+    plan.notify != Notify::Nobody && !is_one
 }
 
 /// The item after a write whose outcome is known.

@@ -1,0 +1,89 @@
+//! What a kill or a lost connection left half done is finished or undone before anything else is written.
+
+use super::Conditions;
+use crate::convert::write;
+use crate::ews::types::ItemId;
+use crate::ews::types::write::Notify;
+use crate::ews::{Disposal, Target};
+use crate::gateway::{Error, Mailbox};
+use crate::mirror::{Intent, Mirror};
+use crate::model::id::{CollectionId, ResourceName};
+use jiff::SignedDuration;
+use std::sync::atomic::Ordering;
+
+/// Half of a write is at most so old when it is found: what Exchange shows of later is somebody else's.
+const OURS: SignedDuration = SignedDuration::from_mins(5);
+
+impl Mailbox {
+    /// Whether a write ended without a clear outcome.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled().load(Ordering::Relaxed)
+    }
+
+    /// Looks at all writes that were begun and not ended. What cannot be looked at now is looked at before the next
+    /// write.
+    pub(in crate::gateway) async fn settle(&self) {
+        let intents = match self.mirror().run(Mirror::intents).await {
+            Ok(intents) => intents,
+            Err(error) => return tracing::warn!(%error, "writes that were begun are not known"),
+        };
+        let mut all = true;
+        for intent in intents {
+            let _turn = self.turn(&intent.collection, &intent.name).await;
+            if let Err(error) = Box::pin(self.settle_one(&intent)).await {
+                tracing::warn!(%error, name = %intent.name, "a write that was begun cannot be ended yet");
+                all = false;
+            }
+        }
+        self.unsettled().store(!all, Ordering::Relaxed);
+    }
+
+    /// Finishes or undoes one write. The caller has its turn.
+    async fn settle_one(&self, intent: &Intent) -> Result<(), Error> {
+        let Intent { collection: id, name, before, since, can_be_undone, body } = intent;
+        let known = self.mirror().run(Mirror::intents).await?;
+        if !known.contains(intent) {
+            return Ok(());
+        }
+        let Some(folder) = self.collection(id).await?.map(|_| self.folder(id)) else {
+            return self.end_intent(id, name).await;
+        };
+        let folder = folder.await?;
+        self.follower().distrust(id);
+        self.follower().refresh(std::slice::from_ref(id)).await?;
+        let Some(entry) = self.entry(id, name).await? else { return self.end_intent(id, name).await };
+        let class = write::class_of(folder.collection.kind, &entry.body);
+        let item = self.follower().fetch_one(class, &entry.upstream.0).await?.map(|(item, _)| item);
+        let Some(item) = item.filter(|_| entry.body != *body) else { return self.end_intent(id, name).await };
+        let changed = item.time("LastModifiedTime");
+        let is_untouched = before.as_ref().is_some_and(|before| before.0 == item.id.change_key);
+        if is_untouched || changed.is_none_or(|at| at.duration_since(*since) > OURS) {
+            return self.end_intent(id, name).await;
+        }
+        tracing::info!(%name, undone = before.is_none() && *can_be_undone, "half of a write was found");
+        if before.is_none() && *can_be_undone {
+            let target = Target::Item(ItemId { id: item.id.id, change_key: String::new() });
+            let session = self.follower().session();
+            for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
+                answer.or_else(|error| if error.is("ErrorItemNotFound") { Ok(()) } else { Err(error) })?;
+            }
+            self.follower().distrust(id);
+            self.follower().refresh(std::slice::from_ref(id)).await?;
+            return self.end_intent(id, name).await;
+        }
+        match self.put_here(&folder, name, &Conditions::default(), body).await {
+            Err(error @ Error::Unavailable { .. }) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, %name, "half of a write stays");
+                self.end_intent(id, name).await
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// Nothing is left to be done.
+    pub(super) async fn end_intent(&self, id: &CollectionId, name: &ResourceName) -> Result<(), Error> {
+        let (id, name) = (id.clone(), name.clone());
+        Ok(self.mirror().run(move |mirror| mirror.end_write_of(&id, &name)).await?)
+    }
+}
