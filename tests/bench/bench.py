@@ -204,7 +204,7 @@ class Python:
         if not (home / "done").exists():
             subprocess.check_call([sys.executable, "-m", "venv", str(home)])
             subprocess.check_call([str(home / "bin/pip"), "-q", "--disable-pip-version-check", "install",
-                                   *{"Radicale": ["radicale==3.5.7"], "Xandikos": ["xandikos==0.2.12", "dulwich<0.23"]}[self.name]])
+                                   *{"Radicale": ["radicale==3.5.7"], "Xandikos": ["xandikos==0.2.12", "dulwich<0.23", "icalendar<6"]}[self.name]])
             (home / "done").touch()
         return home / "bin"
 

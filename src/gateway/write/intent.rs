@@ -71,7 +71,8 @@ impl Mailbox {
             self.follower().refresh(std::slice::from_ref(id)).await?;
             return self.end_intent(id, name).await;
         }
-        match self.put_here(&folder, name, &Conditions::default(), body).await {
+        // Whoever is to be told was told by the first call.
+        match self.put_here(&folder, name, &Conditions::default(), body, false).await {
             Err(error @ Error::Unavailable { .. }) => Err(error),
             Err(error) => {
                 tracing::error!(%error, %name, "half of a write stays");

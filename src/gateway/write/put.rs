@@ -53,7 +53,7 @@ impl Mailbox {
             etag: Some(head.etag),
             schedule_tag: head.schedule_tag,
         };
-        let error = match self.put_here(&folder, name, conditions, &body).await {
+        let error = match self.put_here(&folder, name, conditions, &body, true).await {
             Err(error @ (Error::Changed | Error::Unavailable { .. })) => error,
             Ok(written) => {
                 if folder.collection.kind == CollectionKind::AddressBook {
@@ -71,14 +71,14 @@ impl Mailbox {
         }
         match self.get_known(id, name).await? {
             Some(object) if object.body == body => Ok(done(object.head)),
-            // Made by this very request, and not yet complete.
+            // Made by this very request, and not yet complete; whoever is to be told was told by its first call.
             Some(_) if !was_there && matches!(error, Error::Unavailable { .. }) => {
-                let written = self.put_here(&folder, name, &Conditions::default(), &body).await?;
+                let written = self.put_here(&folder, name, &Conditions::default(), &body, false).await?;
                 Ok(Written { created: true, ..written })
             }
             // Somebody removed it meanwhile, and the client did not ask for it to be there.
             None if was_there && matches!(error, Error::Changed) && conditions.if_match.is_none() => {
-                self.put_here(&folder, name, conditions, &body).await
+                self.put_here(&folder, name, conditions, &body, true).await
             }
             _ => Err(error),
         }
@@ -90,6 +90,7 @@ impl Mailbox {
         name: &ResourceName,
         conditions: &Conditions,
         body: &Bytes,
+        tell: bool,
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
         let rights = folder.collection.rights;
@@ -106,7 +107,7 @@ impl Mailbox {
         let created = found.is_none() && replaced.is_none();
         let mut has_answered = false;
         let outcome = loop {
-            let mut plan = self.plan(folder, name, body, found.as_ref()).await?;
+            let mut plan = self.plan(folder, name, body, found.as_ref(), tell).await?;
             let is_remembered = found.as_ref().is_some_and(|found| found.is_remembered);
             if is_remembered && !plan.is_plain() {
                 // What takes several steps begins with what is there now.
@@ -207,6 +208,7 @@ impl Mailbox {
         name: &ResourceName,
         body: &Bytes,
         found: Option<&Found>,
+        tell: bool,
     ) -> Result<Plan, Error> {
         let id = &folder.collection.id;
         let known: Vec<(Item, Related)> =
@@ -216,7 +218,7 @@ impl Mailbox {
             context.people = self.people_of(id, body).await?;
         }
         let current = found.map(|found| Current { item: &found.item, related: &found.related });
-        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, true)?;
+        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, tell)?;
         self.check_uid(id, name, &plan).await?;
         Ok(plan)
     }
