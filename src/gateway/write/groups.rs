@@ -87,7 +87,7 @@ impl Mailbox {
         let object = self.get_known(id, name).await?;
         let is_same = object.is_some_and(|o| o.body == text || o.vcard4.as_ref() == Some(&text));
         if is_same {
-            self.put_here(&folder, name, &Conditions::default(), &text).await?;
+            self.put_here(&folder, name, &Conditions::default(), &text, true).await?;
             self.note_missing(id, name, &text).await;
         } else {
             // Somebody has changed it since.
