@@ -24,6 +24,8 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 from programs import Control, Program, Serve  # noqa: E402
 
+# One page of DavMail's listing: with more events here its paging did not come to an end, and the cause is not known.
+SIDE_BY_SIDE = 400
 USER, PASSWORD = "demo@example.com", "demo"
 DAV, CALDAV, CARDDAV = "DAV:", "urn:ietf:params:xml:ns:caldav", "urn:ietf:params:xml:ns:carddav"
 
@@ -548,7 +550,7 @@ def main():
     arguments = parser.parse_args()
     program, short = arguments.exdav, arguments.short
     parts = {
-        "upstream": lambda: [upstream(program, latency, 100 if short else 1_000, short) for latency in ([20] if short else [0, 20])],
+        "upstream": lambda: [upstream(program, latency, 100 if short else SIDE_BY_SIDE, short) for latency in ([20] if short else [0, 20])],
         "alone": lambda: alone(program, short),
         "growth": lambda: growth(program, short),
         "serving": lambda: serving(program, arguments.tools, 100 if short else 1_000, short),

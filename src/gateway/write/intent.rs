@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use std::sync::atomic::Ordering;
 
 /// Half of a write is at most so old when it is found: what Exchange shows of later is somebody else's.
-const OURS: SignedDuration = SignedDuration::from_mins(5);
+const OURS: SignedDuration = SignedDuration::from_mins(1);
 
 impl Mailbox {
     /// Whether a write ended without a clear outcome.

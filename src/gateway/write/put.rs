@@ -134,7 +134,9 @@ impl Mailbox {
                 // Without a clear outcome half of it may be there, and goes on being known.
                 match &outcome {
                     Err(Error::Unavailable { .. }) => self.unsettled().store(true, Ordering::Relaxed),
-                    _ => self.end_intent(id, name).await?,
+                    _ => self.end_intent(id, name).await.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "that a write has ended could not be noted");
+                    }),
                 }
             }
             if is_remembered && matches!(outcome, Err(Error::Changed)) {
