@@ -124,6 +124,8 @@ impl Post<'_> {
     }
 
     /// NEGOTIATE, CHALLENGE, then AUTHENTICATE together with the request. MS-NTHT 3.1.5
+    ///
+    /// A Kerberos ticket would be one more source of the first token here, for [`Scheme::Negotiate`], with no second.
     async fn signed_in(
         self,
         mut connection: Connection,
