@@ -64,6 +64,11 @@ def cards(hrefs):
             + "".join(f"<D:href>{href}</D:href>" for href in hrefs) + "</C:addressbook-multiget>")
 
 
+def person(number):
+    return ("BEGIN:VCARD\r\nVERSION:3.0\r\n" f"UID:upload-{number}\r\nFN:Person {number}\r\nN:{number};Person;;;\r\n"
+            f"EMAIL;TYPE=WORK:p{number}@example.net\r\nTEL;TYPE=CELL:{number}\r\nX-OWN:{number}\r\nEND:VCARD\r\n")
+
+
 def month(start, end):
     return (f'<C:calendar-query xmlns:D="{DAV}" xmlns:C="{CALDAV}"><D:prop><D:getetag/><C:calendar-data/></D:prop>'
             '<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">'
@@ -442,6 +447,21 @@ def alone(program, short):
         for start in range(0, len(hrefs), 100):
             subject.client.ask("REPORT", books, cards(hrefs[start:start + 100]), "1")
     exchange.measured(results, subject, f"first sync of {contacts:,} contacts", people)
+
+    def upload():
+        numbers, turn = iter(range(contacts)), threading.Lock()
+
+        def some():
+            client = Client(subject.url)
+            while True:
+                with turn:
+                    number = next(numbers, None)
+                if number is None:
+                    return
+                client.ask("PUT", f"{books}upload-{number}.vcf", person(number), Content_Type="text/vcard",
+                           If_None_Match="*")
+        at_once(8, some)
+    exchange.measured(results, subject, f"upload of {contacts:,} contacts, 8 in flight", upload)
     exchange.measured(results, subject, "multiget of 1,000", lambda: subject.client.ask(
         "REPORT", subject.calendar, multiget(subject.hrefs[:1000]), "1"), 5)
     exchange.measured(results, subject, f"query of a month in {events:,} events", lambda: month_query(subject), 5)
