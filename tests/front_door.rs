@@ -25,3 +25,11 @@ fn the_readme_describes_the_control_interface() {
     let help = exdav::simulator::CONTROL_HELP.trim();
     assert!(project_file("README.md").contains(help), "README.md should contain:\n\n{help}");
 }
+
+#[test]
+fn the_readme_tells_what_survives_as_the_tables_of_translation_decide() {
+    let readme = project_file("README.md");
+    for table in [exdav::convert::survives::tables(), exdav::dav::refusals()] {
+        assert!(readme.contains(table.trim()), "README.md should contain:\n\n{table}");
+    }
+}

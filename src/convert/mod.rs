@@ -17,6 +17,7 @@ mod identity;
 mod kept;
 mod person;
 mod recurrence;
+pub mod survives;
 mod task;
 mod version;
 mod vtimezone;

@@ -27,6 +27,7 @@ mod resource;
 mod session;
 mod sign_in;
 
+pub use precondition::refusals;
 pub use request::{Settings, router};
 
 /// The `DAV` header: what is built, and nothing else. RFC 4918 10.1

@@ -81,3 +81,68 @@ pub(super) fn unstorable(reason: &Reason, space: Space) -> &'static Name {
         Reason::OrganizerChange => &caldav::ALLOWED_ORGANIZER_SCHEDULING_OBJECT_CHANGE,
     }
 }
+
+/// When an object is refused for it, for people.
+fn when(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::InvalidData => {
+            "it is not readable, or breaks the rules of its format: an end before the start, no UID, a zone that is not explained"
+        }
+        Reason::InvalidObject => {
+            "it is not one object: METHOD, several UIDs or masters, occurrences without their series"
+        }
+        Reason::UnsupportedData => {
+            "it is neither iCalendar 2.0 nor vCard 3.0 or 4.0, or follows another calendar than the Gregorian"
+        }
+        Reason::UnsupportedComponent => "the collection holds another kind of components",
+        Reason::UidConflict(_) => "another object of the collection has its UID",
+        Reason::TooEarly => "it takes place before 1601, where Exchange's calendars begin",
+        Reason::TooLate => "it takes place after August 4500, or is completed in the future",
+        Reason::TooLarge => {
+            "its text, attachments taken out and packed, is longer than can be kept on an item, or a picture is too large"
+        }
+        Reason::UnsupportedRecurrence => {
+            "Exchange has no such rule: several rules, EXRULE, most RDATEs, RANGE=THISANDFUTURE, times within the day, weeks of the year, several days of the month"
+        }
+        Reason::OccurrenceCrossesNeighbour => "a moved occurrence would reach the day of its neighbour",
+        Reason::UnsupportedTimeZone => {
+            "a series is in a zone of the client's own that is like none that Exchange knows"
+        }
+        Reason::AttendeeChange => "somebody invited changes time or participants",
+        Reason::OrganizerChange => "an organiser changes what Exchange does not let them change",
+        Reason::ForeignOrganizer => "a message to the outbox is in somebody else's name",
+        Reason::NoMessage => "a message to the outbox does not ask for free and busy times",
+    }
+}
+
+/// What is refused with which precondition: a table in Markdown.
+pub fn refusals() -> String {
+    let other = "other.ics".parse().map(Reason::UidConflict).ok();
+    let reasons = [
+        Reason::InvalidData,
+        Reason::InvalidObject,
+        Reason::UnsupportedData,
+        Reason::UnsupportedComponent,
+        Reason::TooEarly,
+        Reason::TooLate,
+        Reason::TooLarge,
+        Reason::UnsupportedRecurrence,
+        Reason::OccurrenceCrossesNeighbour,
+        Reason::UnsupportedTimeZone,
+        Reason::AttendeeChange,
+        Reason::OrganizerChange,
+        Reason::ForeignOrganizer,
+        Reason::NoMessage,
+    ];
+    let mut text = "| precondition | refused because |\n| --- | --- |\n".to_owned();
+    for reason in reasons.into_iter().chain(other) {
+        let (calendar, card) = (unstorable(&reason, Space::Calendars), unstorable(&reason, Space::Cards));
+        let names = if calendar.local() == card.local() {
+            format!("`{}`", calendar.local())
+        } else {
+            format!("`{}`, `{}`", calendar.local(), card.local())
+        };
+        text.push_str(&format!("| {names} | {} |\n", when(&reason)));
+    }
+    text
+}

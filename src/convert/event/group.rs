@@ -168,6 +168,11 @@ pub fn of(letter: char) -> impl Iterator<Item = &'static Group> {
 }
 
 impl Group {
+    /// Its properties and components.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.properties.iter().copied().chain(self.child).collect()
+    }
+
     fn owns(&self, line: &Line) -> bool {
         self.properties.contains(&line.name.as_str())
             && match line.name.as_str() {

@@ -17,6 +17,8 @@ mod task;
 mod zone;
 
 pub(super) use contact::{PHOTO_PLACE, line, places};
+pub(super) use task::GROUPS as TASK_GROUPS;
+
 pub use contact::{emails_of, is_group, people_named};
 
 use super::kept;

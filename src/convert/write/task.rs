@@ -17,7 +17,7 @@ use jiff::civil::Date;
 use std::collections::BTreeSet;
 
 /// Groups of properties that are written together: THE table.
-const GROUPS: [(char, &[&str]); 9] = [
+pub(in crate::convert) const GROUPS: [(char, &[&str]); 9] = [
     ('S', &["SUMMARY"]),
     ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
     ('T', &["DTSTART", "DUE", "DURATION"]),
