@@ -115,7 +115,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             form: "an http or https URL",
             default: None,
             example: "\"https://mail.example.com/EWS/Exchange.asmx\"",
-            doc: "The EWS endpoint of your Exchange.",
+            doc: "The EWS endpoint of your Exchange; without it there is nothing to serve.",
             set: |config, text| {
                 let good = text.starts_with("https://") || text.starts_with("http://");
                 if !good {

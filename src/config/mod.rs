@@ -151,7 +151,7 @@ fn words_owned(names: impl Iterator<Item = String>) -> String {
 /// The annotated example file: every key with what it means, its form and its default.
 pub fn example() -> String {
     let mut text = String::from(
-        "# exdav configuration. Every key is here with its default; a key that has none must be set.\n\
+        "# exdav configuration. Every key is here with its default; those that have none are not set. `exchange.url` must be.\n\
          # Each can also be set by an environment variable, which wins: EXDAV_<TABLE>_<KEY>.\n",
     );
     let mut table = "";
@@ -173,7 +173,7 @@ pub fn example() -> String {
 pub fn reference() -> String {
     let mut text = String::from("| key | default | meaning |\n| --- | --- | --- |\n");
     for key in KEYS.iter() {
-        let default = key.default.map_or_else(|| "must be set".to_owned(), |value| format!("`{value}`"));
+        let default = key.default.map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"));
         let _ = writeln!(text, "| `{}.{}` | {default} | {} ({}) |", key.table, key.name, key.doc, key.form);
     }
     text
