@@ -100,10 +100,14 @@ async fn an_open_mirror_does_not_open_for_a_wrong_password() {
 async fn while_exchange_is_away_only_those_who_were_let_in_read_on() {
     let stage = Stage::lively().await;
     let client = Client::of(stage.gateway(Duration::ZERO), USER, PASSWORD).await;
-    let listed = client.propfind(&calendar(), "1", "<D:getetag/>").await.responses().len();
+    let listed = client.propfind(&calendar(), "1", "<D:getetag/>").await;
+    assert!(!listed.headers.contains_key("warning") && !listed.headers.contains_key("age"), "{listed:?}");
     stage.faults(r#"[{"kind": "unavailable", "times": 100000}]"#).await;
-    let still = client.propfind(&calendar(), "1", "<D:getetag/>").await.responses().len();
-    assert_eq!(still, listed, "the mirror answers on its own");
+    let still = client.propfind(&calendar(), "1", "<D:getetag/>").await;
+    assert_eq!(still.responses().len(), listed.responses().len(), "the mirror answers on its own");
+    let warning = still.header("warning");
+    assert!(warning.contains("110 ") && warning.contains("111 "), "and says so: {warning}");
+    assert!(still.header("age").parse::<u64>().is_ok(), "{still:?}");
     let other = client
         .ask("GET", &dav::path::default_calendar(OTHER), &[("Authorization", &basic(OTHER, PASSWORD))], "")
         .await;

@@ -13,10 +13,11 @@ use crate::model::refusal::{Reason, Refusal};
 use axum::Router;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
+use axum::http::header::{AGE, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, WARNING};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// What is accepted from clients.
@@ -38,6 +39,8 @@ impl Default for Settings {
 const LARGEST_XML: usize = 4 << 20;
 /// Octets of an unwanted body that are read and thrown away, so that the client gets to see the answer.
 const DRAINED: usize = 64 << 20;
+/// What an answer of the mirror on its own warns of. RFC 7234 5.5.1, 5.5.2
+const STALE: &str = "110 exdav \"Response is Stale\", 111 exdav \"Revalidation Failed\"";
 
 #[derive(Clone)]
 struct Service {
@@ -87,23 +90,46 @@ async fn answer(
         BodyUse::Object => object(body, &headers, service.settings.max_resource_size, &place).await?,
         BodyUse::Unread => Vec::new(),
     };
+    let asked = matches!(verb, Verb::Get | Verb::Propfind | Verb::Report).then(|| mailbox.clone());
     let session = Session::new(mailbox, headers, service.settings.max_resource_size);
+    let mut response = carry_out(session, verb, &place, kinds, octets).await?;
+    if let Some(since) = asked.and_then(|mailbox| mailbox.stale_since()) {
+        mark_stale(&mut response, since);
+    }
+    Ok(response)
+}
+
+async fn carry_out(
+    session: Session,
+    verb: Verb,
+    place: &Place,
+    kinds: Kinds,
+    octets: Vec<u8>,
+) -> Result<Response, Error> {
     match verb {
         Verb::Options => Ok(methods::options::options(kinds)),
-        Verb::Get => methods::get::get(session, &place).await,
-        Verb::Put => methods::put::put(session, &place, octets.into()).await,
+        Verb::Get => methods::get::get(session, place).await,
+        Verb::Put => methods::put::put(session, place, octets.into()).await,
         Verb::Post => methods::post::post(&session, &octets).await,
-        Verb::Delete => methods::delete::delete(session, &place).await,
-        Verb::Move => methods::relocate::relocate(session, &place, Relocation::Move).await,
-        Verb::Copy => methods::relocate::relocate(session, &place, Relocation::Copy).await,
-        Verb::Mkcalendar | Verb::Mkcol => methods::mkcol::make(session, &place, verb, &octets).await,
-        Verb::Propfind => methods::propfind::propfind(session, &place, &octets).await,
-        Verb::Proppatch => methods::proppatch::proppatch(session, &place, &octets).await,
+        Verb::Delete => methods::delete::delete(session, place).await,
+        Verb::Move => methods::relocate::relocate(session, place, Relocation::Move).await,
+        Verb::Copy => methods::relocate::relocate(session, place, Relocation::Copy).await,
+        Verb::Mkcalendar | Verb::Mkcol => methods::mkcol::make(session, place, verb, &octets).await,
+        Verb::Propfind => methods::propfind::propfind(session, place, &octets).await,
+        Verb::Proppatch => methods::proppatch::proppatch(session, place, &octets).await,
         Verb::Report => {
-            let resource = found(&session, &place).await?;
+            let resource = found(&session, place).await?;
             report::report(session, resource, &octets).await
         }
     }
+}
+
+/// The upstream could not be asked: the answer says how old it is. RFC 9111 5.1, RFC 7234 5.5
+fn mark_stale(response: &mut Response, since: Timestamp) {
+    let age = Timestamp::now().as_second().saturating_sub(since.as_second()).max(0);
+    let headers = response.headers_mut();
+    headers.insert(AGE, HeaderValue::from(age));
+    headers.insert(WARNING, HeaderValue::from_static(STALE));
 }
 
 /// A body that is to be stored has a limit that clients can ask for. RFC 4791 5.2.5

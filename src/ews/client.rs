@@ -5,6 +5,7 @@ use super::auth::{Choice, Credentials, Schemes};
 use super::error::Error;
 use super::network::{self, Network};
 use super::soap::{self, ServerVersion};
+use super::throttle::{Throttle, spread};
 use super::transport::Request;
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
@@ -13,7 +14,6 @@ use reqwest::{StatusCode, Url};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
 
 /// How to talk to the upstream.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ struct Upstream {
 pub struct Session {
     exchange: Exchange,
     credentials: Credentials,
-    slots: Arc<Semaphore>,
+    throttle: Arc<Throttle>,
     clock: Arc<AtomicI64>,
     version: Arc<OnceLock<ServerVersion>>,
 }
@@ -115,8 +115,14 @@ impl Exchange {
 
     /// A user's session; nothing is asked yet.
     pub fn session(&self, credentials: Credentials) -> Session {
-        let slots = Arc::new(Semaphore::new(self.0.settings.concurrency.max(1)));
-        Session { exchange: self.clone(), credentials, slots, clock: Arc::default(), version: Arc::default() }
+        let throttle = Arc::new(Throttle::new(self.0.settings.concurrency));
+        Session {
+            exchange: self.clone(),
+            credentials,
+            throttle,
+            clock: Arc::default(),
+            version: Arc::default(),
+        }
     }
 
     /// The endpoint.
@@ -199,7 +205,7 @@ impl Session {
         let give_up = Instant::now() + self.exchange.settings().patience;
         let mut pause = Duration::from_millis(200);
         loop {
-            let error = match self.send(request.clone()).await {
+            let error = match self.send_in_turn(request.clone(), give_up).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -210,6 +216,7 @@ impl Session {
                 error if repeat == Repeat::Freely && error.is_transient() => pause,
                 _ => return Err(error),
             };
+            let wait = spread(wait);
             if Instant::now() + wait > give_up {
                 return Err(error);
             }
@@ -219,8 +226,18 @@ impl Session {
         }
     }
 
+    async fn send_in_turn(&self, request: bytes::Bytes, give_up: Instant) -> Result<Element, Error> {
+        let slot = self.throttle.enter(give_up).await?;
+        let outcome = self.send(request).await;
+        match &outcome {
+            Ok(_) => slot.served(),
+            Err(Error::Busy { back_off }) => slot.refused(*back_off),
+            Err(_) => {}
+        }
+        outcome
+    }
+
     async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
-        let _slot = self.slots.acquire().await.map_err(|e| Error::Unreachable(e.to_string()))?;
         let timeout = Some(self.exchange.settings().timeout);
         let answer = self.post(Request { body: request, headers: HeaderMap::new(), timeout }).await?;
         let status = answer.status;

@@ -4,6 +4,7 @@
 //! are read leniently, by local names, since servers mix up namespaces and send characters that XML forbids.
 //!
 //! **Invariant:** a request that may have changed something is never repeated blindly.
+//! **Invariant:** a server that asks to be left alone is, by all requests of that user.
 //! **Invariant:** a password is never part of an error, a log line or a `Debug` text.
 
 pub mod auth;
@@ -13,6 +14,7 @@ pub mod field;
 pub mod network;
 mod operations;
 mod soap;
+mod throttle;
 mod transport;
 pub mod types;
 

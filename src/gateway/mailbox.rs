@@ -180,6 +180,13 @@ impl Mailbox {
         }
     }
 
+    /// Since when the mirror has been on its own, if the last look at the upstream failed.
+    pub fn stale_since(&self) -> Option<Timestamp> {
+        let since = self.0.seen.load(Ordering::Relaxed);
+        let missed = self.0.missed.load(Ordering::Relaxed);
+        Timestamp::from_second(since).ok().filter(|_| missed > 0)
+    }
+
     /// The collection as the mirror knows it.
     pub(super) async fn folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         let key = id.clone();

@@ -1,0 +1,171 @@
+//! How much is asked of a busy server: one user's slots, and the quiet that it asked for.
+
+use super::error::Error;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Answers in a row after which one more request may be under way at once.
+const TRUST: u32 = 20;
+
+/// No quiet is longer, whatever the server asks for: a slip of an administrator must not lock a user out.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// One user's share of the server. It shrinks with every refusal and grows slowly with what is served.
+/// Source: FACTS 2, "retrying while throttled prolongs it".
+#[derive(Debug)]
+pub(super) struct Throttle {
+    most: usize,
+    slots: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Slots that there are, taken or free; at least one.
+    slots: usize,
+    /// Answers since the last refusal or growth.
+    served: u32,
+    /// Refusals of this spell: one log line when it begins, one when it ends.
+    refused: u64,
+    quiet_until: Option<Instant>,
+}
+
+/// The right to send one request.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    throttle: &'a Throttle,
+    permit: SemaphorePermit<'a>,
+}
+
+impl Throttle {
+    /// At most so many requests at once.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.max(1);
+        let state = State { slots: most, served: 0, refused: 0, quiet_until: None };
+        Self { most, slots: Semaphore::new(most), state: Mutex::new(state) }
+    }
+
+    /// A slot, when the server may be asked; [`Error::Busy`] when that is after `give_up`.
+    pub(super) async fn enter(&self, give_up: Instant) -> Result<Slot<'_>, Error> {
+        loop {
+            if let Some(quiet) = self.quiet() {
+                if Instant::now() + quiet > give_up {
+                    return Err(Error::Busy { back_off: Some(quiet) });
+                }
+                tokio::time::sleep(spread(quiet)).await;
+                continue;
+            }
+            let permit = self.slots.acquire().await.map_err(|e| Error::Unreachable(e.to_string()))?;
+            // Whoever was before may have been sent away.
+            if self.quiet().is_none() {
+                return Ok(Slot { throttle: self, permit });
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn quiet(&self) -> Option<Duration> {
+        let left = self.state().quiet_until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+impl Slot<'_> {
+    /// The server was too busy: nobody of this user asks it before `back_off` is over, and then fewer at once.
+    pub(super) fn refused(self, back_off: Option<Duration>) {
+        let mut state = self.throttle.state();
+        state.served = 0;
+        state.refused += 1;
+        if let Some(back_off) = back_off {
+            state.quiet_until = state.quiet_until.max(Some(Instant::now() + back_off.min(LONGEST)));
+        }
+        if state.refused == 1 {
+            tracing::warn!(
+                back_off_ms = back_off.map(|b| b.as_millis()),
+                "Exchange is busy: it is asked less"
+            );
+        }
+        if state.slots > 1 {
+            state.slots -= 1;
+            self.permit.forget();
+        }
+    }
+
+    /// The server answered.
+    pub(super) fn served(self) {
+        let mut state = self.throttle.state();
+        if state.refused == 0 {
+            return;
+        }
+        state.served += 1;
+        if state.served < TRUST {
+            return;
+        }
+        state.served = 0;
+        if state.slots < self.throttle.most {
+            state.slots += 1;
+            self.throttle.slots.add_permits(1);
+        }
+        if state.slots == self.throttle.most {
+            tracing::info!(refused = state.refused, "Exchange takes as much as before");
+            state.refused = 0;
+        }
+    }
+}
+
+/// This long or up to a quarter longer, so that those who were sent away together do not come back together.
+pub(super) fn spread(wait: Duration) -> Duration {
+    let dice = u32::try_from(RandomState::new().hash_one(0_u8) % 256).unwrap_or_default();
+    wait + wait / 4 * dice / 256
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_takes_a_slot_away_and_the_last_one_stays() {
+        let throttle = Throttle::new(3);
+        for left in [2, 1, 1, 1] {
+            throttle.enter(Instant::now()).await.unwrap().refused(None);
+            assert_eq!(throttle.slots.available_permits(), left);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_served_in_a_row_gives_slots_back_but_never_more_than_there_were() {
+        let throttle = Throttle::new(2);
+        throttle.enter(Instant::now()).await.unwrap().refused(None);
+        for _ in 1..TRUST {
+            throttle.enter(Instant::now()).await.unwrap().served();
+        }
+        assert_eq!(throttle.slots.available_permits(), 1);
+        for _ in 0..3 * TRUST {
+            throttle.enter(Instant::now()).await.unwrap().served();
+        }
+        assert_eq!(throttle.slots.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_quiet_that_one_request_is_told_to_keep_is_kept_by_all() {
+        let throttle = Throttle::new(4);
+        throttle.enter(Instant::now()).await.unwrap().refused(Some(Duration::from_hours(1)));
+        let refused = throttle.enter(Instant::now() + Duration::from_secs(30)).await.unwrap_err();
+        let Error::Busy { back_off: Some(wait) } = refused else { panic!("{refused:?}") };
+        assert!(wait <= LONGEST, "{wait:?}");
+        assert!(wait > Duration::from_mins(4), "{wait:?}");
+    }
+
+    #[test]
+    fn a_wait_is_spread_over_a_quarter_of_it() {
+        let wait = Duration::from_secs(4);
+        assert!((0..100).all(|_| (wait..wait + Duration::from_secs(1)).contains(&spread(wait))));
+    }
+}
