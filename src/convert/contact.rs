@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashSet};
 pub(super) const GROUPS: Groups = &[
     ('N', &["FN", "N", "NICKNAME"]),
     ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"]),
+    ('X', &CUSTOM_NAMES),
     ('O', &["ORG", "TITLE", "ROLE"]),
     ('E', &["EMAIL"]),
     ('T', &["TEL", "X-MS-TEL"]),
@@ -50,6 +51,10 @@ pub(super) const GROUPS: Groups = &[
     ('C', &["CLASS"]),
     ('P', &["PHOTO"]),
 ];
+
+/// Custom fields as clients name them, then as DavMail does.
+pub(super) const CUSTOM_NAMES: [&str; 8] =
+    ["X-CUSTOM1", "X-CUSTOM2", "X-CUSTOM3", "X-CUSTOM4", "CUSTOM1", "CUSTOM2", "CUSTOM3", "CUSTOM4"];
 
 /// For each line whether it has a place in Exchange.
 fn held(letter: char, card: &Component) -> Vec<bool> {
@@ -221,6 +226,9 @@ pub(super) fn project(
     card.text("X-PHONETIC-FIRST-NAME", item.extended(&field::YOMI_GIVEN));
     card.text("X-PHONETIC-LAST-NAME", item.extended(&field::YOMI_SURNAME));
     card.text("X-PHONETIC-ORG", item.extended(&field::YOMI_COMPANY));
+    for (name, property) in CUSTOM_NAMES.iter().zip(&field::CUSTOM) {
+        card.text(name, item.extended(property).filter(|text| !text.is_empty()));
+    }
     match (company, item.filled("Department")) {
         (None, None) => {}
         (company, None) => card.push(Line::text("ORG", &company.unwrap_or_default())),
@@ -516,6 +524,7 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
         .collect();
     let texts = [
         ('N', names),
+        ('X', field::CUSTOM.iter().map(extended).collect()),
         ('Y', [&field::YOMI_GIVEN, &field::YOMI_SURNAME, &field::YOMI_COMPANY].map(extended).to_vec()),
         ('O', ["CompanyName", "Department", "JobTitle", "Profession"].map(field).to_vec()),
         ('E', emails),

@@ -35,9 +35,10 @@ const TASK: [(char, &str); 9] = [
 ];
 
 /// The same for contacts.
-const CONTACT: [(char, &str); 17] = [
+const CONTACT: [(char, &str); 18] = [
     ('N', "DisplayName, CompleteName, Nickname, FileAs"),
     ('Y', "YomiFirstName, YomiLastName, YomiCompanyName"),
+    ('X', "custom fields 1 to 4"),
     ('O', "CompanyName, Department, JobTitle, Profession"),
     ('E', "EmailAddresses, three; more are kept on the item"),
     ('T', "PhoneNumbers, one for each kind; more are kept on the item"),

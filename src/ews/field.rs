@@ -118,6 +118,13 @@ pub const YOMI_GIVEN: ExtendedProperty = named("Address", 0x802C, "String");
 pub const YOMI_SURNAME: ExtendedProperty = named("Address", 0x802D, "String");
 /// Phonetic company.
 pub const YOMI_COMPANY: ExtendedProperty = named("Address", 0x802E, "String");
+/// Outlook's custom fields 1 to 4.
+pub const CUSTOM: [ExtendedProperty; 4] = [
+    named("Address", 0x804F, "String"),
+    named("Address", 0x8050, "String"),
+    named("Address", 0x8051, "String"),
+    named("Address", 0x8052, "String"),
+];
 
 /// What GetItem is asked for beside `IdOnly`.
 #[derive(Clone, Copy, Debug)]
@@ -240,6 +247,10 @@ pub const CONTACT: Shape = Shape {
         YOMI_GIVEN,
         YOMI_SURNAME,
         YOMI_COMPANY,
+        CUSTOM[0],
+        CUSTOM[1],
+        CUSTOM[2],
+        CUSTOM[3],
         BUSINESS_HOME_PAGE,
         BIRTHDAY_LOCAL,
         WEDDING_ANNIVERSARY_LOCAL,

@@ -175,6 +175,14 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
                 phonetic(field::YOMI_COMPANY, "X-PHONETIC-ORG"),
             ]
         }
+        'X' => field::CUSTOM
+            .into_iter()
+            .zip(1..)
+            .map(|(property, number)| {
+                let text = text_of(card, &format!("X-CUSTOM{number}"));
+                Change::extended(property, text.or_else(|| text_of(card, &format!("CUSTOM{number}"))))
+            })
+            .collect(),
         'O' => {
             let org = parts(card.line("ORG"), ", ");
             vec![
