@@ -282,3 +282,58 @@ async fn a_series_is_changed_step_by_step_and_stays_what_the_client_wrote() {
         assert_eq!(&got, text, "step {step}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_more_excluded_date_costs_four_calls_wherever_in_the_series_it_is() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let weekly = format!("{TIMED}\nRRULE:FREQ=WEEKLY;BYDAY=MO");
+    put(&mailbox, &calendar(), "long.ics", &event("long", &weekly)).await.unwrap();
+    stage.reset().await;
+    // 104 weeks after the start.
+    let fewer = event("long", &format!("{weekly}\nEXDATE;TZID=Europe/Berlin:20280228T090000"));
+    put(&mailbox, &calendar(), "long.ics", &fewer).await.unwrap();
+    let calls = stage.calls().await;
+    assert!(calls.values().sum::<u64>() <= 4, "{calls:?}");
+    let (other, _store) = elsewhere(&stage).await;
+    assert_eq!(body(&other, &calendar(), "long.ics").await.0, fewer);
+    let view = "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>AllProperties</t:BaseShape></m:ItemShape>\
+                <m:CalendarView StartDate='2028-02-20T00:00:00Z' EndDate='2028-03-10T00:00:00Z'/>\
+                <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>";
+    let seen = stage.colleague(USER, view).await;
+    let starts = |at: &str| seen.matches(&format!("<t:Start>{at}")).count();
+    assert_eq!((starts("2028-02-21"), starts("2028-02-28"), starts("2028-03-06")), (1, 0, 1), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_excluded_date_leaves_what_outlook_wrote_into_another_occurrence() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    put(&mailbox, &calendar(), "series.ics", &series("", "")).await.unwrap();
+    let find = "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
+                <m:Restriction><t:IsEqualTo><t:FieldURI FieldURI='item:Subject'/><t:FieldURIOrConstant>\
+                <t:Constant Value='Weekly'/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>\
+                <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>";
+    let found = stage.colleague(USER, find).await;
+    let id = found.split("ItemId Id=\"").nth(1).unwrap().split('"').next().unwrap();
+    let second = format!("<t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='2'/>");
+    let change = format!(
+        "<m:UpdateItem MessageDisposition='SaveOnly' ConflictResolution='AlwaysOverwrite' \
+         SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange>{second}<t:Updates>\
+         <t:SetItemField><t:FieldURI FieldURI='item:Body'/><t:CalendarItem><t:Body BodyType='HTML'>\
+         &lt;p&gt;bring &lt;b&gt;cake&lt;/b&gt;&lt;/p&gt;</t:Body></t:CalendarItem></t:SetItemField></t:Updates>\
+         </t:ItemChange></m:ItemChanges></m:UpdateItem>"
+    );
+    let answer = stage.colleague(USER, &change).await;
+    assert!(answer.contains("NoError"), "{answer}");
+    let seen = text_of(&mailbox, "series.ics").await;
+    assert!(seen.contains("cake"), "{seen}");
+    let fewer = seen.replacen("SUMMARY:", "EXDATE;TZID=Europe/Berlin:20260316T090000\r\nSUMMARY:", 1);
+    put(&mailbox, &calendar(), "series.ics", &Bytes::from(fewer)).await.unwrap();
+    let shape =
+        "<m:ItemShape><t:BaseShape>AllProperties</t:BaseShape><t:BodyType>HTML</t:BodyType></m:ItemShape>";
+    let read = format!("<m:GetItem>{shape}<m:ItemIds>{second}</m:ItemIds></m:GetItem>");
+    let held = stage.colleague(USER, &read).await;
+    assert!(held.contains("&lt;b&gt;cake"), "{held}");
+    assert!(text_of(&mailbox, "series.ics").await.contains("cake"));
+}

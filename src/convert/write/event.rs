@@ -202,13 +202,10 @@ impl Draft<'_> {
             changes.extend(times.changes());
             outcome.extend(times.outcome());
         }
-        let series = self.occurrences(
-            master,
-            &times,
-            translated.as_ref(),
-            changed.contains(&'T') || changed.contains(&'R'),
-        )?;
-        let rewrites_rule = (own('R') || own('T')) || series.is_reset;
+        let rule_changed =
+            changed.contains(&'T') || (changed.contains(&'R') && !self.has_the_rule_of_before(master));
+        let series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
+        let rewrites_rule = (rule_changed && !invited) || series.is_reset;
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
                 changes.push(Change::set(
@@ -319,6 +316,14 @@ impl Draft<'_> {
             .filter(|group| !group.says_the_same(master, served, &frame))
             .map(|group| group.letter)
             .collect()
+    }
+
+    /// Whether the client's rule is what it saw last, whatever it excludes: a rule that is written again takes with it
+    /// what only Exchange knows of changed occurrences. MS-OXOCAL 3.1.4.7.3.5
+    fn has_the_rule_of_before(&self, master: &Component) -> bool {
+        let Some(served) = self.served.as_ref().and_then(master_of) else { return false };
+        let adds = master.line("RDATE").or(served.line("RDATE")).is_some();
+        !adds && values(master, "RRULE") == values(served, "RRULE")
     }
 
     /// The fields of a group; times, rules and attachments are told by themselves.
@@ -555,6 +560,7 @@ impl Draft<'_> {
         times: &Times,
         translated: Option<&Translated>,
         rule_changed: bool,
+        invited: bool,
     ) -> Result<Occurrences, Refusal> {
         let Some(translated) = translated else { return Ok(Occurrences::default()) };
         let zones = Zones::new(self.calendar, &self.mailbox);
@@ -584,10 +590,12 @@ impl Draft<'_> {
                 current.item.modified_occurrences().iter().any(|o| Some(o.original_start) == at)
             })
         };
-        let is_reset = gone_before.iter().any(|number| !gone.contains(number))
-            || known.keys().any(|number| {
-                !overrides.contains_key(number) && !gone.contains(number) && exchange_has(number)
-            });
+        // Nothing brings back a single occurrence but the rule written again, which is the organiser's alone.
+        let is_reset = !invited
+            && (gone_before.iter().any(|number| !gone.contains(number))
+                || known.keys().any(|number| {
+                    !overrides.contains_key(number) && !gone.contains(number) && exchange_has(number)
+                }));
         if is_reset {
             (gone_before, known) = (BTreeSet::new(), BTreeMap::new());
         }

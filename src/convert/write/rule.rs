@@ -115,16 +115,16 @@ fn finite(
         return Err(refuse("BYMONTHDAY", "too many months are too short for it"));
     }
     let count = u32::try_from(theirs.len()).unwrap_or(u32::MAX);
-    let end = match rule.until {
+    let until = rule.until.map(|until| match until {
+        Until::Date(date) => date,
+        Until::Local(local) => day_of(local, start),
+        Until::Utc(at) => day_of(zone.to_local(at), start),
+    });
+    // Where the client's rule leaves a short month out, Exchange's next occurrence may come before that day.
+    let next = exchange.occurrences(start, zone).nth(theirs.len());
+    let end = match until.filter(|date| next.is_none_or(|next| next.date() > *date)) {
         // The client thinks in dates, and so does Exchange.
-        Some(until) if superfluous.is_empty() && mine.len() > 1 => {
-            let date = match until {
-                Until::Date(date) => date,
-                Until::Local(local) => day_of(local, start),
-                Until::Utc(at) => day_of(zone.to_local(at), start),
-            };
-            RangeEnd::On(date)
-        }
+        Some(date) if superfluous.is_empty() && mine.len() > 1 => RangeEnd::On(date),
         _ if count > MOST_COUNT => RangeEnd::On(last.date()),
         _ => RangeEnd::After(count),
     };
@@ -441,5 +441,20 @@ fn contains(pattern: &Pattern, date: Date) -> bool {
         Pattern::AbsoluteYearly { day, month } => date.month() == *month && clamped(*day),
         Pattern::RelativeMonthly { days, index, .. } => nth(days, index),
         Pattern::RelativeYearly { days, index, month } => date.month() == *month && nth(days, index),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_on_the_31st_does_not_end_on_the_last_day_of_a_short_month() {
+        let berlin = Zone::iana("Europe/Berlin").unwrap();
+        let start = Date::constant(2026, 7, 31).at(10, 0, 0, 0);
+        let rule = "FREQ=MONTHLY;BYMONTHDAY=31;UNTIL=20260930T215959Z";
+        let translated = translate(rule, start, &berlin).unwrap();
+        assert_eq!(translated.recurrence.end, RangeEnd::After(2));
     }
 }
