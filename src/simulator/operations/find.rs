@@ -14,6 +14,7 @@ use crate::simulator::view::{Style, View};
 use crate::simulator::world::{self, Refusal, Target};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::cmp::Ordering;
 
 /// Most items of an answer; fewer with a restriction. FACTS 3
 const PAGE: usize = 1000;
@@ -70,12 +71,23 @@ fn find_in(
         }
         found = kept;
     }
+    // The first order is the primary one: what later ones have put in order stays so among equals.
     for order in listed(request, "SortOrder").iter().rev() {
         let path = order.children.first().ok_or_else(Refusal::no_folder)?;
-        found.sort_by_cached_key(|view| value(view, path).ok().flatten().map(|v| v.to_lowercase()));
-        if order.attribute("Order") == Some("Descending") {
-            found.reverse();
+        let mut rows = Vec::with_capacity(found.len());
+        for view in found {
+            let rank = value(&view, path)?.map(|text| Rank::of(view.item.kind, path, &text, reading));
+            rows.push((rank, view));
         }
+        let is_descending = order.attribute("Order") == Some("Descending");
+        rows.sort_by(|(a, _), (b, _)| {
+            let by = match (a, b) {
+                (Some(a), Some(b)) => a.compare(b),
+                _ => a.is_some().cmp(&b.is_some()),
+            };
+            if is_descending { by.reverse() } else { by }
+        });
+        found = rows.into_iter().map(|(_, view)| view).collect();
     }
     let total = found.len();
     let (first, mut most) =
@@ -246,7 +258,8 @@ fn fits(view: &View<'_>, test: &Element, zone: &TimeZone) -> Result<bool, Refusa
             let (Some(found), Some(constant)) = (value(view, path)?, constant) else {
                 return Ok(test.name == "IsNotEqualTo");
             };
-            let order = compare(view.item.kind, path, &found, &constant, zone);
+            let rank = |text: &str| Rank::of(view.item.kind, path, text, zone);
+            let order = rank(&found).compare(&rank(&constant));
             Ok(match test.name {
                 "IsEqualTo" => order.is_eq(),
                 "IsNotEqualTo" => order.is_ne(),
@@ -259,22 +272,37 @@ fn fits(view: &View<'_>, test: &Element, zone: &TimeZone) -> Result<bool, Refusa
     }
 }
 
-fn compare(
-    kind: ItemKind,
-    path: &Element,
-    found: &str,
-    constant: &str,
-    zone: &TimeZone,
-) -> std::cmp::Ordering {
-    let field = path.attribute("FieldURI").and_then(|uri| Field::of_uri(kind, uri));
-    let is_time = field.is_some_and(|f| f.row().kind == ValueKind::Time)
-        || path.attribute("PropertyType") == Some("SystemTime");
-    if is_time && let (Some(a), Some(b)) = (instant(found, zone), instant(constant, zone)) {
-        return a.cmp(&b);
+/// A value as Exchange puts it in order: times as instants, numbers as numbers, all else without regard to case.
+enum Rank {
+    Time(Timestamp),
+    Number(f64),
+    Text(String),
+}
+
+impl Rank {
+    fn of(kind: ItemKind, path: &Element, text: &str, zone: &TimeZone) -> Self {
+        let field = path.attribute("FieldURI").and_then(|uri| Field::of_uri(kind, uri));
+        let form = match path.attribute("PropertyType") {
+            Some("SystemTime") => ValueKind::Time,
+            Some("Integer" | "Long" | "Short" | "Double" | "Float") => ValueKind::Number,
+            _ => field.map_or(ValueKind::Text, |field| field.row().kind),
+        };
+        let ranked = match form {
+            ValueKind::Time => instant(text, zone).map(Self::Time),
+            ValueKind::Number => text.parse().ok().map(Self::Number),
+            _ => None,
+        };
+        ranked.unwrap_or_else(|| Self::Text(text.to_lowercase()))
     }
-    match (found.parse::<f64>(), constant.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
-        _ => found.to_lowercase().cmp(&constant.to_lowercase()),
+
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Time(a), Self::Time(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Time(_), _) | (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), _) | (Self::Number(_), Self::Time(_)) => Ordering::Greater,
+        }
     }
 }
 

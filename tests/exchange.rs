@@ -1,0 +1,56 @@
+//! The simulated Exchange does what Exchange does, where programs other than exdav rely on it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use exdav::simulator;
+use std::collections::BTreeSet;
+use support::{Stage, USER};
+
+/// PidTagInternetArticleNumber: a number, which DavMail puts a folder in order by.
+const NUMBER: &str = "<t:ExtendedFieldURI PropertyTag='0xe23' PropertyType='Integer'/>";
+
+/// Numbers of one page of a calendar that is read in their order, and whether it was the last page.
+async fn page(stage: &Stage, order: &str, offset: usize, restriction: &str) -> (Vec<u64>, bool) {
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>\
+                 <t:AdditionalProperties>{NUMBER}</t:AdditionalProperties></m:ItemShape>\
+                 <m:IndexedPageItemView MaxEntriesReturned='500' Offset='{offset}' BasePoint='Beginning'/>{restriction}\
+                 <m:SortOrder><t:FieldOrder Order='{order}'>{NUMBER}</t:FieldOrder></m:SortOrder>\
+                 <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>"
+            ),
+        )
+        .await;
+    let numbers =
+        answer.split("<t:Value>").skip(1).map(|rest| rest.split('<').next().unwrap().parse().unwrap());
+    (numbers.collect(), answer.contains("IncludesLastItemInRange=\"true\""))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_read_page_by_page_in_the_order_of_a_number_is_read_once_and_whole() {
+    let settings = simulator::Settings { events: Some(1_100), ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    let recurring = "<m:Restriction><t:IsEqualTo><t:ExtendedFieldURI DistinguishedPropertySetId='Appointment' \
+                     PropertyId='33315' PropertyType='Boolean'/><t:FieldURIOrConstant><t:Constant Value='false'/>\
+                     </t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>";
+    for (restriction, at_least) in [("", 1_100), (recurring, 800)] {
+        let mut numbers: Vec<u64> = Vec::new();
+        loop {
+            let (page, is_last) = page(&stage, "Ascending", numbers.len(), restriction).await;
+            assert!(!page.is_empty(), "an empty page after {} items", numbers.len());
+            numbers.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        assert!(numbers.len() >= at_least, "{} items", numbers.len());
+        assert!(numbers.is_sorted(), "999 comes before 1000");
+        assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len(), "nothing is read twice");
+        let (descending, _) = page(&stage, "Descending", 0, restriction).await;
+        assert_eq!(descending.first(), numbers.last());
+    }
+}
