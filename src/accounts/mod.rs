@@ -190,7 +190,10 @@ impl Accounts {
     pub fn verify(&self, name: &str, password: &str) -> Result<Option<Account>, Error> {
         let name = folded(name);
         let book = self.book()?;
-        let Some(entry) = book.entries.get(&name) else { return Ok(None) };
+        let Some(entry) = book.entries.get(&name) else {
+            password::fits_none(password);
+            return Ok(None);
+        };
         let hashes: Vec<&str> = entry.passwords.iter().map(|password| password.hash.as_str()).collect();
         if password::fits_one(password, &hashes) { self.account(&name, entry).map(Some) } else { Ok(None) }
     }

@@ -21,10 +21,24 @@ pub fn random<const N: usize>() -> Result<[u8; N], Error> {
     Ok(octets)
 }
 
+#[cfg(unix)]
+fn is_open_to_others(path: &PathBuf) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o007 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &PathBuf) -> bool {
+    false
+}
+
 impl Key {
     /// Reads the key's file; makes one if there is none, unless there are secrets that it could not open.
     pub fn load(path: &PathBuf, has_secrets: bool) -> Result<Self, Error> {
         let wrong = |reason: String| Error::File { path: path.clone(), reason };
+        if is_open_to_others(path) {
+            return Err(wrong("everybody may read the key of the accounts: chmod 600".to_owned()));
+        }
         let octets = match std::fs::read_to_string(path) {
             Ok(text) => STANDARD
                 .decode(text.trim())

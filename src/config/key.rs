@@ -50,6 +50,9 @@ impl Config {
                 return Err(Error::Together("server.certificate", "server.key"));
             }
         }
+        if self.server.proxies.user_header.is_some() && self.server.proxies.trusted.is_empty() {
+            return Err(Error::Needs("server.user_header", "server.trusted_proxies"));
+        }
         Ok(())
     }
 }
@@ -411,6 +414,35 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             example: "\"30s\"",
             doc: "How long running requests may go on when exdav is asked to end.",
             set: |config, text| value::duration(text).map(|d| config.server.shutdown_grace = d),
+        },
+        Key {
+            table: "server",
+            name: "trusted_proxies",
+            form: "addresses and networks",
+            default: None,
+            example: "[\"127.0.0.1\", \"10.0.0.0/8\"]",
+            doc: "Reverse proxies whose X-Forwarded-For is believed; of all others it is not read.",
+            set: |config, text| {
+                let all: Option<Vec<_>> = text.split(',').map(|one| one.trim().parse().ok()).collect();
+                let wrong = || value::expected("addresses such as `127.0.0.1` or `10.0.0.0/8`", text);
+                config.server.proxies.trusted = all.ok_or_else(wrong)?;
+                Ok(())
+            },
+        },
+        Key {
+            table: "server",
+            name: "user_header",
+            form: "a header's name",
+            default: None,
+            example: "\"X-Client-User\"",
+            doc: "Header in which these proxies name the account that they know by a client certificate.",
+            set: |config, text| match text.parse() {
+                Ok(name) => {
+                    config.server.proxies.user_header = Some(name);
+                    Ok(())
+                }
+                Err(_) => Err(value::expected("a header's name such as `X-Client-User`", text)),
+            },
         },
         Key {
             table: "sign_in",

@@ -47,6 +47,9 @@ pub enum Error {
     /// One of two keys that need each other is missing.
     #[error("`{0}` and `{1}` are set together or not at all")]
     Together(&'static str, &'static str),
+    /// A key means nothing without another.
+    #[error("`{0}` needs `{1}`")]
+    Needs(&'static str, &'static str),
     /// A key that has no default is missing.
     #[error("`{table}.{name}` is not set: put it into the configuration file or set {variable}\n  {doc}")]
     Missing {

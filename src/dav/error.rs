@@ -57,6 +57,7 @@ impl Error {
         match self {
             Self::Gateway(error) => match error {
                 gateway::Error::SignIn => StatusCode::UNAUTHORIZED,
+                gateway::Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
                 gateway::Error::Denied(_) => Precondition::NeedPrivileges.row().1,
                 gateway::Error::NotFound => StatusCode::NOT_FOUND,
                 gateway::Error::ForgottenToken => Precondition::SyncToken.row().1,
@@ -174,7 +175,10 @@ impl IntoResponse for Error {
                 set(WWW_AUTHENTICATE, challenge);
                 set(HeaderName::from_static("dav"), HeaderValue::from_static(COMPLIANCE));
             }
-            Self::Gateway(gateway::Error::Unavailable { retry_after, .. }) => {
+            // RFC 6585 4
+            Self::Gateway(
+                gateway::Error::Unavailable { retry_after, .. } | gateway::Error::TooMany { retry_after },
+            ) => {
                 set(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
             }
             Self::Gateway(gateway::Error::Barred(_)) => set(RETRY_AFTER, HeaderValue::from(BARRED)),

@@ -29,6 +29,7 @@ mod sign_in;
 
 pub use precondition::refusals;
 pub use request::{Settings, router};
+pub use sign_in::Origin;
 
 /// The `DAV` header: what is built, and nothing else. RFC 4918 10.1
 const COMPLIANCE: &str = "1, 3, extended-mkcol, access-control, calendar-access, addressbook, \

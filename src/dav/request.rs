@@ -4,9 +4,10 @@ use super::error::Error;
 use super::kinds::Kinds;
 use super::methods::{self, BodyUse, Verb};
 use super::path::{Place, Target};
+use super::report;
 use super::resource::Resource;
 use super::session::Session;
-use super::{report, sign_in};
+use super::sign_in::{self, Origin};
 use crate::gateway::Gateway;
 use crate::gateway::write::Relocation;
 use crate::model::refusal::{Reason, Refusal};
@@ -14,6 +15,7 @@ use axum::Router;
 use axum::body::BodyDataStream;
 use axum::extract::{Request, State};
 use axum::http::header::{AGE, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION, WARNING};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -56,7 +58,7 @@ pub fn router(gateway: Gateway, settings: Settings) -> Router {
 async fn respond(State(service): State<Service>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut body = Incoming { stream: body.into_data_stream(), settings: service.settings.clone() };
-    let outcome = answer(&service, &head.method, head.uri.path(), head.headers, &mut body).await;
+    let outcome = answer(&service, head, &mut body).await;
     outcome.unwrap_or_else(|error| {
         // Answering with most of the body unread would reset the connection under the answer.
         tokio::spawn(body.drain());
@@ -64,14 +66,9 @@ async fn respond(State(service): State<Service>, request: Request) -> Response {
     })
 }
 
-async fn answer(
-    service: &Service,
-    method: &Method,
-    path: &str,
-    headers: HeaderMap,
-    body: &mut Incoming,
-) -> Result<Response, Error> {
-    let target = Target::parse(path);
+async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<Response, Error> {
+    let Parts { method, uri, headers, extensions, .. } = head;
+    let target = Target::parse(uri.path());
     let kinds = match &target {
         Target::Shared(place) | Target::Owned(_, place) => Kinds::of_place(place),
         Target::Moved(_) | Target::Nothing => Kinds::ROOT,
@@ -82,9 +79,9 @@ async fn answer(
     if let Target::Moved(to) = &target {
         return Ok(moved(to));
     }
-    let mailbox = sign_in::sign_in(&service.gateway, &headers).await?;
+    let mailbox = sign_in::sign_in(&service.gateway, &headers, extensions.get::<Origin>()).await?;
     let place = target.of_user(mailbox.principal()).ok_or(Error::NotFound)?;
-    let (verb, body_use) = methods::verb(method, kinds).ok_or(Error::NotAllowed(kinds))?;
+    let (verb, body_use) = methods::verb(&method, kinds).ok_or(Error::NotAllowed(kinds))?;
     let octets = match body_use {
         BodyUse::Xml => body.read(&headers, LARGEST_XML).await?,
         BodyUse::Object => object(body, &headers, service.settings.max_resource_size, &place).await?,

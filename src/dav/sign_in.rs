@@ -1,4 +1,4 @@
-//! Who asks: HTTP Basic authentication. RFC 7617
+//! Who asks: HTTP Basic authentication (RFC 7617), or the word of a proxy that is trusted.
 //!
 //! **Invariant:** neither password nor header is logged, kept or put into an error.
 
@@ -8,11 +8,34 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use std::net::IpAddr;
 
-/// Opens the mailbox of the user in the `Authorization` header.
-pub(super) async fn sign_in(gateway: &Gateway, headers: &HeaderMap) -> Result<Mailbox, Error> {
+/// Where a request comes from: an extension of the request, made by whoever holds the sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's address, as far as it is known.
+    pub address: IpAddr,
+    /// The user whom a trusted proxy vouches for.
+    pub vouched: Option<String>,
+}
+
+/// Opens the mailbox of the user whom a proxy vouches for, or of the one in the `Authorization` header.
+pub(super) async fn sign_in(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    origin: Option<&Origin>,
+) -> Result<Mailbox, Error> {
+    if let Some(login) = origin.and_then(|origin| origin.vouched.as_deref()) {
+        return Ok(gateway.sign_in_vouched(login).await?);
+    }
     let Credentials { login, password } = Credentials::of(headers).ok_or(gateway::Error::SignIn)?;
-    Ok(gateway.sign_in(&login, &password).await?)
+    let Some(Origin { address, .. }) = origin else { return Ok(gateway.sign_in(&login, &password).await?) };
+    let outcome = gateway.sign_in_from(*address, &login, &password).await;
+    if matches!(outcome, Err(gateway::Error::SignIn | gateway::Error::TooMany { .. })) {
+        // For those who watch the log and shut addresses out.
+        tracing::warn!(%address, "a sign-in was refused");
+    }
+    Ok(outcome?)
 }
 
 struct Credentials {

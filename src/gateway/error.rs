@@ -9,6 +9,12 @@ pub enum Error {
     /// The upstream refused the credentials.
     #[error("sign-in was refused: check the user name and password")]
     SignIn,
+    /// Too many wrong passwords for this name or from this address: nobody was asked.
+    #[error("too many wrong passwords: try again later")]
+    TooMany {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// Signed in, but without the right.
     #[error("Exchange does not allow this: {0}")]
     Denied(String),

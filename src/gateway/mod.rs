@@ -10,6 +10,7 @@ mod availability;
 mod directory;
 pub mod error;
 mod failure;
+mod guesses;
 mod mailbox;
 mod read;
 mod sign_in;

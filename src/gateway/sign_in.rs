@@ -7,9 +7,10 @@
 
 use super::Principal;
 use super::error::Error;
+use super::guesses::Guesses;
 use super::mailbox::Mailbox;
 use super::upstream::{Service, Upstreams};
-use crate::accounts::{self, Accounts};
+use crate::accounts::{self, Account, Accounts};
 use crate::convert;
 use crate::ews;
 use crate::mirror::{self, Key, Store};
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
@@ -82,6 +84,7 @@ struct Inner {
     secret: [u8; 32],
     known: Mutex<HashMap<String, Known>>,
     refused: Mutex<HashMap<Digest, Refused>>,
+    guesses: Guesses,
     turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -113,6 +116,14 @@ impl Refused {
         let doubled = settings.refusal.saturating_mul(1 << self.times.saturating_sub(1).min(16));
         doubled.min(settings.recheck.max(settings.refusal))
     }
+}
+
+/// Why somebody may be who they say.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    Password(&'a str),
+    /// A proxy that is trusted says so.
+    Vouched,
 }
 
 /// Whose mailbox is opened, and how.
@@ -149,6 +160,8 @@ const MOST_HASHING: usize = 2;
 const MOST_DIGESTS: usize = 16;
 /// Sign-ins and refusals that are remembered at once.
 const MOST_REMEMBERED: usize = 10_000;
+/// Octets of a name: an address has at most 254, `DOMAIN\user` fewer. RFC 5321 4.5.3.1
+const LONGEST_NAME: usize = 512;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -195,6 +208,7 @@ impl Gateway {
             secret,
             known: Mutex::default(),
             refused: Mutex::default(),
+            guesses: Guesses::new(),
             turns: Mutex::default(),
         })))
     }
@@ -203,23 +217,64 @@ impl Gateway {
     ///
     /// Fails with [`Error::SignIn`] only when the upstream refused the credentials.
     pub async fn sign_in(&self, login: &str, password: &str) -> Result<Mailbox, Error> {
+        self.enter(None, login, Proof::Password(password)).await
+    }
+
+    /// The same for somebody who comes from this address.
+    ///
+    /// Fails with [`Error::TooMany`] after too many wrong passwords for this name or from this address.
+    pub async fn sign_in_from(&self, address: IpAddr, login: &str, password: &str) -> Result<Mailbox, Error> {
+        self.enter(Some(address), login, Proof::Password(password)).await
+    }
+
+    /// Opens the mailbox of the account of this name for somebody whom a trusted proxy knows, by a client certificate
+    /// for instance. Fails with [`Error::SignIn`] where there is no such account: Exchange wants to see a password.
+    pub async fn sign_in_vouched(&self, login: &str) -> Result<Mailbox, Error> {
+        self.enter(None, login, Proof::Vouched).await
+    }
+
+    async fn enter(&self, address: Option<IpAddr>, login: &str, proof: Proof<'_>) -> Result<Mailbox, Error> {
         let login = login.trim();
-        if login.is_empty() || login.chars().any(char::is_control) {
+        if login.is_empty() || login.len() > LONGEST_NAME || login.chars().any(char::is_control) {
             return Err(Error::SignIn);
         }
         // Only ASCII: other letters that fold together may be other users' names.
         let key = login.to_ascii_lowercase();
-        let digest = self.digest(&key, password);
+        let digest = self.digest(&key, proof);
         if let Some(outcome) = self.remembered(&key, &digest) {
             return outcome;
         }
-        // Those who come with the same name at the same time ask Exchange once.
-        let turn = self.turn(&key);
-        let _turn = turn.lock().await;
-        match self.remembered(&key, &digest) {
-            Some(outcome) => outcome,
-            None => self.ask(login, &key, password, digest).await,
+        let (outcome, delay) = {
+            // Those who come with the same name at the same time ask Exchange once.
+            let turn = self.turn(&key);
+            let _turn = turn.lock().await;
+            if let Some(outcome) = self.remembered(&key, &digest) {
+                return outcome;
+            }
+            let guess = if self.is_guess(&key, &digest, proof) {
+                let paid = self.0.guesses.pay(&key, address);
+                Some(paid.map_err(|retry_after| Error::TooMany { retry_after })?)
+            } else {
+                None
+            };
+            let outcome = self.ask(login, &key, proof, digest).await;
+            let delay = guess.as_ref().map(|guess| guess.delay).unwrap_or_default();
+            if let Some(guess) = guess.filter(|_| !matches!(outcome, Err(Error::SignIn))) {
+                guess.pay_back();
+            }
+            (outcome, delay)
+        };
+        if matches!(outcome, Err(Error::SignIn)) {
+            // Others of that name do not wait for this.
+            tokio::time::sleep(delay).await;
         }
+        outcome
+    }
+
+    /// Whether it is a password that was neither good nor refused before.
+    fn is_guess(&self, key: &str, digest: &Digest, proof: Proof<'_>) -> bool {
+        let was_good = || lock(&self.0.known).get(key).is_some_and(|known| known.knows(digest));
+        matches!(proof, Proof::Password(_)) && !was_good() && !lock(&self.0.refused).contains_key(digest)
     }
 
     fn turn(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -235,12 +290,18 @@ impl Gateway {
         })
     }
 
-    fn digest(&self, key: &str, password: &str) -> Digest {
+    fn digest(&self, key: &str, proof: Proof<'_>) -> Digest {
         // HMAC takes keys of any length, so this cannot fail; the fallback opens nothing.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0.secret) else { return [0; 32] };
         mac.update(key.as_bytes());
-        mac.update(&[0]);
-        mac.update(password.as_bytes());
+        match proof {
+            Proof::Password(password) => {
+                mac.update(&[0]);
+                mac.update(password.as_bytes());
+            }
+            // No name has a control character, so that no password can look like this.
+            Proof::Vouched => mac.update(&[1]),
+        }
         mac.finalize().into_bytes().into()
     }
 
@@ -262,22 +323,35 @@ impl Gateway {
     }
 
     /// Who comes in by this name and password, before Exchange is asked.
-    async fn entry(&self, login: &str, key: &str, password: &str) -> Result<Entry, Error> {
+    async fn entry(&self, login: &str, key: &str, proof: Proof<'_>) -> Result<Entry, Error> {
         let fingerprint = self.fingerprint(key)?;
         let Some(accounts) = self.0.accounts.as_ref().filter(|_| fingerprint.is_some()) else {
+            let Proof::Password(password) = proof else { return Err(Error::SignIn) };
             if !self.0.settings.pass_through {
+                // It takes as long as with a name that is known, so that nobody can find out names.
+                if let Some(accounts) = &self.0.accounts {
+                    self.verify(accounts, key, password).await?;
+                }
                 return Err(Error::SignIn);
             }
             let credentials = ews::Credentials::password(login, password);
             return Ok(Entry { credentials, address: key.to_owned(), fingerprint });
         };
+        let account = match proof {
+            Proof::Password(password) => self.verify(accounts, key, password).await?,
+            Proof::Vouched => accounts.find(key)?,
+        };
+        let account = account.ok_or(Error::SignIn)?;
+        let credentials = self.0.upstreams.credentials(&self.0.exchange, accounts, &account)?;
+        Ok(Entry { credentials, address: account.mailbox.to_ascii_lowercase(), fingerprint })
+    }
+
+    async fn verify(&self, accounts: &Accounts, key: &str, password: &str) -> Result<Option<Account>, Error> {
         let failed = |error: &dyn fmt::Display| Error::Internal(error.to_string(), None);
         let _turn = self.0.hashing.acquire().await.map_err(|error| failed(&error))?;
         let (book, name, secret) = (accounts.clone(), key.to_owned(), password.to_owned());
         let account = tokio::task::spawn_blocking(move || book.verify(&name, &secret)).await;
-        let account = account.map_err(|error| failed(&error))??.ok_or(Error::SignIn)?;
-        let credentials = self.0.upstreams.credentials(&self.0.exchange, accounts, &account)?;
-        Ok(Entry { credentials, address: account.mailbox.to_ascii_lowercase(), fingerprint })
+        Ok(account.map_err(|error| failed(&error))??)
     }
 
     fn refuse(&self, digest: Digest) {
@@ -285,14 +359,21 @@ impl Gateway {
         if refused.len() >= MOST_REMEMBERED {
             refused.retain(|_, no| no.at.elapsed() < no.hold(&self.0.settings));
         }
+        // Who makes so many up is not remembered, but still has to pay for each.
+        if refused.len() >= MOST_REMEMBERED && !refused.contains_key(&digest) {
+            return;
+        }
         let times = refused.get(&digest).map_or(1, |no| no.times.saturating_add(1));
         refused.insert(digest, Refused { at: Instant::now(), times });
     }
 
-    async fn ask(&self, login: &str, key: &str, password: &str, digest: Digest) -> Result<Mailbox, Error> {
-        let Entry { credentials, address, fingerprint } = match self.entry(login, key, password).await {
+    async fn ask(&self, login: &str, key: &str, proof: Proof<'_>, digest: Digest) -> Result<Mailbox, Error> {
+        let Entry { credentials, address, fingerprint } = match self.entry(login, key, proof).await {
             Err(Error::SignIn) => {
-                self.refuse(digest);
+                // An account that is made in a moment opens in a moment.
+                if matches!(proof, Proof::Password(_)) {
+                    self.refuse(digest);
+                }
                 return Err(Error::SignIn);
             }
             entry => entry?,

@@ -1,9 +1,12 @@
 //! What stands around every request.
 
+use super::origin::{self, Proxies};
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{Request, Response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
@@ -22,12 +25,12 @@ fn worth() -> Worth {
 }
 
 /// The health check beside the protocol, and around both: the log, compression, and a net for panics.
-pub(super) fn around(protocol: Router) -> Router {
+pub(super) fn around(protocol: Router, proxies: Proxies) -> Router {
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth());
     let log = TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log).on_failure(());
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .merge(protocol)
+        .merge(protocol.layer(from_fn_with_state(Arc::new(proxies), origin::mark)))
         .layer(compression)
         .layer(CatchPanicLayer::new())
         .layer(log)

@@ -1,10 +1,13 @@
 //! Sockets: listening, TLS, compression, the log of requests, and ending in peace.
 //!
 //! **Invariant:** no credentials in the log.
+//! **Invariant:** what a proxy says of a client is believed only if the proxy is trusted.
 
 mod layers;
+mod origin;
 mod tls;
 
+pub use origin::{Network, Proxies};
 pub use tls::Tls;
 
 use crate::dav;
@@ -31,6 +34,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// How long running requests may go on when the program is asked to end.
     pub shutdown_grace: Duration,
+    /// Who stands in front.
+    pub proxies: Proxies,
     /// What is accepted from clients.
     pub dav: dav::Settings,
 }
@@ -41,6 +46,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8008)),
             tls: None,
             shutdown_grace: Duration::from_secs(10),
+            proxies: Proxies::default(),
             dav: dav::Settings::default(),
         }
     }
@@ -86,7 +92,7 @@ impl Running {
 
 /// Listens, and serves clients until [`Running::shutdown`].
 pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Error> {
-    let Settings { listen, tls, shutdown_grace, dav } = settings;
+    let Settings { listen, tls, shutdown_grace, proxies, dav } = settings;
     let tls = match tls {
         Some(tls) => Some(tls.read().await?),
         None => None,
@@ -95,7 +101,8 @@ pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Erro
     let listener = TcpListener::bind(listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let service = layers::around(dav::router(gateway, dav)).into_make_service();
+    let service = layers::around(dav::router(gateway, dav), proxies);
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
     // Without a timer, connections that send nothing would stay for ever.

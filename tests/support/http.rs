@@ -32,7 +32,13 @@ pub fn basic(user: &str, password: &str) -> String {
 
 impl Client {
     pub async fn of(gateway: Gateway, user: &str, password: &str) -> Self {
-        let settings = server::Settings { listen: ([127, 0, 0, 1], 0).into(), ..server::Settings::default() };
+        Self::behind(server::Proxies::default(), gateway, user, password).await
+    }
+
+    /// The same, reached through proxies.
+    pub async fn behind(proxies: server::Proxies, gateway: Gateway, user: &str, password: &str) -> Self {
+        let listen = ([127, 0, 0, 1], 0).into();
+        let settings = server::Settings { listen, proxies, ..server::Settings::default() };
         let server = server::start(settings, gateway).await.unwrap();
         Self { server, authorization: Some(basic(user, password)) }
     }

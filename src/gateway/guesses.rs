@@ -1,0 +1,199 @@
+//! How many wrong passwords may come: so many for one name, so many from one address, then one at a time.
+//!
+//! Only a password that was not refused before is a guess: a phone with an old one guesses nothing. A password that
+//! opened the mailbox before is no guess either, so that nobody can lock others out.
+//!
+//! **Invariant:** memory is bounded whoever comes: those for whom there is no place share one.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A budget that fills again by one at a time.
+struct Limit {
+    most: u32,
+    each: Duration,
+}
+
+const FOR_A_NAME: Limit = Limit { most: 10, each: Duration::from_secs(30) };
+/// Many people may stand behind one address.
+const FROM_AN_ADDRESS: Limit = Limit { most: 100, each: Duration::from_secs(3) };
+/// Names and addresses that have a budget of their own.
+const MOST_OWN: usize = 10_000;
+/// The longest that the answer to a wrong password is held back.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// The budgets of all names and addresses.
+pub(super) struct Guesses {
+    names: Mutex<Budgets<String>>,
+    addresses: Mutex<Budgets<IpAddr>>,
+}
+
+/// A guess that was let through; it is paid for until it turns out to be right.
+#[must_use]
+pub(super) struct Guess<'a> {
+    guesses: &'a Guesses,
+    name: String,
+    address: Option<IpAddr>,
+    /// How long the answer is to be held back if it is wrong: longer with each.
+    pub(super) delay: Duration,
+}
+
+struct Budgets<K> {
+    limit: Limit,
+    /// When each is full again; those that are full need no entry.
+    full_at: HashMap<K, Instant>,
+    shared: Instant,
+    swept: Instant,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Guesses {
+    pub(super) fn new() -> Self {
+        Self {
+            names: Mutex::new(Budgets::new(FOR_A_NAME)),
+            addresses: Mutex::new(Budgets::new(FROM_AN_ADDRESS)),
+        }
+    }
+
+    /// Lets a guess through, or says when the next one may come.
+    pub(super) fn pay(&self, name: &str, address: Option<IpAddr>) -> Result<Guess<'_>, Duration> {
+        let now = Instant::now();
+        let name = name.to_owned();
+        let address = address.map(network);
+        if let Some(address) = &address {
+            lock(&self.addresses).spend(address, now)?;
+        }
+        let debt = match lock(&self.names).spend(&name, now) {
+            Ok(debt) => debt,
+            Err(wait) => {
+                if let Some(address) = &address {
+                    lock(&self.addresses).refund(address, now);
+                }
+                return Err(wait);
+            }
+        };
+        Ok(Guess { guesses: self, name, address, delay: (debt / 300).min(LONGEST_DELAY) })
+    }
+}
+
+impl Guess<'_> {
+    /// It was right, or nobody could tell.
+    pub(super) fn pay_back(self) {
+        let now = Instant::now();
+        lock(&self.guesses.names).refund(&self.name, now);
+        if let Some(address) = &self.address {
+            lock(&self.guesses.addresses).refund(address, now);
+        }
+    }
+}
+
+/// One customer has 2^64 addresses of IPv6. RFC 6177 2
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+impl<K: Hash + Eq + Clone> Budgets<K> {
+    fn new(limit: Limit) -> Self {
+        let now = Instant::now();
+        Self { limit, full_at: HashMap::new(), shared: now, swept: now }
+    }
+
+    /// Takes one, and gives how long the budget needs to be full again; or says when there is one to be taken.
+    fn spend(&mut self, key: &K, now: Instant) -> Result<Duration, Duration> {
+        let Limit { most, each } = self.limit;
+        let full_at = self.full_at(key, now);
+        let debt = full_at.saturating_duration_since(now) + each;
+        let over = debt.saturating_sub(each * most);
+        if !over.is_zero() {
+            return Err(over);
+        }
+        *full_at = now + debt;
+        Ok(debt)
+    }
+
+    fn refund(&mut self, key: &K, now: Instant) {
+        let each = self.limit.each;
+        let full_at = self.full_at(key, now);
+        *full_at = full_at.checked_sub(each).unwrap_or(now);
+    }
+
+    fn full_at(&mut self, key: &K, now: Instant) -> &mut Instant {
+        if self.full_at.len() >= MOST_OWN && now.saturating_duration_since(self.swept) >= self.limit.each {
+            self.swept = now;
+            self.full_at.retain(|_, at| *at > now);
+        }
+        if self.full_at.len() >= MOST_OWN && !self.full_at.contains_key(key) {
+            return &mut self.shared;
+        }
+        self.full_at.entry(key.clone()).or_insert(now)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn wrong(guesses: &Guesses, name: &str, address: &str) -> Result<Duration, Duration> {
+        guesses.pay(name, Some(address.parse().unwrap())).map(|guess| guess.delay)
+    }
+
+    #[test]
+    fn a_name_may_be_guessed_at_ten_times_and_then_once_in_a_while() {
+        let guesses = Guesses::new();
+        let delays: Vec<Duration> =
+            (0..10).map(|n| wrong(&guesses, "alice", &format!("192.0.2.{n}")).unwrap()).collect();
+        assert!(delays.is_sorted() && delays[0] < delays[9] && delays[9] <= LONGEST_DELAY, "{delays:?}");
+        let wait = wrong(&guesses, "alice", "192.0.2.99").unwrap_err();
+        assert!(wait <= FOR_A_NAME.each, "{wait:?}");
+        wrong(&guesses, "bob", "192.0.2.99").unwrap();
+    }
+
+    #[test]
+    fn right_passwords_cost_nothing() {
+        let guesses = Guesses::new();
+        for _ in 0..1_000 {
+            guesses.pay("alice", Some("192.0.2.1".parse().unwrap())).unwrap().pay_back();
+        }
+        wrong(&guesses, "alice", "192.0.2.1").unwrap();
+    }
+
+    #[test]
+    fn an_address_may_guess_at_some_names_and_its_neighbours_of_ipv6_are_one_with_it() {
+        let guesses = Guesses::new();
+        for n in 0..100 {
+            wrong(&guesses, &format!("user{n}"), &format!("2001:db8::{n:x}")).unwrap();
+        }
+        wrong(&guesses, "another", "2001:db8::ffff").unwrap_err();
+        wrong(&guesses, "another", "2001:db8:0:1::1").unwrap();
+        wrong(&guesses, "another", "192.0.2.1").unwrap();
+    }
+
+    #[test]
+    fn a_refused_name_costs_its_address_nothing() {
+        let guesses = Guesses::new();
+        for _ in 0..1_000 {
+            let _ = wrong(&guesses, "alice", "192.0.2.1");
+        }
+        wrong(&guesses, "bob", "192.0.2.1").unwrap();
+    }
+
+    #[test]
+    fn whoever_comes_memory_is_bounded() {
+        let guesses = Guesses::new();
+        for n in 0..3 * MOST_OWN {
+            let _ = guesses.pay(&format!("user{n}"), None).map(|guess| guess.delay);
+        }
+        assert_eq!(lock(&guesses.names).full_at.len(), MOST_OWN);
+        guesses.pay("one more", None).map(|guess| guess.delay).unwrap_err();
+    }
+}
