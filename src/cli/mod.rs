@@ -102,6 +102,10 @@ struct ExchangeOptions {
     #[arg(long, default_value_t = 0, value_name = "N")]
     lockout: u64,
 
+    /// How much each caller may have, as that server's default policy says; finer by the control interface
+    #[arg(long, default_value = "none", value_name = "POLICY")]
+    throttling: simulator::Throttle,
+
     /// Serve EWS over TLS with this certificate (PEM); together with --exchange-key
     #[arg(long, requires = "exchange_key", value_name = "FILE")]
     exchange_certificate: Option<PathBuf>,
@@ -125,6 +129,7 @@ impl ExchangeOptions {
             sign_in: self.sign_in.clone(),
             lockout: self.lockout,
             tls: self.tls(),
+            throttling: self.throttling,
         }
     }
 

@@ -43,6 +43,9 @@ pub struct Settings {
 /// The largest answer: 100 items with their texts are some megabytes, an attachment is at most 150 MB at Exchange.
 const MOST_OCTETS: usize = 256 << 20;
 
+/// More requests at once than the policy allows: refused before anything is done.
+const CROWDED: &str = "ErrorExceededConnectionCount";
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -211,8 +214,9 @@ impl Session {
             };
             let wait = match &error {
                 Error::Busy { back_off } => back_off.unwrap_or(pause),
-                // Nothing was sent, or it may be sent twice.
+                // Nothing was sent or nothing was begun, or it may be sent twice.
                 Error::Unreachable(_) => pause,
+                error if error.is(CROWDED) => pause,
                 error if repeat == Repeat::Freely && error.is_transient() => pause,
                 _ => return Err(error),
             };
@@ -226,12 +230,43 @@ impl Session {
         }
     }
 
+    /// Reads several things at once, one answer for each key in their order. What the server was too busy for within its
+    /// answer is asked for again, as long as it gives anything at all.
+    pub(super) async fn call_for_each<T>(
+        &self,
+        operation: &'static str,
+        keys: &[&str],
+        write: impl Fn(&mut Writer, &[&str]),
+        read: impl Fn(&Element) -> Result<T, Error>,
+    ) -> Result<Vec<Result<T, Error>>, Error> {
+        let mut found: Vec<Option<Result<T, Error>>> = keys.iter().map(|_| None).collect();
+        loop {
+            let open: Vec<usize> =
+                found.iter().enumerate().filter(|(_, f)| f.is_none()).map(|(at, _)| at).collect();
+            let asked: Vec<&str> = open.iter().filter_map(|at| keys.get(*at).copied()).collect();
+            if asked.is_empty() {
+                return Ok(found.into_iter().flatten().collect());
+            }
+            let answer = self.call(operation, Repeat::Freely, |w| write(w, &asked)).await?;
+            let messages: Vec<&Element> = soap::messages(&answer).collect();
+            if messages.len() != asked.len() {
+                return Err(Error::Answer(format!("{} answers to {} ids", messages.len(), asked.len())));
+            }
+            for (at, message) in open.into_iter().zip(messages) {
+                if let Some(place) = found.get_mut(at) {
+                    *place = (!soap::is_put_off(message)).then(|| read(message));
+                }
+            }
+        }
+    }
+
     async fn send_in_turn(&self, request: bytes::Bytes, give_up: Instant) -> Result<Element, Error> {
         let slot = self.throttle.enter(give_up).await?;
         let outcome = self.send(request).await;
         match &outcome {
             Ok(_) => slot.served(),
             Err(Error::Busy { back_off }) => slot.refused(*back_off),
+            Err(error) if error.is(CROWDED) => slot.refused(None),
             Err(_) => {}
         }
         outcome
@@ -262,7 +297,11 @@ impl Session {
             if self.version.get().is_none() {
                 let _ = self.version.set(soap::server_version(&octets).unwrap_or_default());
             }
-            return soap::open_envelope(&octets);
+            let answer = soap::open_envelope(&octets)?;
+            return match soap::busy_throughout(&answer) {
+                Some(back_off) => Err(Error::Busy { back_off }),
+                None => Ok(answer),
+            };
         }
         // Faults come with HTTP 500 and say more than the status.
         match soap::open_envelope(&octets) {

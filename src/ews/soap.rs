@@ -121,6 +121,29 @@ pub fn check(message: &Element) -> Result<&Element, Error> {
     Err(Error::Response { code: ResponseCode::new(&code), text })
 }
 
+/// Whether the server did not come to this part of a request: too busy, or stopped by an earlier part. FACTS 2
+pub fn is_put_off(message: &Element) -> bool {
+    matches!(check(message), Err(Error::Busy { .. }))
+        || message
+            .find("ResponseCode")
+            .is_some_and(|code| code.text().trim() == "ErrorBatchProcessingStopped")
+}
+
+/// `Some` with what the server asks for when it was too busy for every part of a request: nothing was done.
+pub fn busy_throughout(answer: &Element) -> Option<Option<Duration>> {
+    let mut back_off = None;
+    let mut parts = messages(answer).peekable();
+    parts.peek()?;
+    for message in parts {
+        match check(message) {
+            Err(Error::Busy { back_off: told }) => back_off = back_off.max(Some(told)),
+            _ if is_put_off(message) => {}
+            _ => return None,
+        }
+    }
+    back_off
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {

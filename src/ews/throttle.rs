@@ -10,6 +10,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// Answers in a row after which one more request may be under way at once.
 const TRUST: u32 = 20;
 
+/// The log tells of one spell of refusals in this time; each is a line when it begins and one when it ends.
+const SELDOM: Duration = Duration::from_mins(5);
+
 /// No quiet is longer, whatever the server asks for: a slip of an administrator must not lock a user out.
 const LONGEST: Duration = Duration::from_mins(5);
 
@@ -28,9 +31,13 @@ struct State {
     slots: usize,
     /// Answers since the last refusal or growth.
     served: u32,
-    /// Refusals of this spell: one log line when it begins, one when it ends.
+    /// Refusals of this spell.
     refused: u64,
     quiet_until: Option<Instant>,
+    /// When the log last told that a spell began.
+    told: Option<Instant>,
+    /// It was this one.
+    is_told: bool,
 }
 
 /// The right to send one request.
@@ -44,7 +51,8 @@ impl Throttle {
     /// At most so many requests at once.
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
-        let state = State { slots: most, served: 0, refused: 0, quiet_until: None };
+        let state =
+            State { slots: most, served: 0, refused: 0, quiet_until: None, told: None, is_told: false };
         Self { most, slots: Semaphore::new(most), state: Mutex::new(state) }
     }
 
@@ -85,7 +93,8 @@ impl Slot<'_> {
         if let Some(back_off) = back_off {
             state.quiet_until = state.quiet_until.max(Some(Instant::now() + back_off.min(LONGEST)));
         }
-        if state.refused == 1 {
+        if state.refused == 1 && state.told.is_none_or(|at| at.elapsed() > SELDOM) {
+            (state.told, state.is_told) = (Some(Instant::now()), true);
             tracing::warn!(
                 back_off_ms = back_off.map(|b| b.as_millis()),
                 "Exchange is busy: it is asked less"
@@ -113,7 +122,9 @@ impl Slot<'_> {
             self.throttle.slots.add_permits(1);
         }
         if state.slots == self.throttle.most {
-            tracing::info!(refused = state.refused, "Exchange takes as much as before");
+            if std::mem::take(&mut state.is_told) {
+                tracing::info!(refused = state.refused, "Exchange takes as much as before");
+            }
             state.refused = 0;
         }
     }

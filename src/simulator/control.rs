@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::faults::Fault;
 use super::server::Server;
 use super::sign_in::Scheme;
+use super::throttling::{Policy, Preset};
 use super::view::{Style, View};
 use super::world::Target;
 
@@ -32,6 +33,12 @@ pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
                           each may be left out; "revoke": "all" makes people consent again
   GET  /sign-in           {"requests": N, "unauthorized": N, "connections": N, "refused": {ACCOUNT: wrong passwords},
                           "tokens": N} since the last reset of /stats
+  POST /throttling        {"preset": "exchange2013"} (also none, exchange2010, online), or limits, all of which may be
+                          left out: {"max_concurrency": 27, "budget": {"burst_ms": 300000, "recharge_ms": 900000 (in an
+                          hour), "cutoff_ms": 3000000, "call_ms": 20, "item_ms": 2}, "load": {"every": 3,
+                          "back_off_ms": 50, "shapes": ["fault", "inner", "halfway", "unavailable",
+                          "too-many-requests"]}}
+  GET  /throttling        {"served": N, "refused": N, "most_at_once": N} since they were set
   GET  /dump/MAILBOX      everything in a mailbox, as JSON, with the mails that were sent
 "#;
 
@@ -44,6 +51,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/latency", post(latency))
         .route("/faults", post(faults))
         .route("/sign-in", get(door).post(change_door))
+        .route("/throttling", get(throttling).post(change_throttling))
         .route("/dump/{mailbox}", get(dump))
         .with_state(server)
 }
@@ -107,6 +115,32 @@ async fn change_door(State(server): State<Arc<Server>>, Json(change): Json<DoorC
         if let Some(revoke) = revoke {
             tokens.revoke(revoke == Revoke::All);
         }
+    });
+    Json(json!({}))
+}
+
+async fn throttling(State(server): State<Arc<Server>>) -> Json<Value> {
+    Json(server.throttling.stats())
+}
+
+/// Limits by name or one by one. `POST /throttling`
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Limits {
+    Named(Named),
+    These(Policy),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    preset: Preset,
+}
+
+async fn change_throttling(State(server): State<Arc<Server>>, Json(limits): Json<Limits>) -> Json<Value> {
+    server.throttling.set(match limits {
+        Limits::Named(Named { preset }) => preset.policy(),
+        Limits::These(policy) => policy,
     });
     Json(json!({}))
 }

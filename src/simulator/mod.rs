@@ -29,6 +29,7 @@ mod server;
 mod shape;
 mod sign_in;
 mod soap;
+mod throttling;
 mod view;
 mod world;
 
@@ -36,3 +37,4 @@ pub use control::CONTROL_HELP;
 pub use listen::Tls;
 pub use server::{Running, Settings, start};
 pub use sign_in::{PASSWORD, SERVICE, Scheme, oauth::CLIENT as OAUTH_CLIENT, oauth::SECRET as OAUTH_SECRET};
+pub use throttling::Preset as Throttle;

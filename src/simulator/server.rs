@@ -23,6 +23,7 @@ use super::faults::{Fault, Faults, Kind};
 use super::listen::{Listener, Peer, Tls};
 use super::sign_in::{self, Door, Scheme};
 use super::soap::{self, Envelope};
+use super::throttling::{self, Extent, Preset, Refusal, Throttling};
 use super::world::World;
 use super::{control, operations};
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub lockout: u64,
     /// `Some`: EWS is served over TLS.
     pub tls: Option<Tls>,
+    /// How much callers may have.
+    pub throttling: Preset,
 }
 
 impl Default for Settings {
@@ -71,6 +74,7 @@ impl Default for Settings {
             sign_in: vec![Scheme::Basic],
             lockout: 0,
             tls: None,
+            throttling: Preset::None,
         }
     }
 }
@@ -108,6 +112,8 @@ pub struct Server {
     sent: AtomicU64,
     /// Who is let in.
     pub door: Door,
+    /// How much they may have.
+    pub throttling: Arc<Throttling>,
 }
 
 /// A panic in one request must not take the others along.
@@ -176,7 +182,9 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         received: AtomicU64::new(0),
         sent: AtomicU64::new(0),
         door: Door::new(settings.sign_in.clone(), settings.lockout),
+        throttling: Arc::default(),
     });
+    server.throttling.set(settings.throttling.policy());
     let exchange = TcpListener::bind(settings.exchange_listen).await?;
     let control = TcpListener::bind(settings.control_listen).await?;
     let control_address = control.local_addr()?;
@@ -236,10 +244,6 @@ async fn ews(
     if !uri.path().eq_ignore_ascii_case("/ews/exchange.asmx") {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let latency = Duration::from_millis(server.latency_ms.load(Ordering::Relaxed));
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
     let entered = server.door.enter(&server.world(), &connection, &headers);
     let account = match entered {
         Ok(account) => account,
@@ -259,38 +263,64 @@ async fn ews(
         .as_ref()
         .map_err(Clone::clone)
         .and_then(|envelope| sign_in::mailbox(&server.world(), &account, envelope, &headers));
+    let items = envelope.as_ref().map_or(1, |envelope| operations::parts(&envelope.body));
+    let admission = match server.throttling.admit(format!("{account:?} {caller:?}"), operation, items) {
+        Ok(admission) => admission,
+        Err(Refusal::Fault(fault)) => {
+            return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault));
+        }
+        Err(Refusal::Status(status, wait)) => return retry_after(status, wait),
+        Err(Refusal::Within(extent, wait)) => {
+            *lock(&server.counts).entry(operation).or_default() += 1;
+            return respond(&server, caller, envelope, operation, &body, Spoilt::Busy(extent, wait));
+        }
+    };
+    let latency = Duration::from_millis(server.latency_ms.load(Ordering::Relaxed)) + admission.delay;
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     *lock(&server.counts).entry(operation).or_default() += 1;
     let has_state = envelope.as_ref().is_ok_and(|e| e.body.child("SyncState").is_some());
     let struck = lock(&server.faults).strike(operation, has_state);
     if let Some((kind, wait)) = struck {
-        let seconds = wait.as_secs().to_string();
-        let retry = |status: StatusCode| (status, [(header::RETRY_AFTER, seconds.clone())]).into_response();
         match kind {
             Kind::Unauthorized => return server.door.forget(&connection),
             Kind::Forbidden => return StatusCode::FORBIDDEN.into_response(),
-            Kind::TooManyRequests => return retry(StatusCode::TOO_MANY_REQUESTS),
+            Kind::TooManyRequests => return retry_after(StatusCode::TOO_MANY_REQUESTS, wait),
             Kind::ServerError => {
                 return (StatusCode::INTERNAL_SERVER_ERROR, "Server Error in '/EWS' Application.")
                     .into_response();
             }
-            Kind::Unavailable => return retry(StatusCode::SERVICE_UNAVAILABLE),
+            Kind::Unavailable => return retry_after(StatusCode::SERVICE_UNAVAILABLE, wait),
             Kind::Busy => {
-                let busy = soap::Fault {
-                    code: "ErrorServerBusy",
-                    text: "The server cannot service this request right now. Try again later.".to_owned(),
-                    values: vec![("BackOffMilliseconds", wait.as_millis().to_string())],
-                };
-                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&busy));
+                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&throttling::busy(wait)));
             }
             Kind::DropBefore => return dropped(),
             Kind::DropAfter => {
-                let _ = respond(&server, caller, envelope, operation, &body, false);
+                let _ = respond(&server, caller, envelope, operation, &body, Spoilt::No);
                 return dropped();
             }
-            Kind::InvalidSyncState => return respond(&server, caller, envelope, operation, &body, true),
+            Kind::InvalidSyncState => {
+                return respond(&server, caller, envelope, operation, &body, Spoilt::SyncState);
+            }
         }
     }
-    respond(&server, caller, envelope, operation, &body, false)
+    respond(&server, caller, envelope, operation, &body, Spoilt::No)
+}
+
+/// Whole seconds. RFC 9110 10.2.3
+fn retry_after(status: StatusCode, wait: Duration) -> Response {
+    (status, [(header::RETRY_AFTER, wait.as_secs().to_string())]).into_response()
+}
+
+/// What keeps an answer from being what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoilt {
+    No,
+    /// No SyncState is valid.
+    SyncState,
+    /// Too busy for a part of it.
+    Busy(Extent, Duration),
 }
 
 fn respond(
@@ -299,11 +329,13 @@ fn respond(
     envelope: Result<Envelope, soap::Fault>,
     operation: &str,
     request: &[u8],
-    refuses_sync_states: bool,
+    spoilt: Spoilt,
 ) -> Response {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     let outcome = envelope.and_then(|envelope| {
-        operations::carry_out(&mut server.world(), caller?, &envelope, now, refuses_sync_states)
+        let busy = if let Spoilt::Busy(extent, wait) = spoilt { Some((extent, wait)) } else { None };
+        let refuses = spoilt == Spoilt::SyncState;
+        operations::carry_out(&mut server.world(), caller?, &envelope, now, refuses, busy)
     });
     match outcome {
         Ok(answer) => {

@@ -18,12 +18,14 @@ pub struct Refusal {
     pub text: String,
     /// The property that it is about.
     pub field: Option<&'static str>,
+    /// `Name` and text of `t:Value` elements in MessageXml.
+    pub values: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
     /// A refusal in Exchange's words.
     pub fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), field: None }
+        Self { code, text: text.into(), field: None, values: Vec::new() }
     }
 
     /// A refusal that names a property.
@@ -34,7 +36,7 @@ impl Refusal {
             "ErrorInvalidValueForProperty" => "The specified value is invalid for property.",
             _ => "The request is not valid for this property.",
         };
-        Self { code, text: text.to_owned(), field: Some(field.row().uri) }
+        Self { field: Some(field.row().uri), ..Self::new(code, text) }
     }
 
     /// The item is not there, or nobody may know.

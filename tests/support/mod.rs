@@ -104,6 +104,16 @@ impl Stage {
         self.control(reqwest::Method::POST, "/latency", &format!("{{\"ms\":{ms}}}")).await;
     }
 
+    /// Other limits for callers; see `exdav simulate --help`.
+    pub async fn throttle(&self, limits: &str) {
+        self.control(reqwest::Method::POST, "/throttling", limits).await;
+    }
+
+    /// What the limits did since they were set.
+    pub async fn throttled(&self) -> Value {
+        self.control(reqwest::Method::GET, "/throttling", "").await
+    }
+
     /// What happened at the door of the simulated Exchange.
     pub async fn door(&self) -> Value {
         self.control(reqwest::Method::GET, "/sign-in", "").await

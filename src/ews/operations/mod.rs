@@ -142,36 +142,31 @@ impl Session {
             ItemClass::DistributionList => &field::DISTRIBUTION_LIST,
             ItemClass::Task => &field::TASK,
         };
-        let answer = self
-            .call("GetItem", Repeat::Freely, |w| {
-                w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
-                additional(w, shape);
-                w.close().open(&m("ItemIds"));
-                for id in ids {
-                    w.open(&t("ItemId")).attribute("Id", id).close();
-                }
-            })
-            .await?;
+        let write = |w: &mut Writer, ids: &[&str]| {
+            w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
+            additional(w, shape);
+            w.close().open(&m("ItemIds"));
+            for id in ids {
+                w.open(&t("ItemId")).attribute("Id", id).close();
+            }
+        };
         let read = |message: &Element| {
             let item = check(message)?.find("Items").and_then(|items| items.children().next());
             item.and_then(Item::read).ok_or_else(|| missing("item"))
         };
-        let items: Vec<Fetched> = messages(&answer).map(read).collect();
-        if items.len() == ids.len() { Ok(items) } else { Err(missing("response message")) }
+        self.call_for_each("GetItem", ids, write, read).await
     }
 
     /// GetAttachment: contents in the order asked. An attached item comes as its MIME text. MS-OXWSATT 3.1.4.3
     pub async fn get_attachments(&self, ids: &[&str]) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
-        let answer = self
-            .call("GetAttachment", Repeat::Freely, |w| {
-                w.open(&m("GetAttachment"));
-                w.open(&m("AttachmentShape")).leaf(&t("IncludeMimeContent"), "true").close();
-                w.open(&m("AttachmentIds"));
-                for id in ids {
-                    w.open(&t("AttachmentId")).attribute("Id", id).close();
-                }
-            })
-            .await?;
+        let write = |w: &mut Writer, ids: &[&str]| {
+            w.open(&m("GetAttachment"));
+            w.open(&m("AttachmentShape")).leaf(&t("IncludeMimeContent"), "true").close();
+            w.open(&m("AttachmentIds"));
+            for id in ids {
+                w.open(&t("AttachmentId")).attribute("Id", id).close();
+            }
+        };
         let read = |message: &Element| {
             let attachment = check(message)?.find("Attachments").and_then(|list| list.children().next());
             let content = attachment.and_then(|attachment| match attachment.find("Content") {
@@ -181,7 +176,7 @@ impl Session {
             let text: String = content.unwrap_or_default().split_whitespace().collect();
             STANDARD.decode(text).map_err(|e| Error::Answer(e.to_string()))
         };
-        Ok(messages(&answer).map(read).collect())
+        self.call_for_each("GetAttachment", ids, write, read).await
     }
 }
 

@@ -11,10 +11,12 @@ mod tasks;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::time::Duration;
 
 use super::calendar::zone;
 use super::element::Element;
 use super::soap::{Envelope, Fault};
+use super::throttling::{self, Extent};
 use super::world::{Refusal, World};
 
 /// A request on its way.
@@ -66,12 +68,15 @@ const TABLE: &[(&str, Operation)] = &[
 const AVAILABILITY: &str = "GetUserAvailabilityRequest";
 
 /// Carries a request out and gives the operation's answer.
+///
+/// A server that is too busy refuses a part of it.
 pub fn carry_out(
     world: &mut World,
     caller: usize,
     envelope: &Envelope,
     now: Timestamp,
     refuses_sync_states: bool,
+    busy_for: Option<(Extent, Duration)>,
 ) -> Result<Element, Fault> {
     let name = envelope.body.name;
     let operation = TABLE.iter().find(|(known, _)| *known == name).map(|(_, operation)| operation);
@@ -87,11 +92,54 @@ pub fn carry_out(
         }
         None => None,
     };
-    let mut call = Call { world, caller, request: &envelope.body, zone, now, refuses_sync_states };
-    match operation {
-        Some(operation) => Ok(answer(name, operation(&mut call)?)),
-        None => availability::answer(&mut call),
+    let mut request = envelope.body.clone();
+    let (refused, wait) = match busy_for {
+        // Its answer has no place for it.
+        Some((_, wait)) if operation.is_none() => return Err(throttling::busy(wait)),
+        Some((extent, wait)) => (cut(&mut request, extent), wait),
+        None => (0, Duration::ZERO),
+    };
+    let is_all_refused = refused > 0 && refused == parts(&envelope.body);
+    let mut call = Call { world, caller, request: &request, zone, now, refuses_sync_states };
+    let mut messages = match operation {
+        _ if is_all_refused => Vec::new(),
+        Some(operation) => operation(&mut call)?,
+        None => return availability::answer(&mut call),
+    };
+    messages.extend((0..refused).map(|_| Err(busy(wait))));
+    Ok(answer(name, messages))
+}
+
+/// What a server says of the parts of a request that it is too busy for.
+fn busy(wait: Duration) -> Refusal {
+    Refusal {
+        values: vec![
+            ("InnerErrorMessageText", "The server cannot service this request right now.".to_owned()),
+            ("InnerErrorResponseCode", "ErrorServerBusy".to_owned()),
+            ("InnerErrorDescriptiveLinkKey", "0".to_owned()),
+            ("BackOffMilliseconds", wait.as_millis().to_string()),
+        ],
+        ..Refusal::new("ErrorInternalServerError", "An internal server error occurred. The operation failed.")
     }
+}
+
+/// Lists of what a request is about.
+const LISTS: [&str; 6] = ["ItemIds", "FolderIds", "Items", "ItemChanges", "AttachmentIds", "FolderChanges"];
+
+/// How many things a request is about.
+pub fn parts(request: &Element) -> usize {
+    LISTS.iter().find_map(|name| request.child(name)).map_or(1, |list| list.children.len())
+}
+
+/// Takes the last parts off a request and gives their number.
+fn cut(request: &mut Element, extent: Extent) -> usize {
+    let all = parts(request);
+    let kept = if extent == Extent::Whole { 0 } else { all / 2 };
+    let list = request.children.iter_mut().find(|child| LISTS.contains(&child.name));
+    if let Some(list) = list {
+        list.children.truncate(kept);
+    }
+    all - kept
 }
 
 fn answer(name: &'static str, messages: Messages) -> Element {
@@ -118,10 +166,11 @@ fn answer(name: &'static str, messages: Messages) -> Element {
             element.push_all(content)
         }
         Err(refusal) => {
-            let about = refusal.field.map(|uri| {
-                let path = Element::new("FieldURI").with("FieldURI", uri);
-                Element { space: super::element::Space::Messages, ..Element::new("MessageXml") }.push(path)
-            });
+            let path = refusal.field.map(|uri| Element::new("FieldURI").with("FieldURI", uri));
+            let values = refusal.values.iter();
+            let values = values.map(|(name, text)| Element::of("Value", text.clone()).with("Name", *name));
+            let details: Vec<Element> = path.into_iter().chain(values).collect();
+            let about = (!details.is_empty()).then(|| Element::message("MessageXml").push_all(details));
             let element = Element::message(message)
                 .with("ResponseClass", "Error")
                 .push(text("MessageText", &refusal.text))
