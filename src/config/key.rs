@@ -166,7 +166,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             form: DURATION,
             default: Some("\"30s\""),
             example: "\"1m\"",
-            doc: "How long reads are tried again while Exchange is busy.",
+            doc: "How long a request to Exchange is tried again while Exchange is busy; reads only, where its answer was lost.",
             set: |config, text| value::duration(text).map(|d| config.ews.patience = d),
         },
         Key {

@@ -5,7 +5,7 @@ use super::auth::{Choice, Credentials, Schemes};
 use super::error::Error;
 use super::network::{self, Network};
 use super::soap::{self, ServerVersion};
-use super::throttle::{Throttle, spread};
+use super::throttle::{Slot, Throttle, spread};
 use super::transport::Request;
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long to wait for an answer.
     pub timeout: Duration,
-    /// How long reads are tried again while the server is busy.
+    /// How long a request is tried again while the server is busy, not counting the wait for those that came before.
     pub patience: Duration,
     /// Requests of one user that may be under way at once.
     pub concurrency: usize,
@@ -205,10 +205,12 @@ impl Session {
             self.credentials.impersonated(),
             body,
         ));
-        let give_up = Instant::now() + self.exchange.settings().patience;
+        let mut patience = self.exchange.settings().patience;
         let mut pause = Duration::from_millis(200);
         loop {
-            let error = match self.send_in_turn(request.clone(), give_up).await {
+            let slot = self.throttle.enter(&mut patience).await?;
+            let began = Instant::now();
+            let error = match self.send_with(slot, request.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -221,9 +223,9 @@ impl Session {
                 _ => return Err(error),
             };
             let wait = spread(wait);
-            if Instant::now() + wait > give_up {
-                return Err(error);
-            }
+            // Waiting for those of the same user who came first takes nothing of it.
+            let Some(left) = patience.checked_sub(began.elapsed() + wait) else { return Err(error) };
+            patience = left;
             tracing::debug!(operation, wait_ms = wait.as_millis(), %error, "trying again");
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(Duration::from_secs(8));
@@ -260,8 +262,7 @@ impl Session {
         }
     }
 
-    async fn send_in_turn(&self, request: bytes::Bytes, give_up: Instant) -> Result<Element, Error> {
-        let slot = self.throttle.enter(give_up).await?;
+    async fn send_with(&self, slot: Slot<'_>, request: bytes::Bytes) -> Result<Element, Error> {
         let outcome = self.send(request).await;
         match &outcome {
             Ok(_) => slot.served(),

@@ -56,13 +56,12 @@ impl Throttle {
         Self { most, slots: Semaphore::new(most), state: Mutex::new(state) }
     }
 
-    /// A slot, when the server may be asked; [`Error::Busy`] when that is after `give_up`.
-    pub(super) async fn enter(&self, give_up: Instant) -> Result<Slot<'_>, Error> {
+    /// A slot, when the server may be asked; [`Error::Busy`] when that is too late for this patience.
+    pub(super) async fn enter(&self, patience: &mut Duration) -> Result<Slot<'_>, Error> {
         loop {
             if let Some(quiet) = self.quiet() {
-                if Instant::now() + quiet > give_up {
-                    return Err(Error::Busy { back_off: Some(quiet) });
-                }
+                let left = patience.checked_sub(quiet);
+                *patience = left.ok_or(Error::Busy { back_off: Some(quiet) })?;
                 tokio::time::sleep(spread(quiet)).await;
                 continue;
             }
@@ -141,11 +140,15 @@ pub(super) fn spread(wait: Duration) -> Duration {
 mod tests {
     use super::*;
 
+    fn none() -> Duration {
+        Duration::ZERO
+    }
+
     #[tokio::test]
     async fn a_refusal_takes_a_slot_away_and_the_last_one_stays() {
         let throttle = Throttle::new(3);
         for left in [2, 1, 1, 1] {
-            throttle.enter(Instant::now()).await.unwrap().refused(None);
+            throttle.enter(&mut none()).await.unwrap().refused(None);
             assert_eq!(throttle.slots.available_permits(), left);
         }
     }
@@ -153,13 +156,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_served_in_a_row_gives_slots_back_but_never_more_than_there_were() {
         let throttle = Throttle::new(2);
-        throttle.enter(Instant::now()).await.unwrap().refused(None);
+        throttle.enter(&mut none()).await.unwrap().refused(None);
         for _ in 1..TRUST {
-            throttle.enter(Instant::now()).await.unwrap().served();
+            throttle.enter(&mut none()).await.unwrap().served();
         }
         assert_eq!(throttle.slots.available_permits(), 1);
         for _ in 0..3 * TRUST {
-            throttle.enter(Instant::now()).await.unwrap().served();
+            throttle.enter(&mut none()).await.unwrap().served();
         }
         assert_eq!(throttle.slots.available_permits(), 2);
     }
@@ -167,8 +170,8 @@ mod tests {
     #[tokio::test]
     async fn the_quiet_that_one_request_is_told_to_keep_is_kept_by_all() {
         let throttle = Throttle::new(4);
-        throttle.enter(Instant::now()).await.unwrap().refused(Some(Duration::from_hours(1)));
-        let refused = throttle.enter(Instant::now() + Duration::from_secs(30)).await.unwrap_err();
+        throttle.enter(&mut none()).await.unwrap().refused(Some(Duration::from_hours(1)));
+        let refused = throttle.enter(&mut Duration::from_secs(30)).await.unwrap_err();
         let Error::Busy { back_off: Some(wait) } = refused else { panic!("{refused:?}") };
         assert!(wait <= LONGEST, "{wait:?}");
         assert!(wait > Duration::from_mins(4), "{wait:?}");

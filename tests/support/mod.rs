@@ -40,6 +40,13 @@ impl Stage {
         Self::of(simulator::Settings::default()).await
     }
 
+    /// One mailbox with so many events.
+    pub async fn with_events(events: usize) -> Self {
+        let settings =
+            simulator::Settings { events: Some(events), mailboxes: 1, ..simulator::Settings::default() };
+        Self::of(settings).await
+    }
+
     /// A gateway with the stage's store; another one each time, as after a restart.
     pub fn gateway(&self, freshness: Duration) -> Gateway {
         self.gateway_with(freshness, self.store.path(), Settings::default())
