@@ -106,7 +106,7 @@ fn when(reason: &Reason) -> &'static str {
         }
         Reason::OccurrenceCrossesNeighbour => "a moved occurrence would reach the day of its neighbour",
         Reason::UnsupportedTimeZone => {
-            "a series is in a zone of the client's own that is like none that Exchange knows"
+            "a series is in a zone of the client's own that is like none that Exchange knows, and its clocks do not change alike every year"
         }
         Reason::AttendeeChange => "somebody invited changes time or participants",
         Reason::OrganizerChange => "an organiser changes what Exchange does not let them change",

@@ -479,6 +479,20 @@ pub fn weekday(text: &str) -> Option<jiff::civil::Weekday> {
     })
 }
 
+/// The English name of a weekday.
+pub fn weekday_name(day: jiff::civil::Weekday) -> &'static str {
+    use jiff::civil::Weekday;
+    match day {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    }
+}
+
 /// Pattern and range of a series. MS-OXWSCDATA 2.2.4.62
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recurrence {

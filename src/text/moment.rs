@@ -158,28 +158,44 @@ impl<'a> Zones<'a> {
 
     /// A zone by its TZID. A name that is known wins over what the object says of it: clients ship old rules.
     fn zone(&self, name: &str) -> Option<Zone> {
-        named(name).or_else(|| custom(vtimezone(self.object, name)?))
+        let told = || vtimezone(self.object, name);
+        named(name)
+            .or_else(|| prefixed(name))
+            .or_else(|| named(&told()?.line("X-LIC-LOCATION")?.unescaped()))
+            .or_else(|| Zone::iana(windows_zones::from_number(told()?.value(NUMBER)?.trim().parse().ok()?)?))
+            .or_else(|| Zone::iana(windows_zones::from_display_name(name)?))
+            .or_else(|| custom(told()?))
     }
 }
+
+/// Exchange's own number of a zone, in VTIMEZONEs of old servers.
+const NUMBER: &str = "X-MICROSOFT-CDO-TZID";
 
 fn local(value: &str) -> Option<DateTime> {
     DateTime::strptime("%Y%m%dT%H%M%S", value.to_ascii_uppercase()).ok()
 }
 
 /// The VTIMEZONE of an object that explains a TZID.
-pub fn vtimezone<'a>(object: &'a Component, name: &str) -> Option<&'a Component> {
+fn vtimezone<'a>(object: &'a Component, name: &str) -> Option<&'a Component> {
     let told =
         |zone: &&Component| zone.line("TZID").is_some_and(|id| id.unescaped().eq_ignore_ascii_case(name));
     object.children_named("VTIMEZONE").find(told)
 }
 
 /// A zone by its IANA or Windows name.
-pub fn named(name: &str) -> Option<Zone> {
+fn named(name: &str) -> Option<Zone> {
     Zone::iana(name).or_else(|| Zone::iana(windows_zones::to_iana(name)?))
 }
 
+/// The zone at the end of an id with a prefix: `/mozilla.org/20050126_1/Europe/Berlin`.
+fn prefixed(name: &str) -> Option<Zone> {
+    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
+    let tails = [3, 2].into_iter().filter_map(|count| parts.get(parts.len().checked_sub(count)?..));
+    tails.map(|tail| tail.join("/")).filter(|tail| tail != name).find_map(|tail| Zone::iana(&tail))
+}
+
 /// The zone of a VTIMEZONE's own rules.
-pub fn custom(vtimezone: &Component) -> Option<Zone> {
+fn custom(vtimezone: &Component) -> Option<Zone> {
     let parts = vtimezone.children.iter().filter(|part| part.name == "STANDARD" || part.name == "DAYLIGHT");
     let observances = parts
         .filter_map(|part| {
@@ -216,7 +232,7 @@ pub fn zone_of_text(text: &str) -> Option<Zone> {
     }
     let calendar = Component::parse(text.as_bytes()).ok()?;
     let vtimezone = calendar.children_named("VTIMEZONE").next()?;
-    named(&vtimezone.line("TZID")?.unescaped()).or_else(|| custom(vtimezone))
+    Zones::new(&calendar, &Zone::Utc).zone(&vtimezone.line("TZID")?.unescaped())
 }
 
 /// DURATION. RFC 5545 3.3.6

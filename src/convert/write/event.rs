@@ -100,8 +100,8 @@ impl Times {
             Change::text("calendar:End", Self::text(&self.end)),
         ];
         changes.push(Change::text("calendar:IsAllDayEvent", self.is_all_day().to_string()));
-        changes.push(Change::set("calendar:StartTimeZone", Value::Zone(self.start.windows.to_owned())));
-        changes.push(Change::set("calendar:EndTimeZone", Value::Zone(self.end.windows.to_owned())));
+        changes.push(Change::set("calendar:StartTimeZone", self.start.told.clone()));
+        changes.push(Change::set("calendar:EndTimeZone", self.end.told.clone()));
         changes
     }
 
@@ -227,7 +227,9 @@ impl Draft<'_> {
             // Nothing is there that could be removed.
             changes.retain(|change| change.value.is_some());
         }
-        let is_html = changes.iter().any(|c| matches!(c.value, Some(Value::Body { is_html: true, .. })));
+        // What Exchange makes of these is seen afterwards.
+        let is_open = |value: &Value| matches!(value, Value::Body { is_html: true, .. } | Value::OwnZone(_));
+        let is_open = changes.iter().filter_map(|change| change.value.as_ref()).any(is_open);
         let notify =
             if tell { self.notify(&changed, people.as_ref(), invited, master) } else { Notify::Nobody };
         // Exchange adds to a meeting what only it knows, when it is made and when its guests hear of a change.
@@ -244,7 +246,7 @@ impl Draft<'_> {
             delete: series.delete,
             moves: series.moves,
             edits: series.edits,
-            is_certain: !is_html && !is_meeting_anew,
+            is_certain: !is_open && !is_meeting_anew,
             text,
         })
     }

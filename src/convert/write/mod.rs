@@ -11,6 +11,7 @@
 mod contact;
 mod event;
 mod fields;
+mod own_zone;
 mod rule;
 mod series;
 mod task;
@@ -24,7 +25,7 @@ pub use contact::{emails_of, is_group, people_named};
 use super::kept;
 use super::{Context, Related};
 use crate::ews::field;
-use crate::ews::types::write::{Change, Field, Notify};
+use crate::ews::types::write::{Change, Field, Notify, Value};
 use crate::ews::types::{Item, ItemClass};
 use crate::model::collection::CollectionKind;
 use crate::model::refusal::{Reason, Refusal};
@@ -112,6 +113,25 @@ impl Plan {
         for changes in [&mut plan.changes, &mut plan.outcome].into_iter().chain(occurrences) {
             any |= changes.iter().any(is_place);
             changes.retain(|change| !is_place(change));
+        }
+        any.then_some(plan)
+    }
+
+    /// The same event in UTC, where its zone was told by its rules: a server that does not take these still takes the
+    /// instants. `None` for series, whose occurrences these do not give.
+    #[must_use]
+    pub fn without_own_zone(&self) -> Option<Self> {
+        let is_series = |change: &Change| change.field == Field::Uri("calendar:Recurrence");
+        if self.changes.iter().any(is_series) {
+            return None;
+        }
+        let mut plan = self.clone();
+        let mut any = false;
+        for change in plan.changes.iter_mut().chain(&mut plan.outcome) {
+            if matches!(change.value, Some(Value::OwnZone(_))) {
+                change.value = Some(Value::Zone("UTC".to_owned()));
+                any = true;
+            }
         }
         any.then_some(plan)
     }

@@ -1,6 +1,6 @@
 //! RRULE → Exchange's patterns: THE table of rules, and the proof that both happen on the same days.
 
-use crate::ews::types::{Pattern, RangeEnd, Recurrence};
+use crate::ews::types::{Pattern, RangeEnd, Recurrence, weekday_name};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
@@ -373,19 +373,6 @@ fn nth(
     let days = days
         .ok_or_else(|| refuse("BYDAY", "Exchange knows single days, weekdays, weekend days and all days"))?;
     Ok(Days::Nth(days, index))
-}
-
-/// English names of weekdays.
-pub fn weekday_name(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
 }
 
 /// Exchange's word for a set of weekdays. MS-OXWSCDATA 2.2.5.8

@@ -1,5 +1,7 @@
-//! TZIDs → Windows zones.
+//! TZIDs → Exchange's zones.
 
+use super::own_zone;
+use crate::ews::types::write::Value;
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::windows_zones;
 use crate::model::zone::Zone;
@@ -11,7 +13,7 @@ use jiff::civil::Date;
 /// The id of the zone that is UTC.
 const UTC: &str = "UTC";
 /// How many years of rules must agree for two zones to be taken for the same.
-const YEARS: i16 = 10;
+const YEARS: u8 = 10;
 
 /// A moment of a component with the zone that Exchange is told.
 #[derive(Clone, Debug)]
@@ -20,8 +22,8 @@ pub struct Place {
     pub moment: Moment,
     /// How wall clocks go there.
     pub zone: Zone,
-    /// What Exchange calls the zone.
-    pub windows: &'static str,
+    /// What Exchange is told of the zone: its Windows id, or its rules.
+    pub told: Value,
 }
 
 impl Place {
@@ -31,68 +33,55 @@ impl Place {
     }
 }
 
-/// Reads a line and finds the zone that it is told in. A zone that Exchange does not know is UTC for what happens once;
-/// what repeats cannot be told in it unless clocks never change there.
+/// Reads a line and finds the zone that it is told in. A zone that is like none that Exchange knows is told by its
+/// rules; where Exchange has no words for these, it is UTC for what happens once, and what repeats is refused.
 pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -> Result<Place, Refusal> {
     let wrong =
         || Refusal::new(Reason::InvalidData, format!("{} is no date or time: {}", line.name, line.value));
-    let zones = moment::Zones::new(calendar, mailbox);
-    let mut found = zones.moment(line).ok_or_else(wrong)?;
-    let own = || windows_of(mailbox, Date::constant(2026, 1, 1), mailbox).unwrap_or(UTC);
-    match &found {
-        Moment::Day(_) => return Ok(Place { windows: own(), zone: mailbox.clone(), moment: found }),
-        Moment::Floating(local) => {
-            let Some(name) = line.param("TZID") else {
-                return Ok(Place { windows: own(), zone: mailbox.clone(), moment: found });
-            };
-            // A TZID that neither is a known name nor is explained.
-            let zone = by_other_names(name, calendar).ok_or_else(|| {
-                Refusal::new(
-                    Reason::InvalidData,
-                    format!("the time zone {name} is not explained by a VTIMEZONE"),
-                )
-            })?;
-            found = Moment::Zoned(*local, zone);
+    let found = moment::Zones::new(calendar, mailbox).moment(line).ok_or_else(wrong)?;
+    let (local, zone) = match &found {
+        Moment::Zoned(local, zone) => (*local, zone.clone()),
+        Moment::Floating(_) if let Some(name) = line.param("TZID") => {
+            let text = format!("the time zone {name} is not explained by a VTIMEZONE");
+            return Err(Refusal::new(Reason::InvalidData, text));
         }
-        Moment::Zoned(..) => {}
-    }
-    let Moment::Zoned(local, zone) = &found else { return Err(wrong()) };
-    let zone = match (zone, line.param("TZID")) {
-        // An explained zone may be a known one under another name.
-        (Zone::Custom(_), Some(name)) => by_other_names(name, calendar).unwrap_or_else(|| zone.clone()),
-        _ => zone.clone(),
+        Moment::Day(_) | Moment::Floating(_) => {
+            let now = Date::constant(2026, 1, 1);
+            let told = windows_of(mailbox, now, mailbox).map_or_else(utc, known);
+            return Ok(Place { told, zone: mailbox.clone(), moment: found });
+        }
     };
-    match windows_of(&zone, local.date(), mailbox) {
-        Some(windows) => Ok(Place { moment: Moment::Zoned(*local, zone.clone()), zone, windows }),
+    let by_rules = || {
+        let (first, end) = years(local.date());
+        let rules = own_zone::definition(&zone, first, end, usize::from(YEARS));
+        rules.map(|rules| Value::OwnZone(Box::new(rules)))
+    };
+    match windows_of(&zone, local.date(), mailbox).map(known).or_else(by_rules) {
+        Some(told) => Ok(Place { moment: found, zone, told }),
         None if repeats && has_seasons(&zone, local.date()) => Err(Refusal::of_part(
             Reason::UnsupportedTimeZone,
             zone.name().unwrap_or_default(),
-            "a series needs a zone that Exchange knows: use one of the IANA database",
+            "a series needs a zone whose clocks change alike every year: use one of the IANA database",
         )),
         None => {
-            let utc = Zone::Utc.to_local(zone.to_instant(*local));
-            Ok(Place { moment: Moment::Zoned(utc, Zone::Utc), zone: Zone::Utc, windows: UTC })
+            let there = Zone::Utc.to_local(zone.to_instant(local));
+            Ok(Place { moment: Moment::Zoned(there, Zone::Utc), zone: Zone::Utc, told: utc() })
         }
     }
 }
 
-/// Other ways to name a zone: prefixed ids, X-LIC-LOCATION.
-fn by_other_names(name: &str, calendar: &Component) -> Option<Zone> {
-    let told = moment::vtimezone(calendar, name);
-    let parts: Vec<&str> = name.split('/').filter(|part| !part.is_empty()).collect();
-    let tails = [3, 2, 1]
-        .into_iter()
-        .filter_map(|count| Some(parts.get(parts.len().checked_sub(count)?..)?.join("/")));
-    tails
-        .filter(|tail| tail.contains('/') && tail != name)
-        .find_map(|tail| Zone::iana(&tail))
-        .or_else(|| moment::named(told?.value("X-LIC-LOCATION")?))
+fn known(windows: &str) -> Value {
+    Value::Zone(windows.to_owned())
+}
+
+fn utc() -> Value {
+    known(UTC)
 }
 
 fn years(from: Date) -> (Timestamp, Timestamp) {
     let first =
         |year: i16| Date::new(year, 1, 1).map_or(Timestamp::MAX, |date| Zone::Utc.to_instant(date.into()));
-    (first(from.year()), first(from.year().saturating_add(YEARS)))
+    (first(from.year()), first(from.year().saturating_add(YEARS.into())))
 }
 
 fn changes(zone: &Zone, from: Date) -> Vec<(Timestamp, i32)> {

@@ -1,6 +1,9 @@
 //! Properties as they are written, and what an item will look like once they are.
 
-use super::{Item, ItemClass, ItemId, Member, Pattern, RangeEnd, Recurrence, name as t};
+use super::{
+    Item, ItemClass, ItemId, Member, Pattern, RangeEnd, Recurrence, TimeZone, Transition, YearlyDay,
+    YearlyMoment, name as t,
+};
 use crate::ews::field::{ExtendedProperty, Key, Set};
 use crate::xml::{Element, Name};
 
@@ -31,6 +34,8 @@ pub enum Value {
     Strings(Vec<String>),
     /// A time zone by its Windows id.
     Zone(String),
+    /// A time zone by its rules.
+    OwnZone(Box<TimeZone>),
     /// Attendees: names and SMTP addresses.
     People(Vec<(String, String)>),
     /// The rule of a series.
@@ -229,6 +234,7 @@ fn value_element(local: &str, value: &Value) -> Element {
             strings.iter().fold(root, |root, text| root.with_child(leaf("String", text)))
         }
         Value::Zone(id) => root.with_attribute(Name::new("", "Id"), id.as_str()),
+        Value::OwnZone(zone) => own_zone(root, zone),
         Value::People(people) => people.iter().fold(root, |root, (name, address)| {
             let mailbox = mailbox(name, address);
             root.with_child(Element::new(t("Attendee")).with_child(mailbox))
@@ -245,6 +251,50 @@ fn value_element(local: &str, value: &Value) -> Element {
             root.with_child(pattern(&recurrence.pattern)).with_child(range(recurrence))
         }
     }
+}
+
+/// `TimeZoneDefinitionType`: periods, what begins them each year, and which such years hold. MS-OXWSCDATA 2.2.4.73
+fn own_zone(root: Element, zone: &TimeZone) -> Element {
+    let TimeZone { id, name, periods, groups, eras } = zone;
+    let attribute = |element: Element, name, value: &str| element.with_attribute(Name::new("", name), value);
+    let to = |kind, id: &str| attribute(leaf("To", id), "Kind", kind);
+    let all = periods.iter().fold(Element::new(t("Periods")), |all, period| {
+        let minutes = period.bias_seconds / 60;
+        let bias = format!("{}PT{}M", if minutes < 0 { "-" } else { "" }, minutes.abs());
+        let period = attribute(attribute(Element::new(t("Period")), "Bias", &bias), "Name", &period.name)
+            .with_attribute(Name::new("", "Id"), period.id.as_str());
+        all.with_child(period)
+    });
+    let transition = |transition: &Transition| match transition.when {
+        None => Element::new(t("Transition")).with_child(to("Period", &transition.to)),
+        Some(YearlyMoment { month, seconds, day }) => {
+            let (kind, day) = match day {
+                YearlyDay::Weekday(weekday, nth) => (
+                    "RecurringDayTransition",
+                    vec![leaf("DayOfWeek", super::weekday_name(weekday)), leaf("Occurrence", nth)],
+                ),
+                YearlyDay::Day(day) => ("RecurringDateTransition", vec![leaf("Day", day)]),
+            };
+            let begun = Element::new(t(kind))
+                .with_child(to("Period", &transition.to))
+                .with_child(leaf("TimeOffset", format!("PT{seconds}S")))
+                .with_child(leaf("Month", month));
+            day.into_iter().fold(begun, Element::with_child)
+        }
+    };
+    let groups = groups.iter().fold(Element::new(t("TransitionsGroups")), |all, (id, members)| {
+        let group = attribute(Element::new(t("TransitionsGroup")), "Id", id);
+        all.with_child(members.iter().map(transition).fold(group, Element::with_child))
+    });
+    let eras = eras.iter().fold(Element::new(t("Transitions")), |all, (from, group)| match from {
+        None => all.with_child(Element::new(t("Transition")).with_child(to("Group", group))),
+        Some(from) => {
+            let begun = Element::new(t("AbsoluteDateTransition")).with_child(to("Group", group));
+            all.with_child(begun.with_child(leaf("DateTime", from)))
+        }
+    });
+    let root = attribute(attribute(root, "Id", id), "Name", name);
+    root.with_child(all).with_child(groups).with_child(eras)
 }
 
 fn member(member: &Member) -> Element {

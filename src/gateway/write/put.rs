@@ -330,6 +330,9 @@ impl Mailbox {
         let less = match &outcome {
             Err(Error::Internal(..)) => plan.without_coordinates(),
             Err(Error::Refused(refusal)) if refusal.reason == Reason::TooLate => plan.without_complete_date(),
+            Err(Error::Refused(refusal)) if refusal.reason == Reason::UnsupportedTimeZone => {
+                plan.without_own_zone()
+            }
             _ => None,
         };
         match less {
@@ -541,6 +544,11 @@ fn refused(error: ews::Error) -> Error {
         _ if error.is("ErrorInvalidCompleteDate") => {
             Refusal::of_part(Reason::TooLate, "COMPLETED", "nothing is completed in the future").into()
         }
+        _ if error.is("ErrorTimeZone") => Refusal::new(
+            Reason::UnsupportedTimeZone,
+            "this server does not take a time zone of one's own: use one of the IANA database",
+        )
+        .into(),
         _ if error.is("ErrorUnsupportedRecurrence") => recurrence("Exchange does not hold this rule here"),
         _ if error.is("ErrorQuotaExceeded") => Error::Full,
         _ => error.into(),

@@ -46,6 +46,11 @@ pub fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     Timestamp::from_second(at.as_second()).ok()
 }
 
+fn check_zones(properties: &Properties) -> Result<(), Refusal> {
+    let told = [field::START_TIME_ZONE, field::END_TIME_ZONE];
+    told.into_iter().filter_map(|field| properties.get(field)).try_for_each(zone::check)
+}
+
 /// Defaults and checks of a new item.
 pub fn created(
     properties: &mut Properties,
@@ -53,6 +58,7 @@ pub fn created(
     now: Timestamp,
     unique: [u8; 24],
 ) -> Result<(), Refusal> {
+    check_zones(properties)?;
     for zone in [field::START_TIME_ZONE, field::END_TIME_ZONE] {
         if properties.get(zone).is_none() {
             let other = properties.get(field::START_TIME_ZONE).cloned();
@@ -100,6 +106,7 @@ pub fn created(
 
 /// Checks after a change; a new rule drops the exceptions, and so does another time of the day.
 pub fn updated(item: &mut Item, touched: &[Field], before: &Properties) -> Result<(), Refusal> {
+    check_zones(&item.properties)?;
     settle_times(&mut item.properties, None)?;
     keep_wall_clock(&mut item.properties, touched, before);
     if touched.contains(&field::RECURRENCE) {

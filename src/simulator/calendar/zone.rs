@@ -5,6 +5,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan as _};
 
 use crate::simulator::element::Element;
+use crate::simulator::world::Refusal;
 
 /// Windows id, IANA zone of territory 001, other IANA zones. CLDR
 const TABLE: &str = include_str!("../../model/windows_zones/windows_zones.tsv");
@@ -29,6 +30,49 @@ pub fn of_windows(id: &str) -> Option<TimeZone> {
 /// The zone that a `StartTimeZone`, `EndTimeZone` or `TimeZoneDefinition` element means.
 pub fn of_element(element: &Element) -> Option<TimeZone> {
     element.attribute("Id").and_then(of_windows).or_else(|| custom(element))
+}
+
+/// Whether a `StartTimeZone` or `EndTimeZone` is taken: a known id, or a whole definition.
+///
+/// Seen: Exchange refuses a definition whose transitions lead to no period. MS-OXWSCDATA 2.2.4.73
+pub fn check(element: &Element) -> Result<(), Refusal> {
+    let refuse = |text: &'static str| Err(Refusal::new("ErrorTimeZone", text));
+    if element.attribute("Id").and_then(of_windows).is_some() {
+        return Ok(());
+    }
+    let children = |name: &str| element.child(name).map(|list| list.children.as_slice()).unwrap_or_default();
+    let (periods, groups, eras) =
+        (children("Periods"), children("TransitionsGroups"), children("Transitions"));
+    if periods.is_empty() {
+        return refuse("The time zone is not known.");
+    }
+    let target = |transition: &Element, kind: &str| {
+        let to = transition.child("To").filter(|to| to.attribute("Kind") == Some(kind));
+        to.and_then(|_| transition.child_text("To")).map(str::to_owned)
+    };
+    let period = |transition: &Element| {
+        let id = target(transition, "Period")?;
+        periods.iter().find(|period| period.attribute("Id") == Some(&id))?.attribute("Bias").and_then(seconds)
+    };
+    for group in groups {
+        if !(1..=2).contains(&group.children.len()) {
+            return refuse("A group has one or two transitions.");
+        }
+        if !group.children.iter().all(|transition| period(transition).is_some()) {
+            return refuse("A referenced period is missing.");
+        }
+    }
+    let leads = |era: &Element| {
+        let id = target(era, "Group");
+        id.is_some() && groups.iter().any(|group| group.attribute("Id") == id.as_deref())
+    };
+    if groups.is_empty() || eras.is_empty() || !eras.iter().all(leads) {
+        return refuse("A referenced group is missing.");
+    }
+    if custom(element).is_none() {
+        return refuse("The time zone has no rules.");
+    }
+    Ok(())
 }
 
 /// A zone of its own rules, as a POSIX rule: the last group of transitions counts.
@@ -197,5 +241,15 @@ mod tests {
                 assert_eq!(zone.to_offset(at), custom.to_offset(at), "{id} {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_definition_is_whole_or_refused() {
+        let zone = of_windows("W. Europe Standard Time").unwrap();
+        let mut whole = definition("x", &zone, 2026);
+        assert!(check(&whole).is_ok());
+        assert!(check(&Element::new("StartTimeZone").with("Id", "Nowhere Standard Time")).is_err());
+        whole.child_mut("Periods").unwrap().children.pop();
+        assert_eq!(check(&whole).unwrap_err().code, "ErrorTimeZone");
     }
 }
