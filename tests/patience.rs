@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "support/http.rs"]
+mod http;
 mod support;
 
-use exdav::gateway::Mailbox;
+use exdav::dav;
 use exdav::gateway::write::{Conditions, Tags};
-use exdav::simulator;
+use exdav::gateway::{Error, Mailbox, Settings};
+use exdav::{server, simulator};
 use futures_util::{StreamExt as _, stream};
+use http::{Answer, Client};
 use std::time::Duration;
-use support::{Stage, USER, calendar};
+use support::{PASSWORD, Stage, USER, calendar};
 
 const LONG: Duration = Duration::from_hours(1);
 
@@ -55,4 +59,154 @@ async fn who_impersonates_has_a_budget_for_each_mailbox() {
     ];
     let refused = answers.map(|answer| answer.contains("BackOffMilliseconds\">60000"));
     assert_eq!(refused, [false, false, true]);
+}
+
+/// A client whose patience is short: Exchange, which takes `latency` ms for each answer, is slower than it can wait.
+async fn hurried(stage: &Stage, freshness: Duration, latency: u64) -> Client {
+    let dav = dav::Settings { answer_within: Duration::from_millis(300), ..dav::Settings::default() };
+    let settings = server::Settings { dav, ..server::Settings::default() };
+    let gateway = stage.gateway(freshness);
+    // Signing in is not what this is about.
+    gateway.sign_in(USER, PASSWORD).await.unwrap().collections().await.unwrap();
+    stage.latency(latency).await;
+    Client::with(settings, gateway, USER, PASSWORD).await
+}
+
+/// A gateway with an empty store: what it shows is what Exchange holds.
+async fn another(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(LONG, folder.path(), Settings::default());
+    (gateway.sign_in(USER, PASSWORD).await.unwrap(), folder)
+}
+
+fn home() -> String {
+    dav::path::default_calendar(USER)
+}
+
+/// Comes back as long as it is told to.
+async fn until_done(
+    client: &Client,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (Answer, u32) {
+    for late in 0..200 {
+        let answer = client.ask(method, path, headers, body).await;
+        if answer.status != 503 {
+            return (answer, late);
+        }
+        assert!((1..=60).contains(&answer.header("retry-after").parse::<u64>().unwrap()), "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{method} {path} is never done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_fetch_goes_on_while_clients_are_told_to_come_back_and_is_seen_whole() {
+    let stage = Stage::with_events(600).await;
+    let client = hurried(&stage, LONG, 400).await;
+    stage.reset().await;
+    let list = "<D:propfind xmlns:D='DAV:'><D:prop><D:getetag/></D:prop></D:propfind>";
+    let (answer, late) = until_done(&client, "PROPFIND", &home(), &[("Depth", "1")], list).await;
+    assert!(late > 0);
+    assert_eq!(answer.responses().len(), 601);
+    // Each batch was fetched once, as by somebody who is not disturbed: nobody began anew.
+    let fetched = stage.calls().await["GetItem"];
+    stage.latency(0).await;
+    stage.reset().await;
+    let (other, _store) = another(&stage).await;
+    assert_eq!(other.list(&calendar()).await.unwrap().len(), 600);
+    assert_eq!(stage.calls().await["GetItem"], fetched);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_is_read_from_the_mirror_when_exchange_is_too_slow() {
+    let stage = Stage::with_events(5).await;
+    let client = hurried(&stage, Duration::ZERO, 0).await;
+    client.propfind(&home(), "1", "<D:getetag/>").await.expect(207);
+    stage.latency(3_000).await;
+    let answer = client.propfind(&home(), "1", "<D:getetag/>").await.expect(207);
+    assert_eq!(answer.responses().len(), 6);
+    assert!(answer.header("age").parse::<u64>().is_ok(), "{answer:?}");
+    assert!(answer.header("warning").contains("111"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_takes_longer_than_its_client_waits_is_found_done_by_who_repeats_it() {
+    let stage = Stage::with_events(5).await;
+    let client = hurried(&stage, LONG, 0).await;
+    client.propfind(&home(), "1", "<D:getetag/>").await.expect(207);
+    stage.latency(2_000).await;
+    stage.reset().await;
+    let at = format!("{}put-1.ics", home());
+    let only_new = [("If-None-Match", "*"), ("Content-Type", "text/calendar")];
+    client.ask("PUT", &at, &only_new, &event(1)).await.expect(503);
+    // What is under way stays slow.
+    stage.latency(0).await;
+    let (answer, late) = until_done(&client, "PUT", &at, &only_new, &event(1)).await;
+    assert!(late > 0 && (200..300).contains(&answer.status), "{late} {answer:?}");
+    assert_eq!(stage.calls().await["CreateItem"], 1);
+    stage.latency(2_000).await;
+    client.ask("DELETE", &at, &[], "").await.expect(503);
+    stage.latency(0).await;
+    let (answer, _) = until_done(&client, "DELETE", &at, &[], "").await;
+    assert!(matches!(answer.status, 204 | 404), "{answer:?}");
+    assert_eq!(stage.calls().await["DeleteItem"], 1);
+    let (other, _store) = another(&stage).await;
+    assert_eq!(other.list(&calendar()).await.unwrap().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_client_hangs_up_is_done_to_its_end() {
+    let stage = Stage::with_events(5).await;
+    let client = Client::of(stage.gateway(LONG), USER, PASSWORD).await;
+    client.propfind(&home(), "1", "<D:getetag/>").await.expect(207);
+    stage.latency(100).await;
+    stage.reset().await;
+    let series =
+        event(2).replace("SUMMARY:", "RRULE:FREQ=WEEKLY;COUNT=6\r\nEXDATE:20261215T090000Z\r\nSUMMARY:");
+    let at = format!("{}put-2.ics", home());
+    let asked = client.ask("PUT", &at, &[("Content-Type", "text/calendar")], &series);
+    let begun = async {
+        while !stage.calls().await.contains_key("CreateItem") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        _ = asked => panic!("it was answered before it was begun"),
+        () = begun => {}
+    }
+    while !stage.calls().await.contains_key("DeleteItem") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stage.latency(0).await;
+    let (other, _store) = another(&stage).await;
+    for _ in 0..100 {
+        let object = other.get(&calendar(), &"put-2.ics".parse().unwrap()).await.unwrap();
+        if object.is_some_and(|object| String::from_utf8_lossy(&object.body) == series) {
+            return;
+        }
+        other.refresh(&[calendar()]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("half of it stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_exchange_refuses_for_longer_than_a_client_waits_is_not_done_later() {
+    let stage = Stage::with_events(5).await;
+    let mailbox = stage.mailbox(LONG).await;
+    mailbox.list(&calendar()).await.unwrap();
+    stage.throttle(r#"{"load": {"every": 1, "back_off_ms": 60000}}"#).await;
+    let name = "put-3.ics".parse().unwrap();
+    let failed = mailbox.put(&calendar(), &name, &Conditions::default(), event(3).into()).await;
+    let Err(Error::Unavailable { retry_after, .. }) = failed else { panic!("{failed:?}") };
+    assert!(retry_after > Duration::from_secs(50), "{retry_after:?}");
+    // Nobody asks before the time is over: a server that would answer is not asked.
+    stage.throttle("{}").await;
+    stage.reset().await;
+    let failed = mailbox.put(&calendar(), &name, &Conditions::default(), event(3).into()).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    assert_eq!(stage.total().await, 0);
 }

@@ -399,6 +399,15 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         },
         Key {
             table: "server",
+            name: "answer_within",
+            form: DURATION,
+            default: Some("\"40s\""),
+            example: "\"90s\"",
+            doc: "How long clients wait for Exchange; then the mirror answers, or a 503 says when to come back.",
+            set: |config, text| value::duration(text).map(|d| config.server.dav.answer_within = d),
+        },
+        Key {
+            table: "server",
             name: "body_timeout",
             form: DURATION,
             default: Some("\"60s\""),

@@ -8,8 +8,8 @@ use super::report;
 use super::resource::Resource;
 use super::session::Session;
 use super::sign_in::{self, Origin};
-use crate::gateway::Gateway;
 use crate::gateway::write::Relocation;
+use crate::gateway::{self, Gateway};
 use crate::model::refusal::{Reason, Refusal};
 use axum::Router;
 use axum::body::BodyDataStream;
@@ -21,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is accepted from clients.
 #[derive(Clone, Debug)]
@@ -29,11 +30,17 @@ pub struct Settings {
     pub max_resource_size: u64,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
+    /// How long clients wait for Exchange: what takes longer is answered from the mirror or goes on without them.
+    pub answer_within: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_resource_size: 20 << 20, body_timeout: Duration::from_mins(1) }
+        Self {
+            max_resource_size: 20 << 20,
+            body_timeout: Duration::from_mins(1),
+            answer_within: Duration::from_secs(40),
+        }
     }
 }
 
@@ -79,7 +86,9 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     if let Target::Moved(to) = &target {
         return Ok(moved(to));
     }
-    let mailbox = sign_in::sign_in(&service.gateway, &headers, extensions.get::<Origin>()).await?;
+    let due = Instant::now() + service.settings.answer_within;
+    let sign_in = sign_in::sign_in(&service.gateway, &headers, extensions.get::<Origin>());
+    let mailbox = tokio::time::timeout_at(due, sign_in).await.map_err(|_| gateway::Error::late())??;
     let place = target.of_user(mailbox.principal()).ok_or(Error::NotFound)?;
     let (verb, body_use) = methods::verb(&method, kinds).ok_or(Error::NotAllowed(kinds))?;
     let octets = match body_use {
@@ -87,13 +96,33 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         BodyUse::Object => object(body, &headers, service.settings.max_resource_size, &place).await?,
         BodyUse::Unread => Vec::new(),
     };
-    let asked = matches!(verb, Verb::Get | Verb::Propfind | Verb::Report).then(|| mailbox.clone());
-    let session = Session::new(mailbox, headers, service.settings.max_resource_size);
+    // The body may have taken its time.
+    let due = Instant::now() + service.settings.answer_within;
+    let mailbox = mailbox.until(due);
+    let is_reading = matches!(verb, Verb::Get | Verb::Propfind | Verb::Report);
+    let session = Session::new(mailbox.clone(), headers, service.settings.max_resource_size);
+    if !is_reading {
+        return carry_through(due, async move { carry_out(session, verb, &place, kinds, octets).await })
+            .await;
+    }
     let mut response = carry_out(session, verb, &place, kinds, octets).await?;
-    if let Some(since) = asked.and_then(|mailbox| mailbox.stale_since()) {
+    if let Some(since) = mailbox.stale_since() {
         mark_stale(&mut response, since);
     }
     Ok(response)
+}
+
+/// A write that has begun goes on to its end, whether the client waits, comes back or has gone: somebody who repeats it
+/// waits for its turn and finds it done. Its answer comes in time, or says when to come back.
+async fn carry_through(
+    due: Instant,
+    work: impl Future<Output = Result<Response, Error>> + Send + 'static,
+) -> Result<Response, Error> {
+    match tokio::time::timeout_at(due, tokio::spawn(work)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(broken)) => Err(gateway::Error::Internal(broken.to_string(), Some(Box::new(broken))).into()),
+        Err(_) => Err(gateway::Error::late().into()),
+    }
 }
 
 async fn carry_out(

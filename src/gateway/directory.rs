@@ -135,8 +135,9 @@ impl Mailbox {
         if text.is_empty() {
             return Ok((Vec::new(), false));
         }
-        let found = self.follower().session().resolve_names(text, Scope::Directory).await;
-        let found = found.map_err(|error| self.note(error.into()))?;
+        let session = self.follower().session();
+        let found = self.in_time(session.resolve_names(text, Scope::Directory)).await;
+        let found = found.map_err(|error| self.note(error))?;
         let context = self.follower().rendering();
         let people: Vec<Known> = found.people.iter().map(|person| known(&context, person)).collect();
         self.told().remember(&people);

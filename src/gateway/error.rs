@@ -54,3 +54,13 @@ pub enum Error {
     #[error("exdav failed: {0}")]
     Internal(String, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
 }
+
+/// What takes so long may be done by then.
+const SOON: Duration = Duration::from_secs(10);
+
+impl Error {
+    /// The answer is due and Exchange's is not there yet.
+    pub(crate) fn late() -> Self {
+        Self::Unavailable { retry_after: SOON, reason: "its answer is not there yet".to_owned() }
+    }
+}

@@ -12,13 +12,17 @@ use crate::sync::Follower;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use tokio::time::Instant;
 
 /// After a failed look at Exchange the mirror answers at once for this long.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// One signed-in user's view of the upstream. Cheap to clone.
 #[derive(Clone)]
-pub struct Mailbox(Arc<Inner>);
+pub struct Mailbox(Arc<Inner>, Deadline);
+
+/// When the answer to a request is due, if it is one's.
+type Deadline = Option<Instant>;
 
 struct Inner {
     principal: Principal,
@@ -46,7 +50,7 @@ impl Mailbox {
     pub(super) fn new(principal: Principal, follower: Follower, zone: Arc<str>, now: Timestamp) -> Self {
         let seen = AtomicI64::new(now.as_second());
         let zone_text = convert::zone_text(&zone);
-        Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             principal,
             follower,
             zone,
@@ -58,7 +62,34 @@ impl Mailbox {
             unsettled: AtomicBool::new(false),
             told: Told::default(),
             waiting: Waiting::default(),
-        }))
+        });
+        Self(inner, None)
+    }
+
+    /// The same for one request, whose answer is due then: what cannot be looked at in time is answered from the mirror,
+    /// and no write is begun later. What is under way goes on.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self(Arc::clone(&self.0), Some(deadline))
+    }
+
+    /// Waits for something of the upstream until the answer is due.
+    pub(super) async fn in_time<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, Error>
+    where
+        Error: From<E>,
+    {
+        match self.1 {
+            None => Ok(work.await?),
+            Some(deadline) => match tokio::time::timeout_at(deadline, work).await {
+                Ok(outcome) => Ok(outcome?),
+                Err(_) => Err(Error::late()),
+            },
+        }
+    }
+
+    /// Whether the answer is overdue.
+    pub(super) fn is_late(&self) -> bool {
+        self.1.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     pub(super) fn follower(&self) -> &Follower {
@@ -114,7 +145,7 @@ impl Mailbox {
 
     /// All collections, defaults first, as fresh as the freshness window asks.
     pub async fn collections(&self) -> Result<Vec<Collection>, Error> {
-        let folders = match self.0.follower.collections().await.map_err(Error::from) {
+        let folders = match self.in_time(self.0.follower.collections()).await {
             Ok(folders) => folders,
             Err(error @ Error::Unavailable { .. }) => {
                 let known = self.mirror().run(Mirror::folders).await?;
@@ -147,10 +178,8 @@ impl Mailbox {
         for id in ids {
             let folder = self.folder(id).await?;
             if stale_since.is_some() && folder.sync_state.is_none() {
-                return Err(Error::Unavailable {
-                    retry_after: std::time::Duration::from_secs(30),
-                    reason: "this collection was never fetched".to_owned(),
-                });
+                // Half of a collection would look like many deletions.
+                return Err(Error::late());
             }
             freshness.push(Freshness { token: self.mirror().token(&folder), stale_since });
         }
@@ -165,19 +194,36 @@ impl Mailbox {
         if missed > 0 && now.as_second() - missed < PATIENCE.as_secs() {
             return Ok(on_its_own());
         }
-        match inner.follower.refresh(ids).await.map_err(Error::from) {
+        match self.in_time(inner.follower.refresh(ids)).await {
             Ok(()) => {
                 inner.seen.store(now.as_second(), Ordering::Relaxed);
-                inner.missed.store(0, Ordering::Relaxed);
+                if inner.missed.swap(0, Ordering::Relaxed) > 0 {
+                    tracing::info!("Exchange answers again");
+                }
                 Ok(None)
             }
             Err(Error::Unavailable { reason, .. }) => {
-                tracing::warn!(reason, "Exchange is away: the mirror answers on its own");
-                inner.missed.store(now.as_second(), Ordering::Relaxed);
+                if missed == 0 {
+                    tracing::warn!(reason, "Exchange is away: the mirror answers on its own");
+                }
+                // A first look takes its time, and others need not go without theirs meanwhile.
+                if !(self.is_late() && self.is_any_new(ids).await?) {
+                    inner.missed.store(Timestamp::now().as_second(), Ordering::Relaxed);
+                }
                 Ok(on_its_own().or(Some(now)))
             }
             Err(error) => Err(self.note(error)),
         }
+    }
+
+    /// Whether one of these collections was never fetched.
+    async fn is_any_new(&self, ids: &[CollectionId]) -> Result<bool, Error> {
+        for id in ids {
+            if self.folder(id).await?.sync_state.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Since when the mirror has been on its own, if the last look at the upstream failed.

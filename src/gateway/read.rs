@@ -211,7 +211,7 @@ impl Mailbox {
         let found = self.mirror().run(move |mirror| mirror.attachment(&key, &member, &managed)).await?;
         let Some(attachment) = found else { return Ok(None) };
         let session = self.follower().session();
-        let content = session.get_attachments(&[&attachment.upstream]).await?.pop();
+        let content = self.in_time(session.get_attachments(&[&attachment.upstream])).await?.pop();
         let content = content.ok_or(Error::NotFound)?.map_err(Error::from)?.into();
         Ok(Some(Attachment { name: attachment.name, media_type: attachment.media_type, content }))
     }

@@ -37,8 +37,12 @@ impl Client {
 
     /// The same, reached through proxies.
     pub async fn behind(proxies: server::Proxies, gateway: Gateway, user: &str, password: &str) -> Self {
-        let listen = ([127, 0, 0, 1], 0).into();
-        let settings = server::Settings { listen, proxies, ..server::Settings::default() };
+        Self::with(server::Settings { proxies, ..server::Settings::default() }, gateway, user, password).await
+    }
+
+    /// A server of other settings, on a free port.
+    pub async fn with(settings: server::Settings, gateway: Gateway, user: &str, password: &str) -> Self {
+        let settings = server::Settings { listen: ([127, 0, 0, 1], 0).into(), ..settings };
         let server = server::start(settings, gateway).await.unwrap();
         Self { server, authorization: Some(basic(user, password)) }
     }

@@ -29,7 +29,10 @@ impl Mailbox {
         };
         let mut all = true;
         for intent in intents {
-            let _turn = self.turn(&intent.collection, &intent.name).await;
+            let Ok(_turn) = self.turn(&intent.collection, &intent.name).await else {
+                all = false;
+                continue;
+            };
             if let Err(error) = Box::pin(self.settle_one(&intent)).await {
                 tracing::warn!(%error, name = %intent.name, "a write that was begun cannot be ended yet");
                 all = false;

@@ -45,7 +45,7 @@ impl Mailbox {
             self.settle().await;
         }
         let folder = self.fresh_folder(id).await?;
-        let _turn = self.turn(id, name).await;
+        let _turn = self.turn(id, name).await?;
         let was_there = self.get_known(id, name).await?.is_some();
         let done = |head: Head| Written {
             name: head.name,

@@ -1,6 +1,6 @@
 //! One at a time: who writes a member has its turn.
 
-use crate::gateway::Mailbox;
+use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,10 +14,15 @@ pub(in crate::gateway) type Turns =
 const MANY: usize = 64;
 
 impl Mailbox {
-    /// Waits until nobody else writes this member; it is the caller's until the guard is dropped.
+    /// Waits until nobody else writes this member; it is the caller's until the guard is dropped. Fails when the answer is
+    /// due by then: nothing is begun behind the back of a client that was told to come back.
     ///
     /// Whoever needs two takes them in ascending order.
-    pub(super) async fn turn(&self, id: &CollectionId, name: &ResourceName) -> OwnedMutexGuard<()> {
+    pub(super) async fn turn(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+    ) -> Result<OwnedMutexGuard<()>, Error> {
         let turn = {
             let mut turns = self.turns().lock().unwrap_or_else(PoisonError::into_inner);
             if turns.len() >= MANY {
@@ -30,6 +35,7 @@ impl Mailbox {
                 turn
             })
         };
-        turn.lock_owned().await
+        let turn = self.in_time(async { Ok::<_, Error>(turn.lock_owned().await) }).await?;
+        if self.is_late() { Err(Error::late()) } else { Ok(turn) }
     }
 }
