@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::faults::Fault;
 use super::server::Server;
 use super::sign_in::Scheme;
+use super::subscriptions::Rules;
 use super::throttling::{Policy, Preset};
 use super::view::{Style, View};
 use super::world::Target;
@@ -39,6 +40,11 @@ pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
                           "back_off_ms": 50, "shapes": ["fault", "inner", "halfway", "unavailable",
                           "too-many-requests"]}}
   GET  /throttling        {"served": N, "refused": N, "most_at_once": N} since they were set
+  POST /streaming         {"rules": {"offered": true, "servers": 1, "subscriptions": 20, "connections": 10,
+                          "heartbeat_ms": 45000}, "cut": true, "close": true, "forget": true}
+                          all may be left out: rules from now on; cuts all streams, ends them in good order,
+                          forgets all subscriptions
+  GET  /streaming         {"subscriptions": N, "connections": N, "opened": N}
   GET  /dump/MAILBOX      everything in a mailbox, as JSON, with the mails that were sent
 "#;
 
@@ -52,6 +58,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/faults", post(faults))
         .route("/sign-in", get(door).post(change_door))
         .route("/throttling", get(throttling).post(change_throttling))
+        .route("/streaming", get(streaming).post(change_streaming))
         .route("/dump/{mailbox}", get(dump))
         .with_state(server)
 }
@@ -142,6 +149,41 @@ async fn change_throttling(State(server): State<Arc<Server>>, Json(limits): Json
         Limits::Named(Named { preset }) => preset.policy(),
         Limits::These(policy) => policy,
     });
+    Json(json!({}))
+}
+
+async fn streaming(State(server): State<Arc<Server>>) -> Json<Value> {
+    Json(server.world().subscriptions.stats())
+}
+
+/// What tests do to streams. `POST /streaming`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Streaming {
+    rules: Option<Rules>,
+    cut: bool,
+    close: bool,
+    forget: bool,
+}
+
+async fn change_streaming(State(server): State<Arc<Server>>, Json(change): Json<Streaming>) -> Json<Value> {
+    let Streaming { rules, cut, close, forget } = change;
+    {
+        let subscriptions = &mut server.world().subscriptions;
+        if let Some(rules) = rules {
+            subscriptions.set_rules(rules);
+        }
+        if cut {
+            subscriptions.cut();
+        }
+        if close {
+            subscriptions.close();
+        }
+        if forget {
+            subscriptions.forget();
+        }
+    }
+    server.wake();
     Json(json!({}))
 }
 

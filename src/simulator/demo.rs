@@ -139,7 +139,7 @@ pub fn world(settings: &Settings, now: Timestamp) -> World {
         fill(&mut mailbox, settings, &mut Dice(seed), now);
         mailbox
     });
-    World { mailboxes: mailboxes.collect(), colleagues: colleagues() }
+    World { mailboxes: mailboxes.collect(), colleagues: colleagues(), ..World::default() }
 }
 
 /// The organisation: a third of it is called Smith or nearly so, as everywhere.

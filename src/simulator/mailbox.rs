@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::item::{Attachment, Change, Exceptions, Extended, FolderKey, Item, ItemKey, ItemKind, Properties};
+use super::subscriptions::log::{Event, Log, Thing, What};
 
 /// A mailbox with everything in it.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Mailbox {
     pub folder_journal: BTreeMap<Change, FolderEvent>,
     /// Every mail that a write would have sent, oldest first.
     pub sends: Vec<Json>,
+    /// What happened lately.
+    pub log: Log,
     items: HashMap<ItemKey, Item>,
     last_change: Change,
     last_number: u64,
@@ -194,6 +197,7 @@ impl Mailbox {
             folders: BTreeMap::new(),
             folder_journal: BTreeMap::new(),
             sends: Vec::new(),
+            log: Log::default(),
             items: HashMap::new(),
             last_change: Change(0),
             last_number: 0,
@@ -264,6 +268,7 @@ impl Mailbox {
             },
         );
         self.folder_journal.insert(change, FolderEvent::Written(key));
+        self.happened(What::Created, Thing::Folder(key), parent, None);
         key
     }
 
@@ -274,7 +279,9 @@ impl Mailbox {
             self.folder_journal.remove(&folder.change);
             folder.change = change;
             folder.committed = now;
+            let parent = folder.parent;
             self.folder_journal.insert(change, FolderEvent::Written(key));
+            self.happened(What::Modified, Thing::Folder(key), parent, None);
         }
     }
 
@@ -289,6 +296,7 @@ impl Mailbox {
             self.folder_journal.remove(&folder.change);
             self.folder_journal.insert(change, FolderEvent::Gone(key, folder.created, folder.parent));
             self.items.retain(|_, item| item.folder != key);
+            self.happened(What::Deleted, Thing::Folder(key), folder.parent, None);
         }
     }
 
@@ -329,6 +337,8 @@ impl Mailbox {
             exceptions,
         };
         self.arrive(item, now);
+        self.happened(What::Created, Thing::Item(key), folder, None);
+        self.contents_changed(folder);
         key
     }
 
@@ -349,11 +359,20 @@ impl Mailbox {
         item.modified = now;
         folder.journal.insert(number, ItemEvent::Written(key));
         folder.committed = now;
+        let parent = folder.key;
+        self.happened(What::Modified, Thing::Item(key), parent, None);
         Some(answer)
     }
 
     /// Takes an item out of the mailbox.
     pub fn remove_item(&mut self, key: ItemKey, now: Timestamp) -> Option<Item> {
+        let item = self.take_item(key, now)?;
+        self.happened(What::Deleted, Thing::Item(key), item.folder, None);
+        self.contents_changed(item.folder);
+        Some(item)
+    }
+
+    fn take_item(&mut self, key: ItemKey, now: Timestamp) -> Option<Item> {
         let change = self.next_change();
         let item = self.items.remove(&key)?;
         if let Some(folder) = self.folders.get_mut(&item.folder) {
@@ -368,21 +387,30 @@ impl Mailbox {
 
     /// Moves an item into another folder, where it has a new name.
     pub fn move_item(&mut self, key: ItemKey, target: FolderKey, now: Timestamp) -> Option<ItemKey> {
-        let mut item = self.remove_item(key, now)?;
+        let mut item = self.take_item(key, now)?;
+        let old = (Thing::Item(key), item.folder);
         item.key = ItemKey(self.next_number());
         item.folder = target;
-        Some(self.settle(item, now))
+        let key = self.settle(item, now);
+        self.happened(What::Moved, Thing::Item(key), target, Some(old));
+        self.contents_changed(old.1);
+        self.contents_changed(target);
+        Some(key)
     }
 
     /// Puts a copy of an item into a folder.
     pub fn copy_item(&mut self, key: ItemKey, target: FolderKey, now: Timestamp) -> Option<ItemKey> {
         let mut item = self.items.get(&key)?.clone();
+        let old = (Thing::Item(key), item.folder);
         item.key = ItemKey(self.next_number());
         item.folder = target;
         for attachment in &mut item.attachments {
             attachment.number = self.next_number();
         }
-        Some(self.settle(item, now))
+        let key = self.settle(item, now);
+        self.happened(What::Copied, Thing::Item(key), target, Some(old));
+        self.contents_changed(target);
+        Some(key)
     }
 
     /// The last write.
@@ -409,6 +437,18 @@ impl Mailbox {
     fn next_change(&mut self) -> Change {
         self.last_change.0 += 1;
         self.last_change
+    }
+
+    fn happened(&mut self, what: What, thing: Thing, parent: FolderKey, old: Option<(Thing, FolderKey)>) {
+        let (at, change) = (Timestamp::now(), self.last_change);
+        self.log.push(Event { at, what, thing, change, parent, old });
+    }
+
+    /// A folder is modified by what comes and goes in it.
+    fn contents_changed(&mut self, key: FolderKey) {
+        if let Some(parent) = self.folders.get(&key).map(|folder| folder.parent) {
+            self.happened(What::Modified, Thing::Folder(key), parent, None);
+        }
     }
 
     fn settle(&mut self, mut item: Item, now: Timestamp) -> ItemKey {

@@ -29,6 +29,7 @@ mod server;
 mod shape;
 mod sign_in;
 mod soap;
+mod subscriptions;
 mod throttling;
 mod view;
 mod world;

@@ -3,26 +3,30 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use super::demo;
+use super::element::Element;
 use super::faults::{Fault, Faults, Kind};
 use super::listen::{Listener, Peer, Tls};
 use super::sign_in::{self, Door, Scheme};
 use super::soap::{self, Envelope};
+use super::subscriptions::stream::Hanging;
+use super::subscriptions::{self, Origin};
 use super::throttling::{self, Extent, Preset, Refusal, Throttling};
 use super::world::World;
 use super::{control, operations};
@@ -110,6 +114,8 @@ pub struct Server {
     recorded: AtomicU64,
     received: AtomicU64,
     sent: AtomicU64,
+    changes: watch::Sender<u64>,
+    is_ending: AtomicBool,
     /// Who is let in.
     pub door: Door,
     /// How much they may have.
@@ -155,10 +161,34 @@ impl Server {
         lock(&self.faults).set(faults);
     }
 
+    /// Tells of changes in any mailbox.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Lets all streams look whether there is something to tell.
+    pub fn wake(&self) {
+        self.changes.send_modify(|number| *number += 1);
+    }
+
+    /// Whether streams have to end.
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
     fn record(&self, operation: &str, request: &[u8], answer: &[u8]) {
+        self.record_all(operation, &[("request", request), ("response", answer)]);
+    }
+
+    /// Keeps one of several answers to a request.
+    pub fn record_answer(&self, operation: &str, answer: &[u8]) {
+        self.record_all(operation, &[("response", answer)]);
+    }
+
+    fn record_all(&self, operation: &str, messages: &[(&str, &[u8])]) {
         let Some(folder) = &self.record else { return };
         let number = self.recorded.fetch_add(1, Ordering::Relaxed);
-        for (what, octets) in [("request", request), ("response", answer)] {
+        for (what, octets) in messages {
             let path = folder.join(format!("{number:06}-{operation}-{what}.xml"));
             if let Err(error) = std::fs::write(&path, octets) {
                 tracing::warn!(path = %path.display(), %error, "a message could not be recorded");
@@ -181,6 +211,8 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         recorded: AtomicU64::new(0),
         received: AtomicU64::new(0),
         sent: AtomicU64::new(0),
+        changes: watch::channel(0).0,
+        is_ending: AtomicBool::new(false),
         door: Door::new(settings.sign_in.clone(), settings.lockout),
         throttling: Arc::default(),
     });
@@ -193,7 +225,7 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
     let ews = Router::new()
         .fallback(ews)
         .layer(DefaultBodyLimit::max(MOST_OCTETS))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_finite)))
         .with_state(Arc::clone(&server))
         .into_make_service_with_connect_info::<Peer>();
     let (stop, _) = watch::channel(false);
@@ -206,13 +238,29 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
             let _ = stopped.wait_for(|stop| *stop).await;
         }
     };
+    let (ending, stopping) = (Arc::clone(&server), stopped());
+    let ending = tokio::spawn(async move {
+        stopping.await;
+        ending.is_ending.store(true, Ordering::Relaxed);
+        ending.wake();
+    });
     let exchange = axum::serve(exchange, ews).with_graceful_shutdown(stopped());
     let control = axum::serve(control, control::router(server)).with_graceful_shutdown(stopped());
     let tasks = vec![
+        ending,
         tokio::spawn(async move { ended(exchange.await) }),
         tokio::spawn(async move { ended(control.await) }),
     ];
     Ok(Running { exchange: exchange_address, control: control_address, stop, tasks })
+}
+
+fn is_finite(
+    _: StatusCode,
+    _: axum::http::Version,
+    _: &HeaderMap,
+    extensions: &axum::http::Extensions,
+) -> bool {
+    extensions.get::<Hanging>().is_none()
 }
 
 fn ended(outcome: std::io::Result<()>) {
@@ -263,18 +311,29 @@ async fn ews(
         .as_ref()
         .map_err(Clone::clone)
         .and_then(|envelope| sign_in::mailbox(&server.world(), &account, envelope, &headers));
+    let origin = Origin::of(&server.world(), account, caller.as_ref().ok().copied(), &headers);
+    let cookie = origin.cookie(&headers).and_then(|text| HeaderValue::from_str(&text).ok());
     let items = envelope.as_ref().map_or(1, |envelope| operations::parts(&envelope.body));
-    let admission = match server.throttling.admit(format!("{account:?} {caller:?}"), operation, items) {
-        Ok(admission) => admission,
-        Err(Refusal::Fault(fault)) => {
-            return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault));
-        }
-        Err(Refusal::Status(status, wait)) => return retry_after(status, wait),
-        Err(Refusal::Within(extent, wait)) => {
-            *lock(&server.counts).entry(operation).or_default() += 1;
-            return respond(&server, caller, envelope, operation, &body, Spoilt::Busy(extent, wait));
-        }
-    };
+    let admission =
+        match server.throttling.admit(format!("{:?} {caller:?}", origin.account), operation, items) {
+            Ok(admission) => admission,
+            Err(Refusal::Fault(fault)) => {
+                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault));
+            }
+            Err(Refusal::Status(status, wait)) => return retry_after(status, wait),
+            Err(Refusal::Within(extent, wait)) => {
+                *lock(&server.counts).entry(operation).or_default() += 1;
+                return respond(
+                    &server,
+                    caller,
+                    envelope,
+                    operation,
+                    &body,
+                    Spoilt::Busy(extent, wait),
+                    &origin,
+                );
+            }
+        };
     let latency = Duration::from_millis(server.latency_ms.load(Ordering::Relaxed)) + admission.delay;
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
@@ -297,15 +356,19 @@ async fn ews(
             }
             Kind::DropBefore => return dropped(),
             Kind::DropAfter => {
-                let _ = respond(&server, caller, envelope, operation, &body, Spoilt::No);
+                let _ = respond(&server, caller, envelope, operation, &body, Spoilt::No, &origin);
                 return dropped();
             }
             Kind::InvalidSyncState => {
-                return respond(&server, caller, envelope, operation, &body, Spoilt::SyncState);
+                return respond(&server, caller, envelope, operation, &body, Spoilt::SyncState, &origin);
             }
         }
     }
-    respond(&server, caller, envelope, operation, &body, Spoilt::No)
+    let mut response = respond(&server, caller, envelope, operation, &body, Spoilt::No, &origin);
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// Whole seconds. RFC 9110 10.2.3
@@ -323,22 +386,56 @@ enum Spoilt {
     Busy(Extent, Duration),
 }
 
+/// Verbs of operations that change something.
+const CHANGING: [&str; 6] = ["Create", "Update", "Delete", "Move", "Copy", "Unsubscribe"];
+
+enum Outcome {
+    Answer(Element),
+    /// It goes on.
+    Stream(Response),
+}
+
 fn respond(
-    server: &Server,
+    server: &Arc<Server>,
     caller: Result<usize, soap::Fault>,
     envelope: Result<Envelope, soap::Fault>,
-    operation: &str,
+    operation: &'static str,
     request: &[u8],
     spoilt: Spoilt,
+    origin: &Origin,
 ) -> Response {
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     let outcome = envelope.and_then(|envelope| {
+        let caller = caller?;
         let busy = if let Spoilt::Busy(extent, wait) = spoilt { Some((extent, wait)) } else { None };
-        let refuses = spoilt == Spoilt::SyncState;
-        operations::carry_out(&mut server.world(), caller?, &envelope, now, refuses, busy)
+        if operation == "GetStreamingEvents" && busy.is_none() {
+            return subscriptions::stream::open(server, caller, &envelope.body, origin).map(Outcome::Stream);
+        }
+        let mut world = server.world();
+        let told = match busy {
+            Some((_, wait)) if subscriptions::OPERATIONS.contains(&operation) => {
+                Some(Ok(vec![Err(operations::busy(wait))]))
+            }
+            _ => subscriptions::answer(&mut world, caller, &envelope, origin),
+        };
+        let answer = match told {
+            Some(told) => operations::answer(operation, told?),
+            None => {
+                let refuses = spoilt == Spoilt::SyncState;
+                operations::carry_out(&mut world, caller, &envelope, now, refuses, busy)?
+            }
+        };
+        Ok(Outcome::Answer(answer))
     });
     match outcome {
-        Ok(answer) => {
+        Ok(Outcome::Stream(response)) => {
+            server.record_all(operation, &[("request", request)]);
+            response
+        }
+        Ok(Outcome::Answer(answer)) => {
+            if CHANGING.iter().any(|verb| operation.starts_with(verb)) {
+                server.wake();
+            }
             let octets = soap::answer(&answer);
             server.record(operation, request, &octets);
             server.received.fetch_add(request.len() as u64, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use super::field::Field;
 use super::ids::{self, Named};
 use super::item::{FolderKey, Item, ItemKey};
 use super::mailbox::{Access, Mailbox};
+use super::subscriptions::Subscriptions;
 
 /// Why one part of a request is refused; the others go on.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub struct World {
     pub mailboxes: Vec<Mailbox>,
     /// Colleagues who are in the directory only.
     pub colleagues: Vec<Person>,
+    /// Who is told what happens.
+    pub subscriptions: Subscriptions,
 }
 
 /// An item or one occurrence of a series.

@@ -111,7 +111,7 @@ pub fn carry_out(
 }
 
 /// What a server says of the parts of a request that it is too busy for.
-fn busy(wait: Duration) -> Refusal {
+pub fn busy(wait: Duration) -> Refusal {
     Refusal {
         values: vec![
             ("InnerErrorMessageText", "The server cannot service this request right now.".to_owned()),
@@ -142,7 +142,8 @@ fn cut(request: &mut Element, extent: Extent) -> usize {
     all - kept
 }
 
-fn answer(name: &'static str, messages: Messages) -> Element {
+/// The operation's answer around its messages.
+pub fn answer(name: &'static str, messages: Messages) -> Element {
     let (response, message) = response_names(name);
     let written = messages.into_iter().map(|outcome| match outcome {
         Ok(content) => {
@@ -225,11 +226,15 @@ fn response_names(name: &str) -> (&'static str, &'static str) {
         "GetServerTimeZones" => ("GetServerTimeZonesResponse", "GetServerTimeZonesResponseMessage"),
         "ResolveNames" => ("ResolveNamesResponse", "ResolveNamesResponseMessage"),
         "ConvertId" => ("ConvertIdResponse", "ConvertIdResponseMessage"),
+        "Subscribe" => ("SubscribeResponse", "SubscribeResponseMessage"),
+        "Unsubscribe" => ("UnsubscribeResponse", "UnsubscribeResponseMessage"),
+        "GetStreamingEvents" => ("GetStreamingEventsResponse", "GetStreamingEventsResponseMessage"),
+        "GetEvents" => ("GetEventsResponse", "GetEventsResponseMessage"),
         _ => ("GetUserConfigurationResponse", "GetUserConfigurationResponseMessage"),
     }
 }
 
 /// The children of a list in the request.
-fn listed<'a>(request: &'a Element, name: &str) -> &'a [Element] {
+pub fn listed<'a>(request: &'a Element, name: &str) -> &'a [Element] {
     request.child(name).map(|list| list.children.as_slice()).unwrap_or_default()
 }
