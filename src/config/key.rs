@@ -553,6 +553,25 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             set: |config, text| value::duration(text).map(|d| config.sync.hierarchy = d),
         },
         Key {
+            table: "sync",
+            name: "live",
+            form: "`true` or `false`",
+            default: Some("true"),
+            example: "false",
+            doc: "Whether Exchange is listened to for changes (streaming notifications): while it is, an unchanged \
+                  mailbox is not asked for.",
+            set: |config, text| value::choice(&SWITCH, text).map(|on| config.sync.live.enabled = on),
+        },
+        Key {
+            table: "sync",
+            name: "sleep",
+            form: DURATION,
+            default: Some("\"2h\""),
+            example: "\"30m\"",
+            doc: "After this time without a client's request a mailbox is no longer listened to; the next request asks.",
+            set: |config, text| value::duration(text).map(|d| config.sync.live.sleep = d),
+        },
+        Key {
             table: "calendar",
             name: "zone",
             form: "an IANA name",

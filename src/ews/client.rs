@@ -1,12 +1,13 @@
 //! One upstream, many users: what is asked, how often, and what the answer's status means.
 
+use super::affinity::Affinity;
 use super::auth::oauth::{self, Provider};
 use super::auth::{Choice, Credentials, Schemes};
 use super::error::Error;
 use super::network::{self, Network};
 use super::soap::{self, ServerVersion};
 use super::throttle::{Slot, Throttle, spread};
-use super::transport::Request;
+use super::transport::{Request, Response};
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
@@ -85,6 +86,7 @@ pub struct Session {
     throttle: Arc<Throttle>,
     clock: Arc<AtomicI64>,
     version: Arc<OnceLock<ServerVersion>>,
+    affinity: Option<Arc<Affinity>>,
 }
 
 /// Whether a request may be sent again after its answer was lost.
@@ -125,6 +127,7 @@ impl Exchange {
             throttle,
             clock: Arc::default(),
             version: Arc::default(),
+            affinity: None,
         }
     }
 
@@ -170,6 +173,27 @@ impl Session {
         self.credentials.login()
     }
 
+    /// The same user, whose requests reach the mailbox server of a group.
+    #[must_use]
+    pub fn within(&self, affinity: &Arc<Affinity>) -> Self {
+        Self { affinity: Some(Arc::clone(affinity)), ..self.clone() }
+    }
+
+    pub(super) fn affinity(&self) -> Option<&Affinity> {
+        self.affinity.as_deref()
+    }
+
+    /// The mailbox that is asked, where its SMTP address is known.
+    pub fn mailbox(&self) -> Option<&str> {
+        self.credentials.anchor()
+    }
+
+    /// The account that asks, if it may ask for others too: one connection can listen to mailboxes of the same account.
+    pub fn shared_account(&self) -> Option<usize> {
+        let identity = Arc::as_ptr(self.credentials.identity());
+        self.credentials.impersonated().map(|_| identity.addr())
+    }
+
     pub(super) fn exchange(&self) -> &Exchange {
         &self.exchange
     }
@@ -210,7 +234,7 @@ impl Session {
         loop {
             let slot = self.throttle.enter(&mut patience).await?;
             let began = Instant::now();
-            let error = match self.send_with(slot, request.clone()).await {
+            let error = match in_turn(slot, self.send(request.clone())).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -262,20 +286,31 @@ impl Session {
         }
     }
 
-    async fn send_with(&self, slot: Slot<'_>, request: bytes::Bytes) -> Result<Element, Error> {
-        let outcome = self.send(request).await;
-        match &outcome {
-            Ok(_) => slot.served(),
-            Err(Error::Busy { back_off }) => slot.refused(*back_off),
-            Err(error) if error.is(CROWDED) => slot.refused(None),
-            Err(_) => {}
-        }
-        outcome
+    /// Sends a request whose answer goes on and gives the answer as it begins: it is nobody's turn while it goes on.
+    pub(super) async fn hold(&self, body: impl FnOnce(&mut Writer)) -> Result<Response, Error> {
+        let request =
+            soap::envelope(&self.exchange.settings().version, self.credentials.impersonated(), body);
+        let mut patience = self.exchange.settings().patience;
+        let slot = self.throttle.enter(&mut patience).await?;
+        in_turn(slot, self.open(request.into(), None)).await
     }
 
     async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
-        let timeout = Some(self.exchange.settings().timeout);
-        let answer = self.post(Request { body: request, headers: HeaderMap::new(), timeout }).await?;
+        let answer = self.open(request, Some(self.exchange.settings().timeout)).await?;
+        let octets = answer.bytes(MOST_OCTETS).await?;
+        if self.version.get().is_none() {
+            let _ = self.version.set(soap::server_version(&octets).unwrap_or_default());
+        }
+        let answer = soap::open_envelope(&octets)?;
+        match soap::busy_throughout(&answer) {
+            Some(back_off) => Err(Error::Busy { back_off }),
+            None => Ok(answer),
+        }
+    }
+
+    /// Sends a request once; what its status or a fault refuses is an error.
+    async fn open(&self, body: bytes::Bytes, timeout: Option<Duration>) -> Result<Response, Error> {
+        let answer = self.post(Request { body, headers: HeaderMap::new(), timeout }).await?;
         let status = answer.status;
         let retry_after = answer
             .headers
@@ -291,20 +326,11 @@ impl Session {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 return Err(Error::Busy { back_off: retry_after });
             }
+            status if status.is_success() => return Ok(answer),
             _ => {}
         }
-        let octets = answer.bytes(MOST_OCTETS).await?;
-        if status.is_success() {
-            if self.version.get().is_none() {
-                let _ = self.version.set(soap::server_version(&octets).unwrap_or_default());
-            }
-            let answer = soap::open_envelope(&octets)?;
-            return match soap::busy_throughout(&answer) {
-                Some(back_off) => Err(Error::Busy { back_off }),
-                None => Ok(answer),
-            };
-        }
         // Faults come with HTTP 500 and say more than the status.
+        let octets = answer.bytes(MOST_OCTETS).await?;
         match soap::open_envelope(&octets) {
             Err(error @ (Error::Response { .. } | Error::Busy { .. })) => Err(error),
             _ => {
@@ -313,4 +339,16 @@ impl Session {
             }
         }
     }
+}
+
+/// Tells the throttle what became of a request.
+async fn in_turn<T>(slot: Slot<'_>, ask: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let outcome = ask.await;
+    match &outcome {
+        Ok(_) => slot.served(),
+        Err(Error::Busy { back_off }) => slot.refused(*back_off),
+        Err(error) if error.is(CROWDED) => slot.refused(None),
+        Err(_) => {}
+    }
+    outcome
 }

@@ -7,6 +7,7 @@
 //! **Invariant:** a server that asks to be left alone is, by all requests of that user.
 //! **Invariant:** a password is never part of an error, a log line or a `Debug` text.
 
+mod affinity;
 pub mod auth;
 mod client;
 mod error;
@@ -14,16 +15,20 @@ pub mod field;
 pub mod network;
 mod operations;
 mod soap;
+mod streaming;
 mod throttle;
 mod transport;
 pub mod types;
 
+pub use affinity::Affinity;
 pub use auth::Credentials;
 pub use client::{Exchange, Session, Settings};
 
 pub use error::{Error, ResponseCode};
 pub use operations::{
     Answer, BusyTime, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,
-    MOST_DAYS, MOST_PEOPLE, NewAttachment, Page, Relocate, Resolved, Scope, Target,
+    MOST_DAYS, MOST_PEOPLE, MOST_SUBSCRIPTIONS, NewAttachment, Page, Relocate, Resolved, Scope, Target,
 };
 pub use soap::ServerVersion;
+pub use streaming::{Ended, Event, EventStream, Told};
+pub use throttle::spread;

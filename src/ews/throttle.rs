@@ -130,7 +130,7 @@ impl Slot<'_> {
 }
 
 /// This long or up to a quarter longer, so that those who were sent away together do not come back together.
-pub(super) fn spread(wait: Duration) -> Duration {
+pub fn spread(wait: Duration) -> Duration {
     let dice = u32::try_from(RandomState::new().hash_one(0_u8) % 256).unwrap_or_default();
     wait + wait / 4 * dice / 256
 }

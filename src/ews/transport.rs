@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** once the scheme is known, a request is sent once; only NTLM says more, and only on a new connection.
 
+use super::affinity::ANCHOR_MAILBOX;
 use super::auth::oauth::Tokens;
 use super::auth::pinned::{Answered, Post};
 use super::auth::{self, Choice, Scheme, Secret};
@@ -12,14 +13,12 @@ use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
 use reqwest::StatusCode;
 use reqwest::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
+    USER_AGENT,
 };
 use std::io::Read as _;
 use std::time::Duration;
 use tokio::time::Instant;
-
-const ANCHOR_MAILBOX: HeaderName = HeaderName::from_static("x-anchormailbox");
 
 /// A POST to the endpoint.
 pub(super) struct Request {
@@ -96,6 +95,9 @@ impl Session {
         identity.may_try()?;
         let sent = tokio::time::timeout_at(begin, self.signed_in(request)).await;
         let (status, headers, body) = identity.tried(sent.map_err(|_| late())?)?;
+        if let Some(affinity) = self.affinity() {
+            affinity.read(&headers);
+        }
         Ok(Response { status, headers, body, deadline })
     }
 
@@ -107,6 +109,9 @@ impl Session {
         headers.insert(USER_AGENT, text(&settings.user_agent)?);
         if let Some(anchor) = self.credentials().anchor().and_then(|a| HeaderValue::from_str(a).ok()) {
             headers.insert(ANCHOR_MAILBOX, anchor);
+        }
+        if let Some(affinity) = self.affinity() {
+            affinity.write(&mut headers);
         }
         // A stream's envelopes must come at once, not when a compressor thinks fit.
         if timeout.is_some() {

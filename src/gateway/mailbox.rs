@@ -226,6 +226,11 @@ impl Mailbox {
         Ok(false)
     }
 
+    /// Whether every change at Exchange is heard of: an unchanged poll then costs no call at all.
+    pub fn is_live(&self) -> bool {
+        self.0.follower.is_live()
+    }
+
     /// Since when the mirror has been on its own, if the last look at the upstream failed.
     pub fn stale_since(&self) -> Option<Timestamp> {
         let since = self.0.seen.load(Ordering::Relaxed);

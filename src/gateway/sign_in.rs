@@ -78,6 +78,7 @@ struct Inner {
     store: Arc<Store>,
     settings: Settings,
     sync: sync::Settings,
+    live: sync::Live,
     convert: convert::Settings,
     links: Links,
     zone: Arc<str>,
@@ -201,6 +202,7 @@ impl Gateway {
             hashing: tokio::sync::Semaphore::new(MOST_HASHING),
             store: Arc::new(Store::new(mirror)?),
             settings,
+            live: sync::Live::new(sync.live),
             sync,
             convert,
             links,
@@ -211,6 +213,11 @@ impl Gateway {
             guesses: Guesses::new(),
             turns: Mutex::default(),
         })))
+    }
+
+    /// Takes leave of the upstream, for a few seconds at most.
+    pub async fn shutdown(&self) {
+        self.0.live.shutdown().await;
     }
 
     /// Opens the mailbox of `login` if the upstream accepts the password.
@@ -387,6 +394,10 @@ impl Gateway {
                 let mailbox = match before {
                     Some(known) => {
                         known.mailbox.follower().use_session(session);
+                        // A new password of an account opens the same door, one of a person's is another key.
+                        if !same && fingerprint.is_none() {
+                            known.mailbox.follower().stop_listening();
+                        }
                         // Exchange knows one password, an account may have several.
                         if fingerprint.is_some() && fingerprint == known.fingerprint {
                             digests.extend(known.digests.into_iter().filter(|d| *d != digest));
@@ -479,7 +490,7 @@ impl Gateway {
             };
             Arc::new(make) as sync::Links
         });
-        let follower = Follower::new(session, mirror, context, links, inner.sync.clone());
+        let follower = Follower::new(session, mirror, context, links, inner.sync.clone(), inner.live.clone());
         let mailbox = Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now());
         mailbox.settle().await;
         Ok(mailbox)

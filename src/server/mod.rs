@@ -76,6 +76,7 @@ pub struct Running {
     handle: Handle<SocketAddr>,
     grace: Duration,
     task: JoinHandle<io::Result<()>>,
+    gateway: Gateway,
 }
 
 impl Running {
@@ -87,6 +88,7 @@ impl Running {
             Ok(Err(error)) => tracing::warn!("the server ended with {error}"),
             Err(error) => tracing::error!("the server broke: {error}"),
         }
+        self.gateway.shutdown().await;
     }
 }
 
@@ -101,7 +103,7 @@ pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Erro
     let listener = TcpListener::bind(listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let service = layers::around(dav::router(gateway, dav), proxies);
+    let service = layers::around(dav::router(gateway.clone(), dav), proxies);
     let service = service.into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
@@ -116,5 +118,5 @@ pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Erro
         }
     };
     tracing::info!("listening on {address}");
-    Ok(Running { address, handle, grace: shutdown_grace, task })
+    Ok(Running { address, handle, grace: shutdown_grace, task, gateway })
 }

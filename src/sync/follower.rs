@@ -1,13 +1,15 @@
 //! One mailbox: what is fresh, what is not, and who is refreshing it.
 
+use super::coverage::Coverage;
 use super::hierarchy::{self, DISTINGUISHED};
+use super::live::{self, Live, Place};
 use crate::convert;
 use crate::ews::types::{Folder as EwsFolder, ItemClass};
-use crate::ews::{self, FolderChange, FolderSelector, ItemChange, Session};
+use crate::ews::{self, Event, FolderChange, FolderSelector, ItemChange, Session};
 use crate::mirror::{self, Commit, Folder, Mirror};
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::{Duration, Instant};
 
 /// How closely Exchange is followed.
@@ -17,11 +19,17 @@ pub struct Settings {
     pub freshness: Duration,
     /// How often new and renamed folders are looked for.
     pub hierarchy: Duration,
+    /// How changes are listened for.
+    pub live: live::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { freshness: Duration::from_secs(15), hierarchy: Duration::from_secs(120) }
+        Self {
+            freshness: Duration::from_secs(15),
+            hierarchy: Duration::from_secs(120),
+            live: live::Settings::default(),
+        }
     }
 }
 
@@ -52,6 +60,9 @@ pub type Links = Arc<dyn Fn(&CollectionId, &ResourceName, &str) -> String + Send
 #[derive(Clone)]
 pub struct Follower(Arc<Inner>);
 
+/// A mailbox that is followed as long as somebody else holds it.
+pub(super) struct Loose(Weak<Inner>);
+
 struct Inner {
     session: RwLock<Session>,
     mirror: Arc<Mirror>,
@@ -59,6 +70,7 @@ struct Inner {
     links: Option<Links>,
     directory: RwLock<Arc<HashMap<String, String>>>,
     settings: Settings,
+    live: Live,
     state: Mutex<State>,
     /// Held while the folders are looked at.
     looking: tokio::sync::Mutex<()>,
@@ -70,10 +82,12 @@ struct Inner {
 struct State {
     /// The collections were asked for before.
     has_begun: bool,
-    /// When the folder tree was last asked for.
-    hierarchy: Option<Instant>,
-    /// When each collection was last known to be like Exchange.
-    fresh: HashMap<CollectionId, Instant>,
+    /// When each collection was last known to be like Exchange, and what was heard since.
+    coverage: Coverage,
+    /// Who listens for this mailbox.
+    place: Place,
+    /// When somebody last asked for it.
+    asked: Option<Instant>,
     /// The ids of [`DISTINGUISHED`], once they are known.
     distinguished: Option<Vec<Option<String>>>,
 }
@@ -94,6 +108,7 @@ impl Follower {
         context: convert::Context,
         links: Option<Links>,
         settings: Settings,
+        live: Live,
     ) -> Self {
         Self(Arc::new(Inner {
             session: RwLock::new(session),
@@ -102,6 +117,7 @@ impl Follower {
             links,
             directory: RwLock::default(),
             settings,
+            live,
             state: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             following: Mutex::default(),
@@ -181,36 +197,40 @@ impl Follower {
         let known = self.0.mirror.run(Mirror::folders).await?;
         if !std::mem::replace(&mut lock(&self.0.state).has_begun, true) && !known.is_empty() {
             // After a restart the tree of yesterday serves at once; it is looked at when its time comes.
-            lock(&self.0.state).hierarchy = Some(Instant::now());
+            lock(&self.0.state).coverage.saw_tree(Instant::now());
         }
         if self.is_tree_fresh() && !known.is_empty() {
             return Ok(known);
         }
         let follower = self.clone();
-        tokio::spawn(async move { follower.follow_tree().await }).await.map_err(|_| Error::Interrupted)??;
+        tokio::spawn(async move { follower.follow_tree(Tree::IfChanged).await })
+            .await
+            .map_err(|_| Error::Interrupted)??;
         Ok(self.0.mirror.run(Mirror::folders).await?)
     }
 
     /// The folder tree is looked at with the next request.
     pub fn expect_tree_change(&self) {
-        lock(&self.0.state).hierarchy = None;
+        lock(&self.0.state).coverage.distrust_tree();
     }
 
     fn is_tree_fresh(&self) -> bool {
-        lock(&self.0.state).hierarchy.is_some_and(|at| at.elapsed() < self.0.settings.hierarchy)
+        lock(&self.0.state).coverage.is_tree_fresh(self.0.settings.hierarchy)
     }
 
-    async fn follow_tree(&self) -> Result<(), Error> {
+    async fn follow_tree(&self, wanted: Tree) -> Result<(), Error> {
         let _looking = self.0.looking.lock().await;
-        if self.is_tree_fresh() {
+        let is_whole = wanted == Tree::Whole;
+        if !is_whole && self.is_tree_fresh() {
             return Ok(());
         }
         let session = self.session();
+        let at = Instant::now();
         let before = self.0.mirror.run(Mirror::hierarchy_state).await?;
-        if let Some(state) = before {
+        if let Some(state) = before.filter(|_| !is_whole) {
             match session.sync_hierarchy(Some(&state)).await {
                 Ok(page) if page.is_last && page.changes.is_empty() => {
-                    lock(&self.0.state).hierarchy = Some(Instant::now());
+                    lock(&self.0.state).coverage.saw_tree(at);
                     return Ok(());
                 }
                 Ok(_) => {}
@@ -242,19 +262,26 @@ impl Follower {
             }
         }
         let collections = hierarchy::collections(&folders, &distinguished);
+        let places = collections.iter().map(|c| (c.upstream.0.clone(), c.id.clone())).collect();
         self.0.mirror.run(move |mirror| mirror.set_collections(&collections, state.as_deref())).await?;
-        lock(&self.0.state).hierarchy = Some(Instant::now());
+        let mut state = lock(&self.0.state);
+        state.coverage.know_folders(places, folders.iter().map(|folder| folder.id.as_str()));
+        state.coverage.saw_tree(at);
         Ok(())
     }
 
     /// The next look at this collection asks Exchange, however fresh the mirror is.
     pub fn distrust(&self, id: &CollectionId) {
-        lock(&self.0.state).fresh.remove(id);
+        lock(&self.0.state).coverage.distrust(id);
     }
 
     /// Makes sure that these collections are as fresh as the settings ask.
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<(), Error> {
-        if self.stale(ids).is_empty() {
+        let stale = self.stale(ids);
+        if self.is_worth_listening(&stale) {
+            self.0.live.join(self);
+        }
+        if stale.is_empty() {
             return Ok(());
         }
         let (follower, ids) = (self.clone(), ids.to_vec());
@@ -263,10 +290,15 @@ impl Follower {
 
     fn stale(&self, ids: &[CollectionId]) -> Vec<CollectionId> {
         let state = lock(&self.0.state);
-        let fresh = |id: &CollectionId| {
-            state.fresh.get(id).is_some_and(|at| at.elapsed() < self.0.settings.freshness)
-        };
-        ids.iter().filter(|id| !fresh(id)).cloned().collect()
+        let window = self.0.settings.freshness;
+        ids.iter().filter(|id| !state.coverage.is_fresh(id, window)).cloned().collect()
+    }
+
+    /// Whoever comes for the second time will come again: from then on it is cheaper to listen than to ask.
+    fn is_worth_listening(&self, stale: &[CollectionId]) -> bool {
+        let mut state = lock(&self.0.state);
+        state.asked = Some(Instant::now());
+        stale.iter().any(|id| state.coverage.was_seen(id)) && state.place.may_join()
     }
 
     async fn refresh_now(&self, ids: &[CollectionId]) -> Result<(), Error> {
@@ -315,7 +347,7 @@ impl Follower {
             let now = match answer {
                 Ok(now) => now,
                 Err(error) if NO_FOLDER.iter().any(|code| error.is(code)) => {
-                    lock(&self.0.state).hierarchy = None;
+                    self.expect_tree_change();
                     continue;
                 }
                 Err(error) => return Err(error.into()),
@@ -328,7 +360,7 @@ impl Follower {
             let stamp = Stamp { text: now.stamp.filter(|_| settled), seen: at };
             let unchanged = folder.sync_state.is_some() && stamp.text.is_some() && folder.stamp == stamp.text;
             if unchanged {
-                lock(&self.0.state).fresh.insert(id, at);
+                lock(&self.0.state).coverage.saw(id, at);
             } else if wanted.contains(&id) {
                 to_follow.push((folder, stamp));
             }
@@ -345,13 +377,13 @@ impl Follower {
                 self.follow_from(folder, None, &stamp).await
             }
             Err(Error::Exchange(error)) if NO_FOLDER.iter().any(|code| error.is(code)) => {
-                lock(&self.0.state).hierarchy = None;
+                self.expect_tree_change();
                 return Ok(());
             }
             outcome => outcome,
         };
         outcome?;
-        lock(&self.0.state).fresh.insert(id, stamp.seen);
+        lock(&self.0.state).coverage.saw(id, stamp.seen);
         Ok(())
     }
 
@@ -447,6 +479,90 @@ impl Follower {
         });
         Ok(classes.await?)
     }
+}
+
+/// What is listened for, as the one who listens sees it.
+impl Follower {
+    pub(super) fn loose(&self) -> Loose {
+        Loose(Arc::downgrade(&self.0))
+    }
+
+    /// Who listens for this mailbox now.
+    pub(super) fn set_place(&self, place: Place) {
+        let before = std::mem::replace(&mut lock(&self.0.state).place, place);
+        before.wake();
+    }
+
+    /// Whether these listen for this mailbox.
+    pub(super) fn is_in(&self, group: &Arc<live::Group>) -> bool {
+        lock(&self.0.state).place.is_in(group)
+    }
+
+    /// Since when nobody has asked for this mailbox.
+    pub(super) fn idle(&self) -> Duration {
+        lock(&self.0.state).asked.map_or(Duration::MAX, |at| at.elapsed())
+    }
+
+    /// Makes sure that the folders are known of which events may tell.
+    pub(super) async fn know_folders(&self) -> Result<(), Error> {
+        if lock(&self.0.state).coverage.knows_folders() {
+            return Ok(());
+        }
+        self.follow_tree(Tree::Whole).await
+    }
+
+    /// From now on every change is heard of.
+    pub(super) fn listening(&self) {
+        lock(&self.0.state).coverage.listening(Instant::now());
+    }
+
+    /// Changes are no longer heard of.
+    pub(super) fn deaf(&self) {
+        lock(&self.0.state).coverage.deaf();
+    }
+
+    /// Takes note of what happened.
+    pub(super) fn heard(&self, events: &[Event]) {
+        lock(&self.0.state).coverage.heard(events, Instant::now());
+    }
+
+    /// Nobody asks for this mailbox: all that can be had again is dropped.
+    pub(super) fn sleep(&self) {
+        lock(&self.0.state).coverage = Coverage::default();
+        *self.0.directory.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
+    /// The password has changed: whoever listens with the old one stops.
+    pub fn stop_listening(&self) {
+        lock(&self.0.state).coverage.deaf();
+        self.set_place(Place::default());
+    }
+
+    /// Whether every change is heard of.
+    pub fn is_live(&self) -> bool {
+        lock(&self.0.state).coverage.is_listening()
+    }
+}
+
+impl Loose {
+    pub(super) fn hold(&self) -> Option<Follower> {
+        self.0.upgrade().map(Follower)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        lock(&self.state).place.wake();
+    }
+}
+
+/// How much of the folder tree is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tree {
+    /// All of it, if something in it changed.
+    IfChanged,
+    /// All of it.
+    Whole,
 }
 
 /// What a look at a folder showed.

@@ -7,11 +7,14 @@
 //! **Invariant:** a SyncState is stored in the transaction that made its changes visible, never before.
 //! **Invariant:** requests that come at the same time share one refresh, and it goes on when they leave.
 
+mod coverage;
 mod fetch;
 mod follower;
 mod hierarchy;
+pub mod live;
 mod record;
 pub mod source;
 mod twins;
 
 pub use follower::{Error, Follower, Links, Settings};
+pub use live::Live;

@@ -63,13 +63,29 @@ impl Stage {
         settings: Settings,
         convert: convert::Settings,
     ) -> Gateway {
+        // What asking costs is counted where nobody listens.
+        let live = sync::live::Settings { enabled: false, ..sync::live::Settings::default() };
+        self.gateway_following(
+            sync::Settings { freshness, live, ..sync::Settings::default() },
+            store,
+            settings,
+            convert,
+        )
+    }
+
+    pub fn gateway_following(
+        &self,
+        sync: sync::Settings,
+        store: &Path,
+        settings: Settings,
+        convert: convert::Settings,
+    ) -> Gateway {
         let ews = ews::Settings {
             url: format!("http://{}/EWS/Exchange.asmx", self.exchange.exchange),
             patience: Duration::from_secs(2),
             ..ews::Settings::default()
         };
         let mirror = mirror::Settings { path: store.to_owned(), ..mirror::Settings::default() };
-        let sync = sync::Settings { freshness, ..sync::Settings::default() };
         let links = |segment: &str, id: &CollectionId, name: &ResourceName, managed: &str| {
             format!("/{segment}/{id}/{name}/{managed}")
         };
@@ -128,6 +144,15 @@ impl Stage {
 
     pub async fn change_door(&self, change: &str) {
         self.control(reqwest::Method::POST, "/sign-in", change).await;
+    }
+
+    pub async fn change_streaming(&self, change: &str) {
+        self.control(reqwest::Method::POST, "/streaming", change).await;
+    }
+
+    /// What the simulated Exchange says of streams.
+    pub async fn streaming(&self, what: &str) -> u64 {
+        self.control(reqwest::Method::GET, "/streaming", "").await[what].as_u64().unwrap()
     }
 
     pub async fn dump(&self, mailbox: &str) -> Value {

@@ -2,10 +2,12 @@
 
 mod about;
 mod folders;
+mod notifications;
 mod people;
 mod write;
 
 pub use folders::{FolderChoice, FolderEdit, Relocate};
+pub use notifications::MOST_SUBSCRIPTIONS;
 pub use people::{BusyTime, MOST_DAYS, MOST_PEOPLE, Resolved, Scope};
 pub use write::{Answer, Disposal, NewAttachment, Target};
 

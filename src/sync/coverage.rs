@@ -1,0 +1,223 @@
+//! How far the mirror can be trusted: what was looked at, and what was heard since.
+//!
+//! Looks are dated by when they began: what is heard of later may not be in them.
+//!
+//! **Invariant:** what somebody was told of is looked at before it counts as fresh.
+
+use crate::ews::Event;
+use crate::model::id::CollectionId;
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
+use std::time::{Duration, Instant};
+
+/// What is known of one mailbox.
+#[derive(Default)]
+pub(super) struct Coverage {
+    /// Since when every change is heard of.
+    since: Option<Instant>,
+    seen: HashMap<CollectionId, Instant>,
+    heard: HashMap<CollectionId, Instant>,
+    tree: Option<Instant>,
+    tree_heard: Option<Instant>,
+    /// A folder was modified: perhaps its name.
+    tree_doubted: Option<Instant>,
+    /// Something happened that nobody can place.
+    doubted: Option<Instant>,
+    folders: Option<Folders>,
+}
+
+/// The folders of the mailbox.
+struct Folders {
+    collections: HashMap<String, CollectionId>,
+    /// Hashes of the ids of all others.
+    others: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Coverage {
+    /// A look that began then has shown the collection as it is.
+    pub(super) fn saw(&mut self, id: CollectionId, began: Instant) {
+        self.seen.insert(id, began);
+    }
+
+    /// The next look asks Exchange.
+    pub(super) fn distrust(&mut self, id: &CollectionId) {
+        self.seen.remove(id);
+    }
+
+    /// Whether the collection was looked at before.
+    pub(super) fn was_seen(&self, id: &CollectionId) -> bool {
+        self.seen.contains_key(id)
+    }
+
+    /// Whether the mirror of the collection is good: nothing was heard since it was looked at and everything would
+    /// have been heard, or the look is not older than the window.
+    pub(super) fn is_fresh(&self, id: &CollectionId, window: Duration) -> bool {
+        self.seen.get(id).is_some_and(|seen| self.holds(*seen, self.heard.get(id), self.doubted, window))
+    }
+
+    /// The same of the folder tree.
+    pub(super) fn is_tree_fresh(&self, window: Duration) -> bool {
+        let doubted = self.doubted.max(self.tree_doubted);
+        self.tree.is_some_and(|seen| self.holds(seen, self.tree_heard.as_ref(), doubted, window))
+    }
+
+    fn holds(
+        &self,
+        seen: Instant,
+        heard: Option<&Instant>,
+        doubted: Option<Instant>,
+        window: Duration,
+    ) -> bool {
+        if heard.is_some_and(|heard| *heard >= seen) {
+            return false;
+        }
+        match self.since {
+            // What happened before anybody listened is not in an older look.
+            Some(since) if seen < since => false,
+            Some(_) if doubted.is_none_or(|doubted| doubted < seen) => true,
+            _ => seen.elapsed() < window,
+        }
+    }
+
+    /// A look that began then has shown the tree as it is.
+    pub(super) fn saw_tree(&mut self, began: Instant) {
+        self.tree = Some(began);
+    }
+
+    /// The next look at the tree asks Exchange.
+    pub(super) fn distrust_tree(&mut self) {
+        self.tree = None;
+    }
+
+    /// Which folders there are, and which of them are collections.
+    pub(super) fn know_folders<'a>(
+        &mut self,
+        collections: HashMap<String, CollectionId>,
+        all: impl Iterator<Item = &'a str>,
+    ) {
+        let hasher = RandomState::new();
+        let others = all.filter(|id| !collections.contains_key(*id)).map(|id| hasher.hash_one(id)).collect();
+        self.folders = Some(Folders { collections, others, hasher });
+    }
+
+    pub(super) fn knows_folders(&self) -> bool {
+        self.folders.is_some()
+    }
+
+    /// From now on every change is heard of.
+    pub(super) fn listening(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    /// Changes are no longer heard of.
+    pub(super) fn deaf(&mut self) {
+        self.since = None;
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Something happened.
+    pub(super) fn heard(&mut self, events: &[Event], now: Instant) {
+        for event in events {
+            match (event, &self.folders) {
+                (Event::Tree, _) => self.tree_heard = Some(now),
+                (Event::Folder(_), _) => self.tree_doubted = Some(now),
+                (Event::Item(folder), Some(folders)) => {
+                    if let Some(id) = folders.collections.get(folder) {
+                        self.heard.insert(id.clone(), now);
+                    } else if !folders.others.contains(&folders.hasher.hash_one(folder.as_str())) {
+                        self.doubted = Some(now);
+                    }
+                }
+                (Event::Item(_), None) => self.doubted = Some(now),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Duration = Duration::from_hours(1);
+    const NONE: Duration = Duration::ZERO;
+
+    fn at(seconds: u64) -> Instant {
+        static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        *BEGIN.get_or_init(Instant::now) + Duration::from_secs(seconds)
+    }
+
+    fn id(name: &str) -> CollectionId {
+        name.parse().unwrap()
+    }
+
+    fn item(folder: &str) -> Vec<Event> {
+        vec![Event::Item(folder.to_owned())]
+    }
+
+    fn listening() -> Coverage {
+        let mut coverage = Coverage::default();
+        let collections = HashMap::from([("F1".to_owned(), id("one")), ("F2".to_owned(), id("two"))]);
+        coverage.know_folders(collections, ["F1", "F2", "mail"].into_iter());
+        coverage.listening(at(1));
+        coverage.saw(id("one"), at(2));
+        coverage.saw(id("two"), at(2));
+        coverage
+    }
+
+    #[test]
+    fn a_look_before_anybody_listened_is_looked_at_again_however_young_it_is() {
+        let mut coverage = listening();
+        coverage.saw(id("one"), at(0));
+        assert!(!coverage.is_fresh(&id("one"), WINDOW));
+        assert!(coverage.is_fresh(&id("two"), NONE), "and a later one holds past the window");
+    }
+
+    #[test]
+    fn what_is_heard_makes_its_collection_stale_and_no_other() {
+        let mut coverage = listening();
+        coverage.heard(&item("F1"), at(3));
+        assert!(!coverage.is_fresh(&id("one"), WINDOW));
+        assert!(coverage.is_fresh(&id("two"), NONE));
+        coverage.saw(id("one"), at(3));
+        assert!(
+            !coverage.is_fresh(&id("one"), WINDOW),
+            "a look that began when it was heard may not show it"
+        );
+        coverage.saw(id("one"), at(4));
+        assert!(coverage.is_fresh(&id("one"), NONE));
+    }
+
+    #[test]
+    fn mail_wakes_nobody_and_what_cannot_be_placed_leads_back_to_the_window() {
+        let mut coverage = listening();
+        coverage.heard(&item("mail"), at(3));
+        assert!(coverage.is_fresh(&id("one"), NONE));
+        coverage.heard(&item("unknown"), at(3));
+        assert!(!coverage.is_fresh(&id("one"), NONE));
+        assert!(coverage.is_fresh(&id("one"), WINDOW));
+    }
+
+    #[test]
+    fn new_folders_are_looked_for_at_once_and_modified_ones_when_their_time_comes() {
+        let mut coverage = listening();
+        coverage.saw_tree(at(2));
+        assert!(coverage.is_tree_fresh(NONE));
+        coverage.heard(&[Event::Folder("F1".to_owned())], at(3));
+        assert!(coverage.is_tree_fresh(WINDOW) && !coverage.is_tree_fresh(NONE));
+        coverage.heard(&[Event::Tree], at(3));
+        assert!(!coverage.is_tree_fresh(WINDOW));
+    }
+
+    #[test]
+    fn who_no_longer_hears_goes_by_the_window() {
+        let mut coverage = listening();
+        coverage.deaf();
+        assert!(coverage.is_fresh(&id("one"), WINDOW) && !coverage.is_fresh(&id("one"), NONE));
+    }
+}

@@ -1,0 +1,322 @@
+//! One connection: subscribing, listening, and beginning again.
+
+use super::{Group, Place, Remedy, Settings, Shared, lock, remedy};
+use crate::ews::{self, Affinity, Ended, EventStream, Session, spread};
+use crate::sync::follower::{Follower, Loose};
+use futures_util::StreamExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// When a server that does not take subscriptions is asked once more.
+const REST: Duration = Duration::from_mins(30);
+/// When a mailbox that cannot be subscribed to now is tried again.
+const SOON: Duration = Duration::from_mins(1);
+/// Doublings of the pause: after connections that began well, and after those that did not.
+const MOST_DOUBLINGS: (u32, u32) = (3, 8);
+/// A connection that lived so long was a good one.
+const GOOD: Duration = Duration::from_mins(1);
+/// Subscriptions that are made at once.
+const AT_ONCE: usize = 4;
+
+/// Listens for a group as long as it has members.
+pub(super) struct Listener {
+    settings: Settings,
+    group: Arc<Group>,
+    shared: Shared,
+    closing: watch::Receiver<bool>,
+    complained: Arc<AtomicBool>,
+    members: Vec<Member>,
+    /// Subscriptions of those who fell asleep.
+    leaving: Vec<(Session, String)>,
+    affinity: Option<Arc<Affinity>>,
+    failures: u32,
+}
+
+struct Member {
+    follower: Loose,
+    session: Session,
+    subscription: Option<String>,
+}
+
+/// Why a connection ended.
+enum End {
+    /// The time is up, or others want to join.
+    Renew,
+    /// Something is wrong, after so long.
+    Broken(Ended, Duration),
+    /// The program ends.
+    Closing,
+}
+
+impl Listener {
+    pub(super) fn new(
+        settings: Settings,
+        group: Arc<Group>,
+        shared: Shared,
+        closing: watch::Receiver<bool>,
+        complained: Arc<AtomicBool>,
+    ) -> Self {
+        let (members, leaving) = (Vec::new(), Vec::new());
+        Self { settings, group, shared, closing, complained, members, leaving, affinity: None, failures: 0 }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let joining = std::mem::take(&mut *lock(&self.group.joining));
+            self.members.extend(joining.into_iter().filter_map(|follower| {
+                let session = follower.hold()?.session();
+                Some(Member { follower, session, subscription: None })
+            }));
+            self.dismiss();
+            // What is needed only now must not take room while the connection lives.
+            Box::pin(self.take_leave()).await;
+            if self.members.is_empty() {
+                if self.dissolve() {
+                    return;
+                }
+                continue;
+            }
+            let end = match Box::pin(self.connect()).await {
+                Ok(stream) => self.listen(stream).await,
+                Err(error) => End::Broken(error.into(), Duration::ZERO),
+            };
+            self.each(Follower::deaf);
+            match end {
+                End::Renew => {}
+                End::Closing => {
+                    self.leaving.extend(
+                        self.members
+                            .drain(..)
+                            .filter_map(|member| Some((member.session, member.subscription?))),
+                    );
+                    return Box::pin(self.take_leave()).await;
+                }
+                End::Broken(ended, lived) => {
+                    if !self.mend(ended, lived).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn each(&self, mut what: impl FnMut(&Follower)) {
+        self.members.iter().filter_map(|member| member.follower.hold()).for_each(|follower| what(&follower));
+    }
+
+    /// Parts with a member; who still holds it goes to another place.
+    fn release(&self, member: &Member, place: Place) {
+        self.group.size.fetch_sub(1, Ordering::Relaxed);
+        if let Some(follower) = member.follower.hold() {
+            follower.deaf();
+            if follower.is_in(&self.group) {
+                follower.set_place(place);
+            }
+        }
+    }
+
+    /// Parts with those who are gone, who are listened to otherwise, and for whom nobody asks.
+    fn dismiss(&mut self) {
+        for member in std::mem::take(&mut self.members) {
+            match member.follower.hold().filter(|follower| follower.is_in(&self.group)) {
+                // With these credentials nobody may be left: Exchange is not shown them again.
+                None => self.release(&member, Place::Free),
+                Some(follower) if follower.idle() >= self.settings.sleep => {
+                    self.release(&member, Place::Free);
+                    follower.sleep();
+                    self.leaving.extend(member.subscription.map(|id| (member.session, id)));
+                }
+                Some(_) => self.members.push(member),
+            }
+        }
+    }
+
+    /// Exchange may forget those who left.
+    async fn take_leave(&mut self) {
+        let affinity = Arc::clone(self.affinity());
+        let leaving = std::mem::take(&mut self.leaving);
+        let unsubscribe = leaving.into_iter().map(|(session, id)| {
+            let session = session.within(&affinity);
+            async move {
+                if let Err(error) = session.unsubscribe(&id).await {
+                    tracing::debug!(%error, "a subscription is left to expire");
+                }
+            }
+        });
+        futures_util::stream::iter(unsubscribe).for_each_concurrent(AT_ONCE, |done| done).await;
+    }
+
+    /// The group ends unless somebody has just joined.
+    fn dissolve(&self) -> bool {
+        let mut shared = lock(&self.shared);
+        let is_over = lock(&self.group.joining).is_empty();
+        if is_over {
+            shared.retain(|group| !Arc::ptr_eq(group, &self.group));
+        }
+        is_over
+    }
+
+    fn affinity(&mut self) -> &Arc<Affinity> {
+        let anchor = self.members.first().and_then(|member| member.session.mailbox());
+        self.affinity.get_or_insert_with(|| Arc::new(Affinity::new(anchor)))
+    }
+
+    /// Subscribes for those who have not yet, and opens the connection.
+    async fn connect(&mut self) -> Result<EventStream, ews::Error> {
+        let affinity = Arc::clone(self.affinity());
+        let (mut ready, mut waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.members).into_iter().partition(|member| member.subscription.is_some());
+        let mut refused = Vec::new();
+        let mut sort = |(member, outcome): (Member, Result<(), ews::Error>)| match outcome {
+            Ok(()) => ready.push(member),
+            Err(error) => refused.push((member, error)),
+        };
+        // The first answer says where all the others go.
+        if !waiting.is_empty() {
+            sort(waiting.swap_remove(0).subscribe(&affinity).await);
+        }
+        let others = waiting.into_iter().map(|member| member.subscribe(&affinity));
+        let mut others = futures_util::stream::iter(others).buffer_unordered(AT_ONCE);
+        while let Some(done) = others.next().await {
+            sort(done);
+        }
+        drop(others);
+        self.members = ready;
+        for (member, error) in refused {
+            let place = self.judge(&error);
+            self.release(&member, place);
+        }
+        let Some(first) = self.members.first() else {
+            return Err(ews::Error::Lost("nobody could subscribe".to_owned()));
+        };
+        let ids: Vec<String> = self.members.iter().filter_map(|member| member.subscription.clone()).collect();
+        first.session.within(&affinity).listen(&ids).await
+    }
+
+    /// What becomes of a mailbox that could not be subscribed to.
+    fn judge(&self, error: &ews::Error) -> Place {
+        let until = match remedy(error) {
+            Remedy::SignIn => return Place::Free,
+            Remedy::Patience | Remedy::Resubscribe => spread(SOON),
+            Remedy::None => {
+                if !self.complained.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        %error,
+                        "Exchange takes no subscription: changes are looked for once in every sync.freshness"
+                    );
+                }
+                spread(REST)
+            }
+        };
+        tracing::debug!(%error, "a mailbox is not listened to");
+        Place::Resting(std::time::Instant::now() + until)
+    }
+
+    /// Hands out what is heard, until something ends it.
+    async fn listen(&mut self, mut stream: EventStream) -> End {
+        let began = Instant::now();
+        let (mut heard, mut is_live, mut joined) = (began, false, None::<Instant>);
+        loop {
+            let gathered = async {
+                match joined {
+                    Some(at) => tokio::time::sleep_until(at + self.settings.gather).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                told = stream.next(heard + self.settings.silence) => {
+                    let told = match told {
+                        Ok(told) => told,
+                        Err(ended) => return End::Broken(ended, is_live.then(|| began.elapsed()).unwrap_or_default()),
+                    };
+                    heard = Instant::now();
+                    if !is_live {
+                        is_live = true;
+                        self.each(Follower::listening);
+                        tracing::debug!(mailboxes = self.members.len(), "listening to Exchange");
+                    }
+                    for (id, events) in &told.events {
+                        let member = self.members.iter().find(|member| member.subscription.as_ref() == Some(id));
+                        if let Some(follower) = member.and_then(|member| member.follower.hold()) {
+                            follower.heard(events);
+                        }
+                    }
+                    if told.is_last {
+                        return End::Renew;
+                    }
+                }
+                () = self.group.wake.notified() => {}
+                () = gathered => return End::Renew,
+                changed = self.closing.changed() => {
+                    // Without anybody who could ask there is nobody to listen for.
+                    if changed.is_err() || *self.closing.borrow() {
+                        return End::Closing;
+                    }
+                }
+            }
+            self.dismiss();
+            if self.members.is_empty() {
+                return End::Renew;
+            }
+            if joined.is_none() && !lock(&self.group.joining).is_empty() {
+                joined = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Does what can be done after a failure; `false`: the program ends.
+    async fn mend(&mut self, ended: Ended, lived: Duration) -> bool {
+        let Ended { error, subscriptions } = ended;
+        match remedy(&error) {
+            Remedy::Patience => {}
+            Remedy::Resubscribe => {
+                let is_lost = |id: &String| subscriptions.is_empty() || subscriptions.contains(id);
+                for member in &mut self.members {
+                    member.subscription.take_if(|id| is_lost(id));
+                }
+                if self.members.iter().all(|member| member.subscription.is_none()) {
+                    self.affinity = None;
+                }
+            }
+            Remedy::None | Remedy::SignIn => {
+                let place = self.judge(&error);
+                for member in std::mem::take(&mut self.members) {
+                    self.release(&member, place.clone());
+                }
+                return true;
+            }
+        }
+        let most = if lived.is_zero() { MOST_DOUBLINGS.1 } else { MOST_DOUBLINGS.0 };
+        self.failures = if lived >= GOOD { 0 } else { (self.failures + 1).min(most) };
+        let asked = match &error {
+            ews::Error::Busy { back_off } => back_off.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        let pause = (self.settings.retry * 2_u32.pow(self.failures.saturating_sub(1))).max(asked);
+        tracing::debug!(%error, pause_ms = pause.as_millis(), "no longer listening to Exchange");
+        tokio::select! {
+            () = tokio::time::sleep(spread(pause)) => true,
+            changed = self.closing.changed() => changed.is_ok() && !*self.closing.borrow(),
+        }
+    }
+}
+
+impl Member {
+    async fn subscribe(mut self, affinity: &Arc<Affinity>) -> (Self, Result<(), ews::Error>) {
+        let outcome = async {
+            let Some(follower) = self.follower.hold() else { return Ok(()) };
+            if let Err(error) = follower.know_folders().await {
+                // Then it cannot be told where something happens, and more is asked than needed.
+                tracing::debug!(%error, "the folders are not known");
+            }
+            drop(follower);
+            self.subscription = Some(self.session.within(affinity).subscribe().await?);
+            Ok(())
+        };
+        let outcome = outcome.await;
+        (self, outcome)
+    }
+}

@@ -1,0 +1,323 @@
+//! Changes are heard of: what that saves, that none is missed whatever happens to the connection, and who hears what.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use exdav::accounts::{self, Accounts, Upstream};
+use exdav::gateway::{Error, Gateway, Mailbox, Service, Settings};
+use exdav::model::id::SyncToken;
+use exdav::{convert, simulator, sync};
+use std::time::Duration;
+use support::{PASSWORD, Stage, USER, calendar, contacts};
+
+const NEVER: Duration = Duration::ZERO;
+const OTHER: &str = "demo2@example.com";
+
+/// A listener that loses no time.
+fn brisk() -> sync::live::Settings {
+    sync::live::Settings {
+        gather: Duration::from_millis(50),
+        retry: Duration::from_millis(2),
+        ..sync::live::Settings::default()
+    }
+}
+
+fn gateway(stage: &Stage, freshness: Duration, live: sync::live::Settings) -> Gateway {
+    let sync = sync::Settings { freshness, hierarchy: freshness, live };
+    stage.gateway_following(sync, stage.store.path(), Settings::default(), convert::Settings::default())
+}
+
+/// Waits until it is so; the limit is far beyond what it takes.
+async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    for _ in 0..2_000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+async fn token(mailbox: &Mailbox) -> SyncToken {
+    mailbox.changes(&calendar(), None, None).await.unwrap().token
+}
+
+/// How many members a poll brings.
+async fn poll(mailbox: &Mailbox, since: &mut SyncToken) -> usize {
+    let changes = mailbox.changes(&calendar(), Some(*since), None).await.unwrap();
+    *since = changes.token;
+    changes.changed.len() + changes.removed.len()
+}
+
+/// Two polls make a mailbox worth listening to.
+async fn listened_to(gateway: &Gateway, user: &str) -> Mailbox {
+    let mailbox = gateway.sign_in(user, PASSWORD).await.unwrap();
+    for _ in 0..2 {
+        mailbox.list(&calendar()).await.unwrap();
+    }
+    until("the mailbox is listened to", async || mailbox.is_live()).await;
+    mailbox
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_unchanged_polls_cost_nothing_and_a_colleagues_change_is_in_the_next_one() {
+    let stage = Stage::lively().await;
+    let gateway = gateway(&stage, NEVER, brisk());
+    let mailbox = listened_to(&gateway, USER).await;
+    let mut since = token(&mailbox).await;
+    mailbox.collections().await.unwrap();
+    stage.reset().await;
+    for _ in 0..1_000 {
+        assert_eq!(poll(&mailbox, &mut since).await, 0);
+    }
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+
+    let id = stage.make_event(USER, "A colleague's").await;
+    let began = since;
+    until("the change is in a poll", async || poll(&mailbox, &mut began.clone()).await == 1).await;
+    let calls = stage.calls().await;
+    let asked = calls.get("SyncFolderItems").copied().unwrap_or_default();
+    assert!(asked == 1 && calls["GetItem"] == 1, "only what was heard of is asked for: {calls:?}");
+    poll(&mailbox, &mut since).await;
+    stage.delete_event(USER, &id).await;
+    let began = since;
+    until("the deletion is in a poll", async || poll(&mailbox, &mut began.clone()).await == 1).await;
+    gateway.shutdown().await;
+    assert_eq!(stage.streaming("subscriptions").await, 0, "who goes takes leave");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_cuts_in_a_row_lose_no_change() {
+    let stage = Stage::lively().await;
+    let gateway = gateway(&stage, NEVER, brisk());
+    let mailbox = listened_to(&gateway, USER).await;
+    let mut since = token(&mailbox).await;
+    for round in 0..50 {
+        let opened = stage.streaming("opened").await;
+        let before = format!("before {round}");
+        stage.make_event(USER, &before).await;
+        stage.change_streaming(r#"{"cut": true}"#).await;
+        stage.make_event(USER, &format!("between {round}")).await;
+        until("there is a new connection", async || stage.streaming("opened").await > opened).await;
+        until("the mailbox is listened to again", async || mailbox.is_live()).await;
+        assert_eq!(poll(&mailbox, &mut since).await, 2, "round {round}");
+    }
+    stage.reset().await;
+    for _ in 0..100 {
+        assert_eq!(poll(&mailbox, &mut since).await, 0);
+    }
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_time_is_up_and_a_server_that_forgot_lose_no_change() {
+    let stage = Stage::lively().await;
+    let gateway = gateway(&stage, NEVER, brisk());
+    let mailbox = listened_to(&gateway, USER).await;
+    let mut since = token(&mailbox).await;
+    for event in [r#"{"close": true}"#, r#"{"forget": true}"#, r#"{"forget": true, "cut": true}"#] {
+        let opened = stage.streaming("opened").await;
+        stage.change_streaming(event).await;
+        stage.make_event(USER, event).await;
+        until("there is a new connection", async || stage.streaming("opened").await > opened).await;
+        until("the mailbox is listened to again", async || mailbox.is_live()).await;
+        assert_eq!(poll(&mailbox, &mut since).await, 1, "{event}");
+        assert_eq!(stage.streaming("subscriptions").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_falls_silent_is_dead() {
+    let stage = Stage::lively().await;
+    stage.change_streaming(r#"{"rules": {"heartbeat_ms": 0}}"#).await;
+    let live = sync::live::Settings { silence: Duration::from_millis(200), ..brisk() };
+    let gateway = gateway(&stage, NEVER, live);
+    let mailbox = gateway.sign_in(USER, PASSWORD).await.unwrap();
+    for _ in 0..2 {
+        mailbox.list(&calendar()).await.unwrap();
+    }
+    until("silent connections are replaced", async || stage.streaming("opened").await > 3).await;
+    stage.change_streaming(r#"{"rules": {"heartbeat_ms": 20}, "cut": true}"#).await;
+    until("the mailbox is listened to", async || mailbox.is_live()).await;
+    let opened = stage.streaming("opened").await;
+    let mut since = token(&mailbox).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(poll(&mailbox, &mut since).await, 0);
+    assert_eq!(stage.streaming("opened").await, opened, "signs of life keep it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_streams_are_refused_the_window_holds() {
+    let stage = Stage::lively().await;
+    stage.change_streaming(r#"{"rules": {"offered": false}}"#).await;
+    let gateway = gateway(&stage, Duration::from_millis(100), brisk());
+    let mailbox = gateway.sign_in(USER, PASSWORD).await.unwrap();
+    let mut since = token(&mailbox).await;
+    for round in 0..5 {
+        stage.make_event(USER, &format!("round {round}")).await;
+        let began = since;
+        until("the change is in a poll", async || poll(&mailbox, &mut began.clone()).await == 1).await;
+        poll(&mailbox, &mut since).await;
+    }
+    assert!(!mailbox.is_live());
+    assert_eq!(stage.calls().await["Subscribe"], 1, "a server that said no is not asked again and again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_asked_for_falls_asleep_and_wakes_up_like_exchange() {
+    let stage = Stage::lively().await;
+    stage.change_streaming(r#"{"rules": {"heartbeat_ms": 20}}"#).await;
+    let live = sync::live::Settings { sleep: Duration::from_millis(500), ..brisk() };
+    let gateway = gateway(&stage, NEVER, live);
+    let mailbox = listened_to(&gateway, USER).await;
+    let mut since = token(&mailbox).await;
+    for _ in 0..3 {
+        until("nobody listens", async || stage.streaming("connections").await == 0).await;
+        until("the subscription is given back", async || stage.streaming("subscriptions").await == 0).await;
+        assert!(!mailbox.is_live());
+        stage.make_event(USER, "While all slept").await;
+        assert_eq!(poll(&mailbox, &mut since).await, 1);
+        assert_eq!(poll(&mailbox, &mut since).await, 0);
+        until("the mailbox is listened to again", async || mailbox.is_live()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_others_wakes_nobody() {
+    let stage = Stage::lively().await;
+    let gateway = gateway(&stage, NEVER, brisk());
+    let mailbox = listened_to(&gateway, USER).await;
+    let other = listened_to(&gateway, OTHER).await;
+    let (mut since, mut others) = (token(&mailbox).await, token(&other).await);
+    mailbox.collections().await.unwrap();
+    stage.make_event(OTHER, "Nobody else's business").await;
+    let began = others;
+    until("the change is in a poll", async || poll(&other, &mut began.clone()).await == 1).await;
+    poll(&other, &mut others).await;
+    stage.reset().await;
+    assert_eq!(poll(&mailbox, &mut since).await, 0);
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+
+    // Nor does mail, nor what happens in another folder than those that are looked at.
+    mailbox.list(&contacts()).await.unwrap();
+    stage.reset().await;
+    let made = stage
+        .colleague(
+            USER,
+            "<m:CreateItem><m:SavedItemFolderId><t:DistinguishedFolderId Id='contacts'/></m:SavedItemFolderId>\
+             <m:Items><t:Contact><t:Subject>New</t:Subject></t:Contact></m:Items></m:CreateItem>",
+        )
+        .await;
+    assert!(made.contains("NoError"), "{made}");
+    until("the contact is there", async || {
+        stage.calls().await.contains_key("SyncFolderItems") || mailbox.list(&contacts()).await.is_err()
+    })
+    .await;
+    assert_eq!(poll(&mailbox, &mut since).await, 0);
+    assert_eq!(stage.calls().await["SyncFolderItems"], 1, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_calendar_is_there_at_once_and_is_listened_to() {
+    let stage = Stage::lively().await;
+    let sync = sync::Settings { freshness: NEVER, hierarchy: Duration::from_hours(1), live: brisk() };
+    let store = stage.store.path();
+    let gateway = stage.gateway_following(sync, store, Settings::default(), convert::Settings::default());
+    let mailbox = listened_to(&gateway, USER).await;
+    let before = mailbox.collections().await.unwrap().len();
+    let made = stage
+        .colleague(
+            USER,
+            "<m:CreateFolder><m:ParentFolderId><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderId><m:Folders>\
+             <t:CalendarFolder><t:DisplayName>Brand new</t:DisplayName></t:CalendarFolder></m:Folders></m:CreateFolder>",
+        )
+        .await;
+    assert!(made.contains("NoError"), "{made}");
+    until("it is there", async || mailbox.collections().await.unwrap().len() == before + 1).await;
+    let new =
+        mailbox.collections().await.unwrap().into_iter().find(|c| c.display_name == "Brand new").unwrap();
+    assert!(mailbox.list(&new.id).await.unwrap().is_empty());
+    let made = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:CreateItem SendMeetingInvitations='SendToNone'><m:SavedItemFolderId><t:FolderId Id='{}'/>\
+                 </m:SavedItemFolderId><m:Items><t:CalendarItem><t:Subject>First</t:Subject>\
+                 <t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End></t:CalendarItem></m:Items>\
+                 </m:CreateItem>",
+                new.upstream.0
+            ),
+        )
+        .await;
+    assert!(made.contains("NoError"), "{made}");
+    until("its first event is there", async || mailbox.list(&new.id).await.unwrap().len() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_wrong_afterwards_opens_nothing_and_ends_the_connection() {
+    let stage = Stage::lively().await;
+    let gateway = gateway(&stage, NEVER, brisk());
+    let mailbox = listened_to(&gateway, USER).await;
+    let wrong = gateway.sign_in(USER, "not this one").await;
+    assert!(matches!(wrong, Err(Error::SignIn)));
+    assert!(mailbox.is_live(), "somebody's guess ends nothing");
+    // The password is no longer what it was: Exchange says so when the connection is made anew.
+    stage.faults(r#"[{"kind": "unauthorized", "times": 100000}]"#).await;
+    stage.change_streaming(r#"{"close": true}"#).await;
+    until("nobody listens", async || stage.streaming("connections").await == 0 && !mailbox.is_live()).await;
+    let shown = stage.door().await["refused"].clone();
+    let poll = mailbox.list(&calendar()).await;
+    assert!(matches!(poll, Err(Error::SignIn)), "{:?}", poll.map(|all| all.len()));
+    assert!(matches!(gateway.sign_in(USER, PASSWORD).await, Err(Error::SignIn)));
+    assert_eq!(stage.door().await["refused"], shown, "a refused password is not shown again");
+    stage.faults("[]").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_listens_to_many_mailboxes_over_one_connection_and_one_server() {
+    let people = 5;
+    let settings =
+        simulator::Settings { mailboxes: people, events: Some(3), ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    stage.change_streaming(r#"{"rules": {"servers": 3, "connections": 1}}"#).await;
+    let file = accounts::Settings { path: stage.store.path().join("accounts.json"), ..Default::default() };
+    let book = Accounts::open(&file).unwrap().unwrap();
+    let names: Vec<String> = (1..=people).map(|n| format!("reader{n}")).collect();
+    let mut passwords = Vec::new();
+    for (number, name) in (1..).zip(&names) {
+        let address = if number == 1 { USER.to_owned() } else { format!("demo{number}@example.com") };
+        book.add(name, &address, &Upstream::Service).unwrap();
+        passwords.push(book.add_password(name, "phone").unwrap());
+    }
+    let service = Service { login: simulator::SERVICE.to_owned(), password: PASSWORD.to_owned() };
+    let settings = Settings { accounts: file, service, ..Settings::default() };
+    let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk() };
+    let gateway = stage.gateway_following(sync, stage.store.path(), settings, convert::Settings::default());
+    let mut mailboxes = Vec::new();
+    for (name, password) in names.iter().zip(&passwords) {
+        let mailbox = gateway.sign_in(name, password).await.unwrap();
+        for _ in 0..2 {
+            mailbox.list(&calendar()).await.unwrap();
+        }
+        mailboxes.push(mailbox);
+    }
+    until("all are listened to", async || mailboxes.iter().all(Mailbox::is_live)).await;
+    assert_eq!(stage.streaming("subscriptions").await, people as u64);
+    assert_eq!(stage.streaming("connections").await, 1);
+    let mut tokens = Vec::new();
+    for mailbox in &mailboxes {
+        mailbox.collections().await.unwrap();
+        tokens.push(token(mailbox).await);
+    }
+    stage.make_event("demo3@example.com", "For one of them").await;
+    let began = tokens[2];
+    until("the change is in a poll", async || poll(&mailboxes[2], &mut began.clone()).await == 1).await;
+    stage.reset().await;
+    for (number, mailbox) in mailboxes.iter().enumerate().filter(|(number, _)| *number != 2) {
+        assert_eq!(poll(mailbox, &mut tokens[number]).await, 0, "mailbox {number}");
+    }
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+    gateway.shutdown().await;
+    assert_eq!(stage.streaming("subscriptions").await, 0);
+}
