@@ -45,7 +45,7 @@ pub struct Origin {
 }
 
 /// All subscriptions, and how the server treats them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Subscriptions {
     all: BTreeMap<String, Subscription>,
     last: u64,
@@ -94,20 +94,6 @@ struct Subscription {
     position: u64,
     used: Instant,
     connection: Option<u64>,
-}
-
-impl Default for Subscriptions {
-    fn default() -> Self {
-        Self {
-            all: BTreeMap::new(),
-            last: 0,
-            open: BTreeMap::new(),
-            opened: 0,
-            cut: 0,
-            closed: 0,
-            rules: Rules::default(),
-        }
-    }
 }
 
 impl Subscriptions {

@@ -222,7 +222,10 @@ impl Connection {
             return Some(Next::Wait(left));
         }
         let quiet = now - self.told;
-        if quiet >= beat { Some(Next::Say(status("OK"))) } else { Some(Next::Wait(left.min(beat - quiet))) }
+        match beat.checked_sub(quiet).filter(|rest| !rest.is_zero()) {
+            Some(rest) => Some(Next::Wait(left.min(rest))),
+            None => Some(Next::Say(status("OK"))),
+        }
     }
 }
 

@@ -230,7 +230,10 @@ impl Listener {
                 told = stream.next(heard + self.settings.silence) => {
                     let told = match told {
                         Ok(told) => told,
-                        Err(ended) => return End::Broken(ended, is_live.then(|| began.elapsed()).unwrap_or_default()),
+                        Err(ended) => {
+                            let lived = if is_live { began.elapsed() } else { Duration::ZERO };
+                            return End::Broken(ended, lived);
+                        }
                     };
                     heard = Instant::now();
                     if !is_live {
