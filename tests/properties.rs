@@ -223,6 +223,23 @@ fn zones_agree_with_themselves() {
     hold("zone", properties::zone, &inputs);
 }
 
+#[test]
+fn paths_have_one_spelling_and_lead_nowhere_else() {
+    let mut inputs: Vec<Vec<u8>> =
+        PIECES.iter().map(|piece| format!("/dav/cal/{piece}/x").into_bytes()).collect();
+    for path in [
+        "/dav/cal/demo~40example.com/calendar/x.ics",
+        "/dav/card/a.b~40example.com/contacts/%E2%82%AC.vcf",
+        "/dav/att/demo~40example.com/calendar/x.ics/1",
+        "/dav/people/demo~40example.com/a%40b.example/",
+        "/users/demo@example.com/calendar/a%20b.ics",
+        "/dav/directory/CORP~5Cdemo/x.vcf",
+    ] {
+        inputs.push(path.as_bytes().to_vec());
+    }
+    hold("path", properties::path, &inputs);
+}
+
 const REPORTS: &[&str] = &[
     "<D:propfind xmlns:D='DAV:'><D:prop><D:getetag/><D:displayname/></D:prop></D:propfind>",
     "<C:calendar-query xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><D:prop><C:calendar-data><C:expand \

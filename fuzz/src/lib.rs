@@ -4,8 +4,10 @@
 //! real objects. A function that returns has held; it asserts where a property is broken.
 
 use exdav::convert::{self, Context, Related, write};
+use exdav::dav::path::canonical;
 use exdav::ews::types::Item;
 use exdav::model::collection::CollectionKind;
+use exdav::model::id::{login_of_segment, login_segment};
 use exdav::query;
 use exdav::query::filter::{CalendarFilter, CompFilter, CompTest, Filter, TimeRange};
 use exdav::query::shape::{CalendarData, RecurrenceShape, Shape};
@@ -139,4 +141,20 @@ pub fn zone(octets: &[u8]) {
     let transitions =
         zone.transitions(Timestamp::UNIX_EPOCH, Timestamp::from_second(1_900_000_000).unwrap_or_default());
     assert!(transitions.windows(2).all(|pair| pair[0].at < pair[1].at), "transitions have an order");
+}
+
+/// The path of a request: what can be anything has one spelling, and that spelling means the same.
+pub fn path(octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets);
+    let segment = login_segment(&text);
+    assert!(
+        segment.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-~".contains(&octet)),
+        "{segment}"
+    );
+    assert_eq!(login_of_segment(&segment), Some(text.to_ascii_lowercase()), "a segment means one login");
+    let Some(path) = canonical(&text) else { return };
+    assert_eq!(canonical(&path), Some(path.clone()), "{path} is no fixed spelling");
+    assert!(path.starts_with('/') && path.bytes().all(|octet| octet.is_ascii_graphic()), "{path:?}");
+    let up = path.split('/').any(|segment| segment == ".." || segment == ".");
+    assert!(!up && !path.contains("//"), "{path} leads elsewhere");
 }

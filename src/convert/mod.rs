@@ -16,6 +16,7 @@ mod group;
 mod identity;
 mod kept;
 mod person;
+mod privacy;
 mod recurrence;
 pub mod survives;
 mod task;
@@ -25,6 +26,7 @@ pub mod write;
 mod zone;
 
 pub use person::{address_of, render as person};
+pub use privacy::Privacy;
 
 use crate::ews::field;
 use crate::ews::types::write::Change;
@@ -86,6 +88,8 @@ pub struct Context {
     pub people: Arc<HashMap<String, Mailbox>>,
     /// Contents of attachments that are part of the text, by Exchange's id of them.
     pub contents: Arc<HashMap<String, Bytes>>,
+    /// Whether private items are shown with their details.
+    pub privacy: Privacy,
     /// How to render.
     pub settings: Settings,
 }
@@ -106,6 +110,7 @@ impl Context {
             directory: Arc::default(),
             people: Arc::default(),
             contents: Arc::default(),
+            privacy: Privacy::Shown,
             settings: Settings::default(),
         }
     }
@@ -162,6 +167,9 @@ pub enum Error {
     /// It lacks what every object must have.
     #[error("the item has no {0}")]
     Missing(&'static str),
+    /// It is private, and not the reader's.
+    #[error("the item is private")]
+    Private,
 }
 
 /// What belongs to an item, but is fetched by itself.
@@ -202,7 +210,24 @@ pub fn zone_text(name: &str) -> Option<String> {
 ///
 /// Fails only when the item lacks what no object can be without: such an item is no member of its collection.
 pub fn render(context: &Context, item: &Item, related: &Related) -> Result<Rendered, Error> {
+    match privacy::seen(context, item) {
+        privacy::Seen::Nothing => Err(Error::Private),
+        privacy::Seen::Part(part) => {
+            // The series is private, so each of its occurrences is.
+            let exceptions: Vec<Item> = related.exceptions.iter().map(privacy::part).collect();
+            event::render(context, &part, &exceptions)
+        }
+        privacy::Seen::Whole => render_whole(context, item, related),
+    }
+}
+
+fn render_whole(context: &Context, item: &Item, related: &Related) -> Result<Rendered, Error> {
     match item.class {
+        ItemClass::CalendarItem if related.exceptions.iter().any(|exception| context.hides(exception)) => {
+            let part = |e: &Item| if context.hides(e) { privacy::part(e) } else { e.clone() };
+            let exceptions: Vec<Item> = related.exceptions.iter().map(part).collect();
+            event::render(context, item, &exceptions)
+        }
         ItemClass::CalendarItem => event::render(context, item, &related.exceptions),
         ItemClass::Task => task::render(context, item),
         ItemClass::Contact => Ok(contact::render(context, item, related.photo.as_deref())),

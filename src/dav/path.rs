@@ -16,7 +16,7 @@
 
 use crate::gateway::Principal;
 use crate::model::collection::{Collection, CollectionKind};
-use crate::model::id::{CollectionId, ResourceName, login_segment};
+use crate::model::id::{CollectionId, ResourceName, login_of_segment, login_segment};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 
@@ -184,7 +184,18 @@ impl Target {
         }
     }
 
-    /// The place, if this user may know of it.
+    /// Somebody else's collections, their homes and what is in them: the address and the place.
+    pub(super) fn of_others(self) -> Option<(String, Place)> {
+        match self {
+            Self::Owned(
+                who,
+                place @ (Place::Home(_) | Place::Collection(..) | Place::Member(..) | Place::Attachment(..)),
+            ) => Some((login_of_segment(&who)?, place)),
+            _ => None,
+        }
+    }
+
+    /// The place, if it is this user's or everybody's.
     pub(super) fn of_user(self, principal: &Principal) -> Option<Place> {
         match self {
             Self::Shared(place) => Some(place),
@@ -272,6 +283,30 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", utf8_percent_encode(self.0, ESCAPED))
     }
+}
+
+/// The one spelling of a path, whichever of its spellings is given; `None` where nothing can be.
+pub fn canonical(path: &str) -> Option<String> {
+    let (who, place) = match Target::parse(path) {
+        Target::Shared(Place::Root(path) | Place::Principals(path)) => return Some(path.to_owned()),
+        Target::Moved(to) => return Some(to),
+        Target::Owned(who, place) => (who, place),
+        Target::Shared(_) | Target::Nothing => return None,
+    };
+    let hrefs = Hrefs::of_login(&login_of_segment(&who)?);
+    Some(match place {
+        Place::Root(path) | Place::Principals(path) => path.to_owned(),
+        Place::Principal => hrefs.principal(),
+        Place::Home(space) => hrefs.home(space),
+        Place::Inbox => hrefs.inbox(),
+        Place::Outbox => hrefs.outbox(),
+        Place::Collection(space, id) => hrefs.collection_at(space, &id),
+        Place::Member(space, id, name) => hrefs.member_at(space, &id, &name),
+        Place::Directory => hrefs.directory(),
+        Place::Entry(name) => hrefs.entry(&name),
+        Place::Person(address) => hrefs.person(&address),
+        Place::Attachment(id, name, managed) => attachment(&hrefs.segment, &id, &name, &managed),
+    })
 }
 
 /// Path of the calendars and task lists of the user who signs in as `login`.

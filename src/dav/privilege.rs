@@ -8,18 +8,18 @@ use crate::model::collection::{CollectionKind, Rights};
 use crate::xml::{Element, Name};
 
 /// What may be done with a resource: `DAV:current-user-privilege-set`. RFC 3744 5.5
-pub(super) fn granted(resource: &Resource) -> Vec<Element> {
-    names(resource).into_iter().map(privilege).collect()
+pub(super) fn granted(resource: &Resource, is_visit: bool) -> Vec<Element> {
+    names(resource, is_visit).into_iter().map(privilege).collect()
 }
 
-fn names(resource: &Resource) -> Vec<&'static Name> {
+fn names(resource: &Resource, is_visit: bool) -> Vec<&'static Name> {
     let mut names = vec![&webdav::READ_CURRENT_USER_PRIVILEGE_SET];
     let (rights, kind) = match resource {
         Resource::Collection(collection, _) | Resource::Member(collection, _) => {
             (collection.rights, collection.kind)
         }
-        // Collections can be made and removed in them.
-        Resource::Home(_) => {
+        // Collections can be made and removed in them by their owner.
+        Resource::Home(_) if !is_visit => {
             return vec![
                 &webdav::READ,
                 &webdav::READ_CURRENT_USER_PRIVILEGE_SET,
@@ -86,11 +86,11 @@ pub(super) fn supported() -> Element {
 }
 
 /// `DAV:acl` has one entry: the user's own, which is Exchange's to change. RFC 3744 5.5
-pub(super) fn entry(resource: &Resource, principal: &str) -> Element {
+pub(super) fn entry(resource: &Resource, is_visit: bool, principal: &str) -> Element {
     let who = Element::new(webdav::PRINCIPAL.clone())
         .with_child(Element::new(webdav::HREF.clone()).with_text(principal));
     let mut grant = Element::new(webdav::GRANT.clone());
-    for name in names(resource) {
+    for name in names(resource, is_visit) {
         grant = grant.with_child(privilege(name));
     }
     let protected = Element::new(webdav::PROTECTED.clone());

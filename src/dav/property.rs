@@ -40,6 +40,10 @@ pub(super) enum Value {
 pub(super) struct Scene<'a> {
     pub(super) principal: &'a Principal,
     pub(super) hrefs: &'a Hrefs,
+    /// Those of who is signed in.
+    pub(super) user: &'a Hrefs,
+    /// The resource is somebody else's.
+    pub(super) is_visit: bool,
     /// Octets that a member may have.
     pub(super) max_resource_size: u64,
     pub(super) resource: &'a Resource,
@@ -97,16 +101,16 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&webdav::GETCONTENTLENGTH, K::OBJECTS, Yes, |s| Some(Value::Text(s.head()?.size.to_string().into()))),
     row(&webdav::GETLASTMODIFIED, K::OBJECTS, Yes, |s| Some(Value::Text(condition::format_date(s.head()?.last_modified).into()))),
     // RFC 5397 3
-    row(&webdav::CURRENT_USER_PRINCIPAL, K::ALL, No, |s| href(s.hrefs.principal())),
+    row(&webdav::CURRENT_USER_PRINCIPAL, K::ALL, No, |s| href(s.user.principal())),
     // RFC 3744 4, 5
     row(&webdav::PRINCIPAL_URL, K::PEOPLE, No, |s| href(s.href())),
     row(&webdav::ALTERNATE_URI_SET, K::PEOPLE, No, |s| Some(Value::Hrefs(addresses(s)))),
     row(&webdav::GROUP_MEMBERSHIP, K::PRINCIPAL, No, |_| Some(Value::Hrefs(Vec::new()))),
     row(&webdav::OWNER, OWNED, No, |s| href(s.hrefs.principal())),
     row(&webdav::PRINCIPAL_COLLECTION_SET, K::ALL, No, |_| href("/dav/principals/".to_owned())),
-    row(&webdav::CURRENT_USER_PRIVILEGE_SET, K::ALL, No, |s| Some(Value::Elements(privilege::granted(s.resource)))),
+    row(&webdav::CURRENT_USER_PRIVILEGE_SET, K::ALL, No, |s| Some(Value::Elements(privilege::granted(s.resource, s.is_visit)))),
     row(&webdav::SUPPORTED_PRIVILEGE_SET, K::ALL, No, |_| Some(Value::Elements(vec![privilege::supported()]))),
-    row(&webdav::ACL, K::ALL, No, |s| Some(Value::Elements(vec![privilege::entry(s.resource, &s.hrefs.principal())]))),
+    row(&webdav::ACL, K::ALL, No, |s| Some(Value::Elements(vec![privilege::entry(s.resource, s.is_visit, &s.user.principal())]))),
     row(&webdav::ACL_RESTRICTIONS, K::ALL, No, |_| Some(Value::Elements(privilege::restrictions()))),
     row(&webdav::INHERITED_ACL_SET, K::ALL, No, |_| Some(Value::Hrefs(Vec::new()))),
     // RFC 3253 3.1.5

@@ -9,7 +9,7 @@ use super::resource::Resource;
 use super::session::Session;
 use super::sign_in::{self, Origin};
 use crate::gateway::write::Relocation;
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, Mailbox};
 use crate::model::refusal::{Reason, Refusal};
 use axum::Router;
 use axum::body::BodyDataStream;
@@ -89,7 +89,9 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     let due = Instant::now() + service.settings.answer_within;
     let sign_in = sign_in::sign_in(&service.gateway, &headers, extensions.get::<Origin>());
     let mailbox = tokio::time::timeout_at(due, sign_in).await.map_err(|_| gateway::Error::late())??;
-    let place = target.of_user(mailbox.principal()).ok_or(Error::NotFound)?;
+    let user = mailbox.principal().clone();
+    let opened = tokio::time::timeout_at(due, open(&service.gateway, mailbox, target)).await;
+    let (mailbox, place) = opened.map_err(|_| gateway::Error::late())??;
     let (verb, body_use) = methods::verb(&method, kinds).ok_or(Error::NotAllowed(kinds))?;
     let octets = match body_use {
         BodyUse::Xml => body.read(&headers, LARGEST_XML).await?,
@@ -100,7 +102,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     let due = Instant::now() + service.settings.answer_within;
     let mailbox = mailbox.until(due);
     let is_reading = matches!(verb, Verb::Get | Verb::Propfind | Verb::Report);
-    let session = Session::new(mailbox.clone(), headers, service.settings.max_resource_size);
+    let session = Session::new(&user, mailbox.clone(), headers, service.settings.max_resource_size);
     if !is_reading {
         return carry_through(due, async move { carry_out(session, verb, &place, kinds, octets).await })
             .await;
@@ -122,6 +124,19 @@ async fn carry_through(
         Ok(Ok(outcome)) => outcome,
         Ok(Err(broken)) => Err(gateway::Error::Internal(broken.to_string(), Some(Box::new(broken))).into()),
         Err(_) => Err(gateway::Error::late().into()),
+    }
+}
+
+/// The place with the mailbox that it is in: the user's own, or one that is shared with the user.
+async fn open(gateway: &Gateway, mailbox: Mailbox, target: Target) -> Result<(Mailbox, Place), Error> {
+    if let Some(place) = target.clone().of_user(mailbox.principal()) {
+        return Ok((mailbox, place));
+    }
+    let (owner, place) = target.of_others().ok_or(Error::NotFound)?;
+    match gateway.visit(&mailbox, &owner).await {
+        Ok(shared) => Ok((shared, place)),
+        Err(gateway::Error::NotFound) => Err(Error::NotFound),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -119,7 +119,7 @@ async fn home(mailbox: &Mailbox, space: Space, tokens: Tokens) -> Result<Vec<Res
     };
     let with_token = |(at, collection)| Resource::Collection(Arc::new(collection), token(&fresh, at));
     let mut found: Vec<Resource> = collections.into_iter().enumerate().map(with_token).collect();
-    if space == Space::Calendars {
+    if space == Space::Calendars && !mailbox.is_visit() {
         found.extend([Resource::Inbox, Resource::Outbox]);
     }
     Ok(found)

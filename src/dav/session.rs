@@ -5,7 +5,7 @@ use super::headers::Preferences;
 use super::path::{Hrefs, Space};
 use super::property::Scene;
 use super::resource::{self, Resource};
-use crate::gateway::Mailbox;
+use crate::gateway::{Mailbox, Principal};
 use crate::model::collection::Collection;
 use crate::model::id::CollectionId;
 use axum::http::HeaderMap;
@@ -16,16 +16,24 @@ use std::sync::Arc;
 pub(super) struct Session {
     pub(super) mailbox: Mailbox,
     pub(super) hrefs: Hrefs,
+    /// Those of who is signed in.
+    pub(super) user: Hrefs,
     pub(super) headers: HeaderMap,
     pub(super) preferences: Preferences,
     pub(super) max_resource_size: u64,
 }
 
 impl Session {
-    pub(super) fn new(mailbox: Mailbox, headers: HeaderMap, max_resource_size: u64) -> Self {
+    pub(super) fn new(
+        user: &Principal,
+        mailbox: Mailbox,
+        headers: HeaderMap,
+        max_resource_size: u64,
+    ) -> Self {
         let hrefs = Hrefs::of(mailbox.principal());
+        let user = Hrefs::of(user);
         let preferences = Preferences::of(&headers);
-        Self { mailbox, hrefs, headers, preferences, max_resource_size }
+        Self { mailbox, hrefs, user, headers, preferences, max_resource_size }
     }
 
     /// What properties of a resource are computed from.
@@ -33,6 +41,8 @@ impl Session {
         Scene {
             principal: self.mailbox.principal(),
             hrefs: &self.hrefs,
+            user: &self.user,
+            is_visit: self.mailbox.is_visit(),
             max_resource_size: self.max_resource_size,
             resource,
         }

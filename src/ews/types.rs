@@ -75,6 +75,16 @@ impl Item {
         Self::read(&Reader::lenient(text).document().ok()?)
     }
 
+    /// The same item with these properties only, and with another subject.
+    #[must_use]
+    pub fn without_details(&self, kept: &[&str], subject: &str) -> Self {
+        let bare = Element::new(self.element.name().clone());
+        let children = self.element.children().filter(|child| kept.contains(&child.name().local()));
+        let bare = children.cloned().fold(bare, Element::with_child);
+        let element = bare.with_child(Element::new(name("Subject")).with_text(subject));
+        Self { class: self.class, id: self.id.clone(), element }
+    }
+
     /// A property's text; `None` when it is absent.
     pub fn text(&self, local: &str) -> Option<String> {
         self.element.find(local).map(|element| element.text().into_owned())
@@ -716,6 +726,8 @@ pub struct Folder {
     pub rights: [bool; 4],
     /// Whether the folder itself may be changed.
     pub may_modify_folder: bool,
+    /// Whether private items are shown with their details.
+    pub may_view_private: bool,
     /// Anything that changes when a member does; `None` when the server does not tell.
     pub stamp: Option<String>,
     /// When anything in it was last committed.
@@ -767,6 +779,7 @@ impl Folder {
             display_name: text("DisplayName").unwrap_or_default(),
             rights: [right("CreateContents"), right("Modify"), right("Delete"), right("Read")],
             may_modify_folder: right("Modify"),
+            may_view_private: right("ViewPrivateItems"),
             stamp: committed
                 .as_ref()
                 .map(|at| format!("{at} {} {count}", deleted.as_deref().unwrap_or_default())),

@@ -2,9 +2,12 @@
 
 use super::directory::Told;
 use super::error::Error;
+use super::sign_in::Way;
+use super::visit::Visits;
 use super::write::{Turns, Waiting};
 use super::{Freshness, Principal};
 use crate::convert;
+use crate::ews::Session;
 use crate::mirror::{Entry, Folder, Mirror};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
@@ -35,7 +38,7 @@ struct Inner {
     /// When Exchange last failed to answer, in seconds; 0 for never.
     missed: AtomicI64,
     /// Exchange no longer takes the password.
-    refused: AtomicBool,
+    refused: Arc<AtomicBool>,
     /// Who is writing which member.
     turns: Turns,
     /// A write ended without a clear outcome.
@@ -44,10 +47,25 @@ struct Inner {
     told: Told,
     /// Groups that wait for members.
     waiting: Waiting,
+    /// The mailbox is somebody else's.
+    is_visit: bool,
+    /// Whom this user visits.
+    visits: Visits,
 }
 
 impl Mailbox {
-    pub(super) fn new(principal: Principal, follower: Follower, zone: Arc<str>, now: Timestamp) -> Self {
+    pub(super) fn new(
+        principal: Principal,
+        follower: Follower,
+        zone: Arc<str>,
+        now: Timestamp,
+        way: &Way,
+    ) -> Self {
+        // A password that is no longer taken is refused at every door.
+        let (refused, is_visit) = match way {
+            Way::Own => (Arc::default(), false),
+            Way::Visit { guest, .. } => (Arc::clone(&guest.0.refused), true),
+        };
         let seen = AtomicI64::new(now.as_second());
         let zone_text = convert::zone_text(&zone);
         let inner = Arc::new(Inner {
@@ -57,7 +75,9 @@ impl Mailbox {
             zone_text,
             seen,
             missed: AtomicI64::new(0),
-            refused: AtomicBool::new(false),
+            refused,
+            is_visit,
+            visits: Visits::default(),
             turns: Turns::default(),
             unsettled: AtomicBool::new(false),
             told: Told::default(),
@@ -94,6 +114,21 @@ impl Mailbox {
 
     pub(super) fn follower(&self) -> &Follower {
         &self.0.follower
+    }
+
+    /// Whether this is somebody else's mailbox, seen with the rights of who asks.
+    pub fn is_visit(&self) -> bool {
+        self.0.is_visit
+    }
+
+    pub(super) fn visits(&self) -> &Visits {
+        &self.0.visits
+    }
+
+    /// From now on another session is used: the password has changed.
+    pub(super) fn use_session(&self, session: &Session) {
+        self.0.follower.use_session(session.clone());
+        self.0.visits.use_session(session);
     }
 
     pub(super) fn turns(&self) -> &Turns {

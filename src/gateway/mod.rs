@@ -15,6 +15,7 @@ mod mailbox;
 mod read;
 mod sign_in;
 mod upstream;
+mod visit;
 pub mod write;
 
 pub use availability::Availability;

@@ -11,7 +11,7 @@ use super::guesses::Guesses;
 use super::mailbox::Mailbox;
 use super::upstream::{Service, Upstreams};
 use crate::accounts::{self, Account, Accounts};
-use crate::convert;
+use crate::convert::{self, Privacy};
 use crate::ews;
 use crate::mirror::{self, Key, Store};
 use crate::model::id::{CollectionId, ResourceName, login_segment};
@@ -125,6 +125,14 @@ enum Proof<'a> {
     Password(&'a str),
     /// A proxy that is trusted says so.
     Vouched,
+}
+
+/// With whose rights a mailbox is opened.
+pub(super) enum Way {
+    /// Its owner's.
+    Own,
+    /// Those of a guest, who is granted that of private items.
+    Visit { guest: Mailbox, privacy: Privacy },
 }
 
 /// Whose mailbox is opened, and how.
@@ -393,7 +401,7 @@ impl Gateway {
                 let mut digests = vec![digest];
                 let mailbox = match before {
                     Some(known) => {
-                        known.mailbox.follower().use_session(session);
+                        known.mailbox.use_session(&session);
                         // A new password of an account opens the same door, one of a person's is another key.
                         if !same && fingerprint.is_none() {
                             known.mailbox.follower().stop_listening();
@@ -405,7 +413,7 @@ impl Gateway {
                         }
                         known.mailbox
                     }
-                    None => self.open(login, &address, session).await?,
+                    None => self.open(login, &address, session, Way::Own).await?,
                 };
                 mailbox.note_accepted();
                 lock(&self.0.refused).remove(&digest);
@@ -453,14 +461,24 @@ impl Gateway {
         }
     }
 
-    async fn open(&self, login: &str, address: &str, session: ews::Session) -> Result<Mailbox, Error> {
+    pub(super) async fn open(
+        &self,
+        login: &str,
+        address: &str,
+        session: ews::Session,
+        way: Way,
+    ) -> Result<Mailbox, Error> {
         let inner = &self.0;
         let principal = principal(login, address);
-        let key = Key {
-            upstream: inner.exchange.url().to_owned(),
-            mailbox: principal.address.clone(),
-            accessor: login.to_owned(),
+        let (accessor, privacy) = match &way {
+            Way::Own => (login.to_owned(), Privacy::Shown),
+            // No login has a zero octet in it.
+            Way::Visit { guest, privacy } => {
+                (format!("{}\0{privacy:?}", guest.principal().segment), *privacy)
+            }
         };
+        let key =
+            Key { upstream: inner.exchange.url().to_owned(), mailbox: principal.address.clone(), accessor };
         let rendering = format!(
             "{} {:?} {} {}",
             convert::RENDERING_VERSION,
@@ -479,6 +497,7 @@ impl Gateway {
             attachment_url: None,
             directory: Arc::default(),
             contents: Arc::default(),
+            privacy,
             settings: inner.convert,
         };
         let links = (!inner.settings.public_url.is_empty()).then(|| {
@@ -490,8 +509,13 @@ impl Gateway {
             };
             Arc::new(make) as sync::Links
         });
-        let follower = Follower::new(session, mirror, context, links, inner.sync.clone(), inner.live.clone());
-        let mailbox = Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now());
+        let shared = match &way {
+            Way::Own => None,
+            Way::Visit { .. } => Some(sync::Shared { owner: address.to_owned(), privacy }),
+        };
+        let follower =
+            Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());
+        let mailbox = Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now(), &way);
         mailbox.settle().await;
         Ok(mailbox)
     }

@@ -145,6 +145,23 @@ pub fn login_segment(login: &str) -> String {
     segment
 }
 
+/// The login that a path segment means, also one that a person wrote out; `None` if it can be none.
+pub fn login_of_segment(segment: &str) -> Option<String> {
+    let mut octets = Vec::new();
+    let mut rest = segment.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first == b'~' {
+            let (code, after) = rest.split_at_checked(2)?;
+            octets.push(u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            octets.push(first.to_ascii_lowercase());
+        }
+    }
+    String::from_utf8(octets).ok()
+}
+
 /// The upstream's own identity of an item or folder: opaque and case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UpstreamId(pub String);

@@ -45,6 +45,7 @@ pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
                           all may be left out: rules from now on; cuts all streams, ends them in good order,
                           forgets all subscriptions
   GET  /streaming         {"subscriptions": N, "connections": N, "opened": N}
+  POST /private           {"mailbox": "…", "delegate": "…", "shown": true}: whether a delegate sees private items
   GET  /dump/MAILBOX      everything in a mailbox, as JSON, with the mails that were sent
 "#;
 
@@ -59,6 +60,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/sign-in", get(door).post(change_door))
         .route("/throttling", get(throttling).post(change_throttling))
         .route("/streaming", get(streaming).post(change_streaming))
+        .route("/private", post(private))
         .route("/dump/{mailbox}", get(dump))
         .with_state(server)
 }
@@ -185,6 +187,31 @@ async fn change_streaming(State(server): State<Arc<Server>>, Json(change): Json<
     }
     server.wake();
     Json(json!({}))
+}
+
+/// Whether a delegate sees private items. `POST /private`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Private {
+    mailbox: String,
+    delegate: String,
+    shown: bool,
+}
+
+async fn private(
+    State(server): State<Arc<Server>>,
+    Json(change): Json<Private>,
+) -> Result<Json<Value>, StatusCode> {
+    let Private { mailbox, delegate, shown } = change;
+    let mut world = server.world();
+    let mailbox = world.mailbox_mut(&mailbox).ok_or(StatusCode::NOT_FOUND)?;
+    let delegate = delegate.to_ascii_lowercase();
+    if shown {
+        mailbox.see_private.insert(delegate);
+    } else {
+        mailbox.see_private.remove(&delegate);
+    }
+    Ok(Json(json!({})))
 }
 
 async fn dump(

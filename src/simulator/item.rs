@@ -129,6 +129,8 @@ pub struct Item {
     pub content_change: Change,
     /// When it was made.
     pub created: Timestamp,
+    /// The visitor who made it; `None`: its owner did.
+    pub creator: Option<String>,
     /// When it was last written.
     pub modified: Timestamp,
     /// Properties that have a field URI.

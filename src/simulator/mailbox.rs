@@ -2,13 +2,14 @@
 //!
 //! Synchronisation is answered from the journals: each folder knows its items by their last write.
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::item::{Attachment, Change, Exceptions, Extended, FolderKey, Item, ItemKey, ItemKind, Properties};
+use super::permissions::Permissions;
 use super::subscriptions::log::{Event, Log, Thing, What};
 
 /// A mailbox with everything in it.
@@ -28,6 +29,10 @@ pub struct Mailbox {
     pub sends: Vec<Json>,
     /// What happened lately.
     pub log: Log,
+    /// Who asks, while somebody else's request is carried out.
+    pub visitor: Option<String>,
+    /// Delegates who see private items.
+    pub see_private: BTreeSet<String>,
     items: HashMap<ItemKey, Item>,
     last_change: Change,
     last_number: u64,
@@ -50,6 +55,8 @@ pub struct Folder {
     pub class: String,
     /// Whether the owner may write to it.
     pub access: Access,
+    /// What others may do; who is not in it has what is usual.
+    pub permissions: Permissions,
     /// The last write to the folder itself.
     pub change: Change,
     /// The write that made it.
@@ -198,6 +205,8 @@ impl Mailbox {
             folder_journal: BTreeMap::new(),
             sends: Vec::new(),
             log: Log::default(),
+            visitor: None,
+            see_private: BTreeSet::new(),
             items: HashMap::new(),
             last_change: Change(0),
             last_number: 0,
@@ -258,6 +267,7 @@ impl Mailbox {
                 display_name: display_name.to_owned(),
                 class: class.to_owned(),
                 access: Access::Full,
+                permissions: Permissions::new(),
                 change,
                 created: change,
                 committed: now,
@@ -330,6 +340,7 @@ impl Mailbox {
             arrived: change,
             content_change: change,
             created: now,
+            creator: self.visitor.clone(),
             modified: now,
             properties,
             extended,

@@ -24,6 +24,7 @@ mod mailbox;
 mod mapi;
 mod mime;
 mod operations;
+mod permissions;
 mod schema;
 mod server;
 mod shape;

@@ -13,7 +13,8 @@ use super::element::Element;
 use super::field::{self, Field, ValueKind};
 use super::ids::{self, Named};
 use super::item::{Attachment, Content, ExtendedName, ExtendedValue, Item, ItemKind, utc};
-use super::mailbox::{Access, Mailbox};
+use super::mailbox::Mailbox;
+use super::permissions;
 use super::world::Target;
 
 /// An item, or one occurrence of a series, as a client sees it.
@@ -155,10 +156,7 @@ impl<'a> View<'a> {
             field::IS_ASSOCIATED | field::IS_TEAM_TASK => flag(false),
             field::HAS_ATTACHMENTS => flag(self.attachments().iter().any(|a| !a.inline)),
             field::CULTURE => text(self.text(field).unwrap_or("en-US")),
-            field::EFFECTIVE_RIGHTS => {
-                let full = self.mailbox.folders.get(&item.folder).is_some_and(|f| f.access == Access::Full);
-                Some(rights(name, false, full))
-            }
+            field::EFFECTIVE_RIGHTS => permissions::of_item(self.mailbox, item),
             field::REMINDER_IS_SET => flag(self.flag(field)),
             field::REMINDER_MINUTES_BEFORE_START => text(self.text(field).unwrap_or("0")),
             field::REMINDER_DUE_BY if calendar => time(self.time(field::START)?),
@@ -375,18 +373,6 @@ pub fn mailbox_element(name: &str, address: &str) -> Element {
         .push(Element::of("EmailAddress", address))
         .push(Element::of("RoutingType", "SMTP"))
         .push(Element::of("MailboxType", "Mailbox"))
-}
-
-/// `t:EffectiveRights`
-pub fn rights(name: &'static str, hierarchy: bool, full: bool) -> Element {
-    Element::new(name)
-        .push(Element::value("CreateAssociated", hierarchy && full))
-        .push(Element::value("CreateContents", hierarchy && full))
-        .push(Element::value("CreateHierarchy", hierarchy && full))
-        .push(Element::value("Delete", full))
-        .push(Element::value("Modify", full))
-        .push(Element::value("Read", true))
-        .push(Element::value("ViewPrivateItems", true))
 }
 
 /// An attachment's element; with its content where it is asked for.

@@ -7,7 +7,8 @@ use super::element::Element;
 use super::field::Field;
 use super::ids::{self, Named};
 use super::item::{FolderKey, Item, ItemKey};
-use super::mailbox::{Access, Mailbox};
+use super::mailbox::Mailbox;
+use super::permissions;
 use super::subscriptions::Subscriptions;
 
 /// Why one part of a request is refused; the others go on.
@@ -48,11 +49,6 @@ impl Refusal {
     /// The folder is not there.
     pub fn no_folder() -> Self {
         Self::new("ErrorFolderNotFound", "The specified folder could not be found in the store.")
-    }
-
-    /// The caller may see it, but not do this.
-    pub fn denied() -> Self {
-        Self::new("ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
     fn malformed() -> Self {
@@ -113,26 +109,47 @@ impl World {
     }
 }
 
-/// The folder that a `FolderId` or `DistinguishedFolderId` means to its owner. Other people's folders are not shared.
+/// The mailbox that a request is about: that of the first id or address in it, else the caller's own.
+pub fn whose(world: &World, caller: usize, request: &Element) -> usize {
+    const IDS: [&str; 5] = ["Id", "RecurringMasterId", "OccurrenceId", "AttachmentId", "RootItemId"];
+    let address = request.child("Mailbox").filter(|_| request.name == "DistinguishedFolderId");
+    let named = address.and_then(|mailbox| mailbox.child_text("EmailAddress")).and_then(|address| {
+        world.mailboxes.iter().position(|m| m.address.eq_ignore_ascii_case(address.trim()))
+    });
+    let meant = named.or_else(|| {
+        let mut ids = IDS.iter().filter_map(|name| ids::decode(request.attribute(name)?));
+        ids.find_map(|(guid, _)| world.mailboxes.iter().position(|m| m.guid == guid))
+    });
+    let below = || {
+        let each = request.children.iter().map(|child| whose(world, caller, child));
+        each.into_iter().find(|at| *at != caller)
+    };
+    meant.or_else(below).unwrap_or(caller)
+}
+
+/// The folder that a `FolderId` or `DistinguishedFolderId` means, to its owner or to a visitor.
 pub fn folder(mailbox: &Mailbox, id: &Element) -> Result<FolderKey, Refusal> {
     if id.name == "DistinguishedFolderId" {
         if let Some(other) = id.at(&["Mailbox", "EmailAddress"])
             && !other.text.trim().eq_ignore_ascii_case(&mailbox.address)
         {
-            return Err(Refusal::no_folder());
+            let text = "The SMTP address has no mailbox associated with it.";
+            return Err(Refusal::new("ErrorNonExistentMailbox", text));
         }
-        return mailbox.distinguished(id.attribute("Id").unwrap_or_default()).ok_or_else(Refusal::no_folder);
+        let name = id.attribute("Id").unwrap_or_default();
+        let key = mailbox.distinguished(name).ok_or_else(Refusal::no_folder)?;
+        return permissions::visible(mailbox, key).map(|()| key);
     }
     match ids::decode(id.attribute("Id").unwrap_or_default()) {
         Some((guid, Named::Folder(key))) if guid == mailbox.guid && mailbox.folders.contains_key(&key) => {
-            Ok(key)
+            permissions::visible(mailbox, key).map(|()| key)
         }
         Some((_, Named::Folder(_))) => Err(Refusal::no_folder()),
         _ => Err(Refusal::malformed()),
     }
 }
 
-/// What an `ItemId`, `OccurrenceItemId` or `RecurringMasterItemId` means to its owner.
+/// What an `ItemId`, `OccurrenceItemId` or `RecurringMasterItemId` means, to its owner or to a visitor.
 pub fn target(mailbox: &Mailbox, id: &Element) -> Result<Target, Refusal> {
     let attribute = match id.name {
         "OccurrenceItemId" => "RecurringMasterId",
@@ -150,6 +167,7 @@ pub fn target(mailbox: &Mailbox, id: &Element) -> Result<Target, Refusal> {
         Named::Folder(_) | Named::Attachment(..) => return Err(Refusal::malformed()),
     };
     let item = mailbox.item(key).ok_or_else(Refusal::not_found)?;
+    permissions::readable(mailbox, item.folder)?;
     match id.name {
         "RecurringMasterItemId" => Ok(Target { key, occurrence: None }),
         "OccurrenceItemId" => Ok(Target { key, occurrence: Some(indexed(item, id)?) }),
@@ -193,15 +211,6 @@ fn deleted() -> Refusal {
         "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
         "The occurrence was deleted from the recurrence.",
     )
-}
-
-/// Refuses writers of folders that may only be read.
-pub fn writable(mailbox: &Mailbox, folder: FolderKey) -> Result<(), Refusal> {
-    match mailbox.folders.get(&folder) {
-        Some(folder) if folder.access == Access::Full => Ok(()),
-        Some(_) => Err(Refusal::denied()),
-        None => Err(Refusal::no_folder()),
-    }
 }
 
 /// Refuses a ChangeKey that is not the item's last. MS-OXWSCORE 3.1.4.9.4.1

@@ -150,7 +150,7 @@ impl Follower {
                 let entries: Vec<Entry> = items
                     .iter()
                     .filter_map(|(item, related)| match convert::render(&context, item, related) {
-                        Ok(rendered) => Some(entry(item, related, rendered)),
+                        Ok(rendered) => Some(entry(&context, item, related, rendered)),
                         Err(error) => {
                             tracing::warn!(%error, "an item cannot be shown and is left out");
                             None
@@ -205,7 +205,12 @@ impl Follower {
     }
 }
 
-pub(super) fn entry(item: &Item, related: &Related, rendered: convert::Rendered) -> Entry {
+pub(super) fn entry(
+    context: &convert::Context,
+    item: &Item,
+    related: &Related,
+    rendered: convert::Rendered,
+) -> Entry {
     let convert::Rendered {
         body,
         vcard4,
@@ -240,7 +245,7 @@ pub(super) fn entry(item: &Item, related: &Related, rendered: convert::Rendered)
             .collect(),
         body,
         vcard4,
-        source: source::pack(item, related),
+        source: source::pack(item, related).filter(|_| !context.hides(item)),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::coverage::Coverage;
 use super::hierarchy::{self, DISTINGUISHED};
 use super::live::{self, Live, Place};
+use super::shared::Shared;
 use crate::convert;
 use crate::ews::types::{Folder as EwsFolder, ItemClass};
 use crate::ews::{self, Event, FolderChange, FolderSelector, ItemChange, Session};
@@ -68,6 +69,8 @@ struct Inner {
     mirror: Arc<Mirror>,
     context: convert::Context,
     links: Option<Links>,
+    /// Somebody else's folders are followed.
+    shared: Option<Shared>,
     directory: RwLock<Arc<HashMap<String, String>>>,
     settings: Settings,
     live: Live,
@@ -107,6 +110,7 @@ impl Follower {
         mirror: Arc<Mirror>,
         context: convert::Context,
         links: Option<Links>,
+        shared: Option<Shared>,
         settings: Settings,
         live: Live,
     ) -> Self {
@@ -115,6 +119,7 @@ impl Follower {
             mirror,
             context,
             links,
+            shared,
             directory: RwLock::default(),
             settings,
             live,
@@ -195,7 +200,9 @@ impl Follower {
     /// The collections, as fresh as the settings ask.
     pub async fn collections(&self) -> Result<Vec<Folder>, Error> {
         let known = self.0.mirror.run(Mirror::folders).await?;
-        if !std::mem::replace(&mut lock(&self.0.state).has_begun, true) && !known.is_empty() {
+        let has_begun = std::mem::replace(&mut lock(&self.0.state).has_begun, true);
+        // Rights of yesterday are none.
+        if !has_begun && !known.is_empty() && self.0.shared.is_none() {
             // After a restart the tree of yesterday serves at once; it is looked at when its time comes.
             lock(&self.0.state).coverage.saw_tree(Instant::now());
         }
@@ -215,7 +222,9 @@ impl Follower {
     }
 
     fn is_tree_fresh(&self) -> bool {
-        lock(&self.0.state).coverage.is_tree_fresh(self.0.settings.hierarchy)
+        let settings = &self.0.settings;
+        let window = if self.0.shared.is_some() { settings.freshness } else { settings.hierarchy };
+        lock(&self.0.state).coverage.is_tree_fresh(window)
     }
 
     async fn follow_tree(&self, wanted: Tree) -> Result<(), Error> {
@@ -226,6 +235,15 @@ impl Follower {
         }
         let session = self.session();
         let at = Instant::now();
+        if let Some(shared) = &self.0.shared {
+            let collections = shared.collections(&session).await?;
+            let known = self.0.mirror.run(Mirror::folders).await?;
+            if !known.iter().map(|folder| &folder.collection).eq(&collections) {
+                self.0.mirror.run(move |mirror| mirror.set_collections(&collections, None)).await?;
+            }
+            lock(&self.0.state).coverage.saw_tree(at);
+            return Ok(());
+        }
         let before = self.0.mirror.run(Mirror::hierarchy_state).await?;
         if let Some(state) = before.filter(|_| !is_whole) {
             match session.sync_hierarchy(Some(&state)).await {
@@ -296,6 +314,10 @@ impl Follower {
 
     /// Whoever comes for the second time will come again: from then on it is cheaper to listen than to ask.
     fn is_worth_listening(&self, stale: &[CollectionId]) -> bool {
+        // Only the owner of a mailbox may listen to it. FACTS 6
+        if self.0.shared.is_some() {
+            return false;
+        }
         let mut state = lock(&self.0.state);
         state.asked = Some(Instant::now());
         stale.iter().any(|id| state.coverage.was_seen(id)) && state.place.may_join()

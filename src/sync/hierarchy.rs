@@ -120,6 +120,7 @@ mod tests {
             display_name: id.to_uppercase(),
             rights: [true; 4],
             may_modify_folder: true,
+            may_view_private: true,
             stamp: None,
             committed: None,
             kept: FolderKept::default(),

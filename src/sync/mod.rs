@@ -13,8 +13,10 @@ mod follower;
 mod hierarchy;
 pub mod live;
 mod record;
+mod shared;
 pub mod source;
 mod twins;
 
 pub use follower::{Error, Follower, Links, Settings};
 pub use live::Live;
+pub use shared::Shared;

@@ -46,8 +46,10 @@ impl Follower {
         let heads = self
             .mirror()
             .run(move |mirror| match convert::render(&context, &item, &related) {
-                Ok(rendered) => mirror
-                    .record(&Deed { written: vec![(key, entry(&item, &related, rendered))], gone: vec![] }),
+                Ok(rendered) => mirror.record(&Deed {
+                    written: vec![(key, entry(&context, &item, &related, rendered))],
+                    gone: vec![],
+                }),
                 Err(_) => Ok(Vec::new()),
             })
             .await?;
@@ -90,8 +92,10 @@ impl Follower {
             .mirror()
             .run(move |mirror| {
                 let rendered = convert::render(&context, &item, &related).ok();
-                let written =
-                    rendered.map(|rendered| (key, entry(&item, &related, rendered))).into_iter().collect();
+                let written = rendered
+                    .map(|rendered| (key, entry(&context, &item, &related, rendered)))
+                    .into_iter()
+                    .collect();
                 mirror.record(&Deed { written, gone })
             })
             .await?;

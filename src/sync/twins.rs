@@ -46,7 +46,7 @@ impl Follower {
                         .iter()
                         .filter_map(|(item, related)| {
                             let rendered = convert::render_copy(&context, item, related).ok()?;
-                            Some(entry(item, related, rendered))
+                            Some(entry(&context, item, related, rendered))
                         })
                         .collect();
                     mirror.stage(&key, &entries)

@@ -177,6 +177,37 @@ impl Stage {
         String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap()
     }
 
+    /// The owner gives somebody a permission level in a distinguished folder, and nobody else any.
+    pub async fn share(&self, owner: &str, folder: &str, with: &str, level: &str) {
+        let (element, list, one, name) = match folder {
+            "calendar" => {
+                ("CalendarFolder", "CalendarPermissions", "CalendarPermission", "CalendarPermissionLevel")
+            }
+            "contacts" => ("ContactsFolder", "Permissions", "Permission", "PermissionLevel"),
+            _ => ("TasksFolder", "Permissions", "Permission", "PermissionLevel"),
+        };
+        let answer = self
+            .colleague(
+                owner,
+                &format!(
+                    "<m:UpdateFolder><m:FolderChanges><t:FolderChange><t:DistinguishedFolderId Id='{folder}'/>\
+                     <t:Updates><t:SetFolderField><t:FieldURI FieldURI='folder:PermissionSet'/><t:{element}>\
+                     <t:PermissionSet><t:{list}><t:{one}><t:UserId><t:PrimarySmtpAddress>{with}\
+                     </t:PrimarySmtpAddress></t:UserId><t:{name}>{level}</t:{name}></t:{one}></t:{list}>\
+                     </t:PermissionSet></t:{element}></t:SetFolderField></t:Updates></t:FolderChange>\
+                     </m:FolderChanges></m:UpdateFolder>"
+                ),
+            )
+            .await;
+        assert!(answer.contains("NoError"), "{answer}");
+    }
+
+    /// Whether a delegate sees the owner's private items.
+    pub async fn show_private(&self, owner: &str, delegate: &str, shown: bool) {
+        let change = serde_json::json!({"mailbox": owner, "delegate": delegate, "shown": shown}).to_string();
+        self.control(reqwest::Method::POST, "/private", &change).await;
+    }
+
     /// A colleague makes an event in the user's calendar.
     pub async fn make_event(&self, user: &str, subject: &str) -> String {
         let answer = self

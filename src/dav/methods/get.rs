@@ -166,9 +166,10 @@ fn disposition(name: &str) -> String {
 /// For a person with a browser or curl.
 async fn help(session: &Session) -> Result<Response, Error> {
     let principal = session.mailbox.principal();
+    let who = if session.mailbox.is_visit() { "This is shared with you by" } else { "Signed in as" };
     let mut text = format!(
         "exdav: CalDAV and CardDAV in front of Exchange.\n\n\
-         Signed in as {} <{}>.\n\n\
+         {who} {} <{}>.\n\n\
          Give a calendar or contacts program the URL of this server, the user name and the password.\n\
          A GET of one of these gives it whole, as iCalendar or vCards:\n\n",
         principal.display_name, principal.address

@@ -26,6 +26,8 @@ use base64::engine::general_purpose::STANDARD;
 pub enum FolderSelector {
     /// `DistinguishedFolderId`
     Distinguished(&'static str),
+    /// `DistinguishedFolderId` of somebody else, by SMTP address.
+    Shared(&'static str, String),
     /// `FolderId`
     Id(String),
 }
@@ -227,6 +229,10 @@ fn folder_id(w: &mut Writer, folder: &FolderSelector) {
     match folder {
         FolderSelector::Distinguished(name) => {
             w.open(&t("DistinguishedFolderId")).attribute("Id", name).close();
+        }
+        FolderSelector::Shared(name, owner) => {
+            w.open(&t("DistinguishedFolderId")).attribute("Id", name);
+            w.open(&t("Mailbox")).leaf(&t("EmailAddress"), owner).close().close();
         }
         FolderSelector::Id(id) => {
             w.open(&t("FolderId")).attribute("Id", id).close();

@@ -48,6 +48,9 @@ impl Mailbox {
     /// Makes a folder. Fails with [`Error::Exists`].
     pub async fn create_collection(&self, new: NewCollection) -> Result<Collection, Error> {
         let NewCollection { id, kind, properties } = new;
+        if self.is_visit() {
+            return Err(Error::Denied("folders are made by the owner of the mailbox".to_owned()));
+        }
         if self.collection(&id).await?.is_some() {
             return Err(Error::Exists);
         }

@@ -32,6 +32,7 @@ impl Mailbox {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
         let _turn = self.turn(id, name).await?;
+        self.refuse_hidden(id, name).await?;
         let (key, member) = (id.clone(), name.clone());
         let known = self.mirror().run(move |mirror| mirror.get(&key, &member)).await?;
         let object = known.ok_or(Error::NotFound)?;

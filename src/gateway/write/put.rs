@@ -94,6 +94,7 @@ impl Mailbox {
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
         let rights = folder.collection.rights;
+        self.refuse_hidden(id, name).await?;
         let mut found = self.find(id, name, folder.collection.kind, conditions).await?;
         if !(if found.is_some() { rights.modify } else { rights.create }) {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));

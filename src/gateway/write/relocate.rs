@@ -49,6 +49,8 @@ impl Mailbox {
         let target = self.fresh_folder(to.0).await?.collection;
         let (first, second) = (from.min(to), from.max(to));
         let _turns = (self.turn(first.0, first.1).await?, self.turn(second.0, second.1).await?);
+        self.refuse_hidden(from.0, from.1).await?;
+        self.refuse_hidden(to.0, to.1).await?;
         let entry = self.entry(from.0, from.1).await?.ok_or(Error::NotFound)?;
         conditions.judge(Some(&entry.head(from.1.clone())))?;
         if source.kind != target.kind {

@@ -6,6 +6,7 @@ use crate::simulator::element::Element;
 use crate::simulator::ids::{self, Named};
 use crate::simulator::item::{Attachment, Content, ItemKey};
 use crate::simulator::mailbox::Mailbox;
+use crate::simulator::permissions::{self, Deed};
 use crate::simulator::soap::Fault;
 use crate::simulator::view::{View, attachment};
 use crate::simulator::world::{self, Refusal, Target};
@@ -67,8 +68,8 @@ fn create_one(
 ) -> Result<Vec<Element>, Refusal> {
     let id = Element { name: "ItemId", ..parent.ok_or_else(Refusal::not_found)?.clone() };
     let target = world::target(mailbox, &id)?;
-    let folder = mailbox.item(target.key).ok_or_else(Refusal::not_found)?.folder;
-    world::writable(mailbox, folder)?;
+    let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
+    permissions::allowed(mailbox, item.folder, Deed::Change(item))?;
     let mut made = read(new, now)?;
     made.number = mailbox.next_number();
     mailbox.update_item(target.key, now, |item| match target.occurrence {
@@ -98,6 +99,8 @@ fn root_id(item_id: &Element) -> Vec<(&'static str, String)> {
 fn find(mailbox: &Mailbox, id: &Element) -> Result<(ItemKey, Option<Timestamp>, u64), Refusal> {
     match ids::decode(id.attribute("Id").unwrap_or_default()) {
         Some((guid, Named::Attachment(key, start, number))) if guid == mailbox.guid => {
+            let item = mailbox.item(key).ok_or_else(Refusal::not_found)?;
+            permissions::readable(mailbox, item.folder)?;
             Ok((key, start, number))
         }
         Some(_) => Err(Refusal::new("ErrorInvalidAttachmentId", "The attachment Id is invalid.")),
@@ -136,7 +139,7 @@ fn delete_one(mailbox: &mut Mailbox, id: &Element, now: Timestamp) -> Result<Vec
     if !view.attachments().iter().any(|a| a.number == number) {
         return Err(Refusal::not_found());
     }
-    world::writable(mailbox, view.item.folder)?;
+    permissions::allowed(mailbox, view.item.folder, Deed::Change(view.item))?;
     mailbox.update_item(key, now, |item| match start {
         Some(start) => {
             let inherited = item.attachments.clone();

@@ -6,6 +6,7 @@ use crate::simulator::calendar::write::instant;
 use crate::simulator::element::{Element, Space};
 use crate::simulator::field;
 use crate::simulator::mailbox::Mailbox;
+use crate::simulator::permissions;
 use crate::simulator::soap::Fault;
 use crate::simulator::world::Refusal;
 use jiff::tz::TimeZone;
@@ -30,9 +31,14 @@ pub fn answer(call: &mut Call<'_>) -> Result<Element, Fault> {
     let people: Vec<&Element> =
         call.request.child("MailboxDataArray").into_iter().flat_map(|list| &list.children).collect();
     let question = Question::read(call)?;
+    let asks = call.world.mailboxes.get(call.caller).map_or("", |mailbox| mailbox.address.as_str());
     let answers = people.iter().map(|person| {
         let address = person.at(&["Email", "Address"]).map(|a| a.text.trim()).unwrap_or_default();
         let outcome = match call.world.mailbox(address) {
+            Some(mailbox) if !permissions::tells_busy_times(mailbox, asks) => Err(Refusal::new(
+                "ErrorNoFreeBusyAccess",
+                "The requester does not have sufficient permissions to perform the operation.",
+            )),
             Some(mailbox) => Ok(question.of(mailbox)),
             // Known, and without a mailbox here: nothing is in the calendar.
             None if call.world.person(address).is_some() => Ok(question.of_nobody()),

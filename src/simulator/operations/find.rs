@@ -8,6 +8,7 @@ use crate::simulator::field::{self, Field, ValueKind};
 use crate::simulator::item::ItemKind;
 use crate::simulator::mailbox::{Folder, Mailbox};
 use crate::simulator::mapi;
+use crate::simulator::permissions;
 use crate::simulator::shape::{Shape, extended_name};
 use crate::simulator::soap::Fault;
 use crate::simulator::view::{Style, View};
@@ -45,6 +46,7 @@ fn find_in(
     zone: Option<&TimeZone>,
 ) -> Result<Vec<Element>, Refusal> {
     let folder = world::folder(mailbox, parent)?;
+    permissions::readable(mailbox, folder)?;
     let shape = Shape::read(request.child("ItemShape").ok_or_else(Refusal::no_folder)?)?;
     if shape.wants_mime() {
         return Err(Refusal::new(

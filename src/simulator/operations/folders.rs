@@ -4,17 +4,16 @@ use super::{Call, Messages, listed};
 use crate::simulator::element::Element;
 use crate::simulator::ids::{self, Named};
 use crate::simulator::item::{ExtendedName, ExtendedValue, FolderKey, utc};
-use crate::simulator::mailbox::{Access, Folder, FolderKind, Mailbox};
+use crate::simulator::mailbox::{Folder, FolderKind, Mailbox};
+use crate::simulator::permissions::{self, Deed};
 use crate::simulator::shape::{Shape, extended_element, extended_name};
 use crate::simulator::soap::Fault;
-use crate::simulator::view::rights;
 use crate::simulator::world::{self, Refusal};
 
 /// A folder's element.
 pub fn write(mailbox: &Mailbox, folder: &Folder, shape: &Shape<'_>) -> Element {
     let shown =
         |uri: &str, is_default: bool, element: Element| shape.shows(uri, is_default).then_some(element);
-    let full = folder.access == Access::Full;
     let children = mailbox.subfolders(folder.key).count();
     let mut element = Element::new(folder.kind.element()).push(id(mailbox, folder));
     let parent =
@@ -41,14 +40,18 @@ pub fn write(mailbox: &Mailbox, folder: &Folder, shape: &Shape<'_>) -> Element {
             element = element.push(extended_element(uri, value));
         }
     }
-    element =
-        element.push_some(shown("folder:EffectiveRights", false, rights("EffectiveRights", true, full)));
+    let rights = permissions::of_folder(mailbox, folder);
+    element = element.push_some(shown("folder:EffectiveRights", false, rights));
     if let Some(name) = folder.distinguished {
         element = element.push_some(shown(
             "folder:DistinguishedFolderId",
             false,
             Element::of("DistinguishedFolderId", name),
         ));
+    }
+    // Only who may change it is told who else may what.
+    if permissions::allowed(mailbox, folder.key, Deed::Folder).is_ok() {
+        element = element.push_some(shown("folder:PermissionSet", false, permissions::write(folder)));
     }
     if matches!(folder.kind, FolderKind::Folder | FolderKind::Tasks) {
         element = element.push_some(shown("folder:UnreadCount", true, Element::value("UnreadCount", 0)));
@@ -135,7 +138,7 @@ fn create_one(
     now: jiff::Timestamp,
 ) -> Result<Vec<Element>, Refusal> {
     let parent = world::folder(mailbox, parent.ok_or_else(Refusal::no_folder)?)?;
-    world::writable(mailbox, parent)?;
+    permissions::allowed(mailbox, parent, Deed::Subfolder)?;
     let display_name = new.child_text("DisplayName").unwrap_or_default().to_owned();
     if display_name.is_empty() {
         return Err(Refusal::new("ErrorFolderSavePropertyError", "The display name is empty."));
@@ -193,7 +196,7 @@ fn update_one(
     now: jiff::Timestamp,
 ) -> Result<Vec<Element>, Refusal> {
     let key = world::folder(mailbox, change.children.first().ok_or_else(Refusal::no_folder)?)?;
-    world::writable(mailbox, key)?;
+    permissions::allowed(mailbox, key, Deed::Folder)?;
     for update in listed(change, "Updates") {
         let path = update.children.first().ok_or_else(Refusal::no_folder)?;
         let value = update.children.get(1).and_then(|f| f.children.first());
@@ -215,6 +218,15 @@ fn update_one(
                 }
                 if let Some(folder) = mailbox.folders.get_mut(&key) {
                     folder.display_name = name;
+                }
+            }
+            ("SetFolderField", "FieldURI", Some(value))
+                if path.attribute("FieldURI") == Some("folder:PermissionSet")
+                    && value.name == "PermissionSet" =>
+            {
+                let permissions = permissions::read(value)?;
+                if let Some(folder) = mailbox.folders.get_mut(&key) {
+                    folder.permissions = permissions;
                 }
             }
             ("SetFolderField", "ExtendedFieldURI", Some(value)) => set_extended(mailbox, key, value)?,
@@ -249,7 +261,7 @@ fn delete_one(mailbox: &mut Mailbox, wanted: &Element) -> Result<Vec<Element>, R
             "Distinguished folders cannot be deleted.",
         ));
     }
-    world::writable(mailbox, key)?;
+    permissions::allowed(mailbox, key, Deed::Folder)?;
     mailbox.remove_folder(key);
     Ok(Vec::new())
 }

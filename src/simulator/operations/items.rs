@@ -7,6 +7,7 @@ use crate::simulator::element::Element;
 use crate::simulator::field;
 use crate::simulator::item::{ItemKey, ItemKind};
 use crate::simulator::mailbox::{FolderKind, Mailbox, NewItem};
+use crate::simulator::permissions::{self, Deed};
 use crate::simulator::shape::Shape;
 use crate::simulator::soap::Fault;
 use crate::simulator::view::View;
@@ -117,7 +118,7 @@ fn create_one(
         None => mailbox.distinguished(own).ok_or_else(Refusal::no_folder)?,
     };
     fits(mailbox, folder, kind)?;
-    world::writable(mailbox, folder)?;
+    permissions::allowed(mailbox, folder, Deed::Create)?;
     let mut item = NewItem::new(kind);
     edit::take(kind, new, &mut item.properties, &mut item.extended)?;
     if let Some(mime) = new.child("MimeContent") {
@@ -206,7 +207,7 @@ fn update_one(
     let id = change.children.first().ok_or_else(Refusal::not_found)?;
     let target = world::target(mailbox, id)?;
     let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
-    world::writable(mailbox, item.folder)?;
+    permissions::allowed(mailbox, item.folder, Deed::Change(item))?;
     if item.kind == ItemKind::CalendarItem && send.is_none() {
         return Err(Refusal::new(
             "ErrorSendMeetingInvitationsOrCancellationsRequired",
@@ -282,7 +283,7 @@ fn delete_one(
     let mailbox = world.mailboxes.get(caller).ok_or_else(Refusal::not_found)?;
     let target = world::target(mailbox, id)?;
     let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
-    world::writable(mailbox, item.folder)?;
+    permissions::allowed(mailbox, item.folder, Deed::Remove(item))?;
     let send = request.attribute("SendMeetingCancellations");
     if item.kind == ItemKind::CalendarItem && send.is_none() {
         return Err(Refusal::new(
@@ -357,10 +358,10 @@ fn relocate_one(
             "Occurrences cannot be moved or copied.",
         ));
     }
-    world::writable(mailbox, folder)?;
+    permissions::allowed(mailbox, folder, Deed::Create)?;
     let key = if moves {
-        let from = mailbox.item(target.key).ok_or_else(Refusal::not_found)?.folder;
-        world::writable(mailbox, from)?;
+        let item = mailbox.item(target.key).ok_or_else(Refusal::not_found)?;
+        permissions::allowed(mailbox, item.folder, Deed::Remove(item))?;
         mailbox.move_item(target.key, folder, now)
     } else {
         mailbox.copy_item(target.key, folder, now)

@@ -17,13 +17,13 @@ use super::calendar::zone;
 use super::element::Element;
 use super::soap::{Envelope, Fault};
 use super::throttling::{self, Extent};
-use super::world::{Refusal, World};
+use super::world::{self, Refusal, World};
 
 /// A request on its way.
 pub struct Call<'a> {
     /// All mailboxes.
     pub world: &'a mut World,
-    /// Position of the caller's mailbox.
+    /// Position of the mailbox that is meant: the caller's own, or one that the caller visits.
     pub caller: usize,
     /// The operation's element.
     pub request: &'a Element,
@@ -100,12 +100,27 @@ pub fn carry_out(
         None => (0, Duration::ZERO),
     };
     let is_all_refused = refused > 0 && refused == parts(&envelope.body);
-    let mut call = Call { world, caller, request: &request, zone, now, refuses_sync_states };
-    let mut messages = match operation {
-        _ if is_all_refused => Vec::new(),
-        Some(operation) => operation(&mut call)?,
-        None => return availability::answer(&mut call),
+    let Some(operation) = operation else {
+        return availability::answer(&mut Call {
+            world,
+            caller,
+            request: &request,
+            zone,
+            now,
+            refuses_sync_states,
+        });
     };
+    let whose = world::whose(world, caller, &request);
+    let asks = world.mailboxes.get(caller).map(|mailbox| mailbox.address.clone());
+    if let Some(mailbox) = world.mailboxes.get_mut(whose) {
+        mailbox.visitor = asks.filter(|_| whose != caller);
+    }
+    let mut call = Call { world, caller: whose, request: &request, zone, now, refuses_sync_states };
+    let outcome = if is_all_refused { Ok(Vec::new()) } else { operation(&mut call) };
+    if let Some(mailbox) = world.mailboxes.get_mut(whose) {
+        mailbox.visitor = None;
+    }
+    let mut messages = outcome?;
     messages.extend((0..refused).map(|_| Err(busy(wait))));
     Ok(answer(name, messages))
 }

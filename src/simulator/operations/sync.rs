@@ -5,6 +5,7 @@ use crate::simulator::element::Element;
 use crate::simulator::ids::{self, Named, SyncState};
 use crate::simulator::item::{Change, FolderKey};
 use crate::simulator::mailbox::{FolderEvent, ItemEvent, Mailbox};
+use crate::simulator::permissions;
 use crate::simulator::shape::Shape;
 use crate::simulator::soap::Fault;
 use crate::simulator::view::View;
@@ -77,6 +78,7 @@ pub fn items(call: &mut Call<'_>) -> Result<Messages, Fault> {
 fn sync_items(mailbox: &Mailbox, request: &Element, refuse: bool) -> Result<Vec<Element>, Refusal> {
     let id = request.child("SyncFolderId").and_then(|f| f.children.first()).ok_or_else(Refusal::no_folder)?;
     let key = world::folder(mailbox, id)?;
+    permissions::readable(mailbox, key)?;
     let folder = mailbox.folders.get(&key).ok_or_else(Refusal::no_folder)?;
     let seen = state(mailbox, request, key, false, refuse)?;
     let shape = Shape::read(request.child("ItemShape").ok_or_else(Refusal::no_folder)?)?;

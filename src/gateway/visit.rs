@@ -1,0 +1,128 @@
+//! What others share: a colleague's calendar, contacts and tasks, opened with the visitor's own credentials.
+//!
+//! Exchange says at each look which folders the visitor may read. What is shared is mirrored once for each visitor:
+//! nobody's rights are ever answered from what somebody else may see.
+//!
+//! **Invariant:** who shares nothing and who does not exist are answered alike.
+//! **Invariant:** details of private items that the visitor may not see are in no mirror of the visitor's.
+
+use super::sign_in::Way;
+use super::{Error, Gateway, Mailbox};
+use crate::convert::Privacy;
+use crate::ews::Session;
+use crate::model::id::{CollectionId, ResourceName};
+use crate::sync::Shared;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Exchange's no to a visit holds for this long: paths that are guessed must not become questions to it.
+const CLOSED: Duration = Duration::from_secs(60);
+/// Visits of one user that are remembered.
+const MOST_VISITS: usize = 64;
+/// Octets of an address. RFC 5321 4.5.3.1
+const LONGEST: usize = 254;
+
+/// Whom a user visits.
+#[derive(Default)]
+pub(super) struct Visits {
+    known: Mutex<HashMap<String, Visit>>,
+    /// Held while somebody's door is knocked at.
+    knocking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone)]
+enum Visit {
+    Open(Mailbox),
+    Closed(Instant),
+}
+
+impl Visits {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Visit>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `Some` if nobody has to be asked.
+    fn find(&self, owner: &str) -> Option<Result<Mailbox, Error>> {
+        match self.known().get(owner)? {
+            Visit::Open(mailbox) => Some(Ok(mailbox.clone())),
+            Visit::Closed(at) => (at.elapsed() < CLOSED).then_some(Err(Error::NotFound)),
+        }
+    }
+
+    fn note(&self, owner: String, visit: Visit) {
+        let mut known = self.known();
+        if known.len() >= MOST_VISITS {
+            known.retain(|_, visit| matches!(visit, Visit::Open(_)));
+        }
+        if known.len() >= MOST_VISITS {
+            known.clear();
+        }
+        known.insert(owner, visit);
+    }
+
+    pub(super) fn use_session(&self, session: &Session) {
+        for visit in self.known().values() {
+            if let Visit::Open(mailbox) = visit {
+                mailbox.follower().use_session(session.clone());
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// Opens what `owner`, an SMTP address, shares with `guest`. Fails with [`Error::NotFound`] when that is nothing.
+    pub async fn visit(&self, guest: &Mailbox, owner: &str) -> Result<Mailbox, Error> {
+        let owner = owner.to_ascii_lowercase();
+        let is_address = owner.len() <= LONGEST
+            && owner.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+            && !owner.chars().any(|c| c.is_control() || c.is_whitespace());
+        if !is_address {
+            return Err(Error::NotFound);
+        }
+        let visits = guest.visits();
+        let found = match visits.find(&owner) {
+            Some(found) => found,
+            None => {
+                let _knocking = visits.knocking.lock().await;
+                match visits.find(&owner) {
+                    Some(found) => found,
+                    None => self.knock(guest, &owner).await,
+                }
+            }
+        };
+        let mailbox = found?;
+        if mailbox.collections().await?.is_empty() {
+            // The rights are gone, or others than they were: the next request asks anew.
+            visits.known().remove(&owner);
+            return Err(Error::NotFound);
+        }
+        Ok(mailbox)
+    }
+
+    async fn knock(&self, guest: &Mailbox, owner: &str) -> Result<Mailbox, Error> {
+        let session = guest.follower().session();
+        let shared = Shared::ask(&session, owner).await.map_err(|error| guest.note(error.into()))?;
+        let Some(privacy) = shared else {
+            guest.visits().note(owner.to_owned(), Visit::Closed(Instant::now()));
+            return Err(Error::NotFound);
+        };
+        let way = Way::Visit { guest: guest.clone(), privacy };
+        let mailbox = self.open(owner, owner, session, way).await?;
+        guest.visits().note(owner.to_owned(), Visit::Open(mailbox.clone()));
+        Ok(mailbox)
+    }
+}
+
+impl Mailbox {
+    /// Refuses to touch what is shown without its details: they would be lost.
+    pub(super) async fn refuse_hidden(&self, id: &CollectionId, name: &ResourceName) -> Result<(), Error> {
+        if self.follower().rendering().privacy == Privacy::Shown {
+            return Ok(());
+        }
+        let entry = self.entry(id, name).await?;
+        let hidden =
+            entry.is_some_and(|entry| entry.body.windows(14).any(|window| window == b"\nCLASS:PRIVATE"));
+        if hidden { Err(Error::Denied("the object is private".to_owned())) } else { Ok(()) }
+    }
+}

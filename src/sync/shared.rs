@@ -1,0 +1,66 @@
+//! Which folders somebody shares with somebody else.
+
+use super::Error;
+use super::hierarchy;
+use crate::convert::Privacy;
+use crate::ews::types::Folder as EwsFolder;
+use crate::ews::{FolderSelector, Session};
+use crate::model::collection::Collection;
+
+/// Whose folders are followed by whom.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// SMTP address of the owner.
+    pub owner: String,
+    /// What was granted of private items when the mirror was opened.
+    pub privacy: Privacy,
+}
+
+impl Shared {
+    /// What Exchange grants the session's user of private items; `None` when nothing can be read.
+    pub async fn ask(session: &Session, owner: &str) -> Result<Option<Privacy>, Error> {
+        let folders = folders(session, owner).await?;
+        let readable = folders.iter().flatten().collect::<Vec<_>>();
+        Ok((!readable.is_empty()).then(|| privacy(&readable)))
+    }
+
+    /// The collections that the session's user may read now; none when private items are granted otherwise than before.
+    pub(super) async fn collections(&self, session: &Session) -> Result<Vec<Collection>, Error> {
+        let folders = folders(session, &self.owner).await?;
+        let ids: Vec<Option<String>> = folders.iter().map(|f| f.as_ref().map(|f| f.id.clone())).collect();
+        let readable: Vec<EwsFolder> = folders.into_iter().flatten().collect();
+        if privacy(&readable.iter().collect::<Vec<_>>()) != self.privacy {
+            return Ok(Vec::new());
+        }
+        let mut collections = hierarchy::collections(&readable, &ids);
+        for collection in &mut collections {
+            collection.display_name = format!("{} ({})", collection.display_name, self.owner);
+            // Rights of a folder are about the folder itself; for single items Exchange decides, and says so.
+            let rights = &mut collection.rights;
+            rights.modify |= rights.create;
+            rights.delete |= rights.create;
+        }
+        Ok(collections)
+    }
+}
+
+/// The owner's calendar, contacts and tasks, where they may be read.
+async fn folders(session: &Session, owner: &str) -> Result<Vec<Option<EwsFolder>>, Error> {
+    let names = hierarchy::DISTINGUISHED.iter().filter(|(_, segment)| segment.is_some());
+    let wanted: Vec<FolderSelector> =
+        names.map(|(name, _)| FolderSelector::Shared(name, owner.to_owned())).collect();
+    let mut found = Vec::new();
+    for folder in session.get_folders(&wanted).await? {
+        match folder {
+            Ok(folder) => found.push(Some(folder).filter(|folder| folder.rights[3])),
+            Err(error) if error.is_transient() => return Err(error.into()),
+            // Not shared, or nobody's.
+            Err(_) => found.push(None),
+        }
+    }
+    Ok(found)
+}
+
+fn privacy(folders: &[&EwsFolder]) -> Privacy {
+    if folders.iter().all(|folder| folder.may_view_private) { Privacy::Shown } else { Privacy::Hidden }
+}
