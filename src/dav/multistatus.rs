@@ -1,15 +1,14 @@
 //! The streaming answer of PROPFIND and REPORT. RFC 4918 13
 //!
 //! What is written goes to the client in pieces while the rest is still being fetched, so that an answer of any
-//! length takes the memory of a few pieces. Until the second piece is on its way nothing has been promised: a
-//! failure before that is an answer with its own status.
+//! length takes the memory of a few pieces. Until a few are written nothing has been promised: a failure before that
+//! is an answer with its own status, and an answer that ends before that has a length.
 
 use super::error::{Error, xml_type};
 use super::headers::Preferences;
 use super::names::{PREFIXES, webdav};
 use super::precondition::Precondition;
 use super::property::{self, Scene, Value, Wanted};
-use crate::gateway;
 use crate::model::id::SyncToken;
 use crate::xml::{Element, Name, Writer};
 use axum::body::Body;
@@ -134,26 +133,40 @@ where
     let (pieces, mut incoming) = mpsc::channel(AHEAD);
     let mut writer = Writer::new(PREFIXES);
     writer.open(&webdav::MULTISTATUS);
-    let producing = produce(Multistatus { writer, pieces: pieces.clone(), preferences });
-    tokio::spawn(
-        async move {
-            let last = producing.await.map(|done| Bytes::from(done.writer.finish()));
-            // A client that went away needs no end.
-            let _ = pieces.send(last).await;
+    let mut producing = Box::pin(produce(Multistatus { writer, pieces: pieces.clone(), preferences }));
+    let mut begun = Vec::new();
+    // What is short is written here and now; only a long answer is worth a task of its own.
+    let body = loop {
+        tokio::select! {
+            biased;
+            done = &mut producing => {
+                let last = Bytes::from(done?.writer.finish());
+                while let Ok(piece) = incoming.try_recv() {
+                    begun.push(piece?);
+                }
+                begun.push(last);
+                break match <[Bytes; 1]>::try_from(begun) {
+                    Ok([whole]) => Body::from(whole),
+                    Err(begun) => Body::from(begun.concat()),
+                };
+            }
+            Some(piece) = incoming.recv() => begun.push(piece?),
         }
-        .in_current_span(),
-    );
-    let broken = || Err(gateway::Error::Internal("an answer broke off".to_owned(), None).into());
-    let first = incoming.recv().await.unwrap_or_else(broken)?;
-    let body = match incoming.recv().await {
-        None => Body::from(first),
-        Some(second) => {
-            let begun = stream::iter([Ok(first), Ok(second?)]);
+        if begun.len() >= AHEAD {
+            tokio::spawn(
+                async move {
+                    let last = producing.await.map(|done| Bytes::from(done.writer.finish()));
+                    // A client that went away needs no end.
+                    let _ = pieces.send(last).await;
+                }
+                .in_current_span(),
+            );
             let rest = stream::unfold(incoming, |mut incoming| async {
                 incoming.recv().await.map(|piece| (piece, incoming))
             });
+            let begun = stream::iter(begun.into_iter().map(Ok));
             // Compression asks once more after the end.
-            Body::from_stream(stream::StreamExt::fuse(stream::StreamExt::chain(begun, rest)))
+            break Body::from_stream(stream::StreamExt::fuse(stream::StreamExt::chain(begun, rest)));
         }
     };
     let mut response = (StatusCode::MULTI_STATUS, xml_type(), body).into_response();

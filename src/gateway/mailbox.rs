@@ -180,29 +180,33 @@ impl Mailbox {
 
     /// All collections, defaults first, as fresh as the freshness window asks.
     pub async fn collections(&self) -> Result<Vec<Collection>, Error> {
-        let folders = match self.in_time(self.0.follower.collections()).await {
-            Ok(folders) => folders,
+        Ok(self.folders().await?.iter().map(|folder| self.shown(folder)).collect())
+    }
+
+    async fn folders(&self) -> Result<Arc<[Folder]>, Error> {
+        match self.in_time(self.0.follower.collections()).await {
+            Ok(folders) => Ok(folders),
             Err(error @ Error::Unavailable { .. }) => {
-                let known = self.mirror().run(Mirror::folders).await?;
-                if known.is_empty() {
-                    return Err(error);
-                }
-                known
+                let known = self.mirror().known_folders().await?;
+                if known.is_empty() { Err(error) } else { Ok(known) }
             }
-            Err(error) => return Err(self.note(error)),
-        };
-        let mut collections: Vec<Collection> = folders.into_iter().map(|folder| folder.collection).collect();
-        for collection in collections.iter_mut().filter(|c| c.kind != CollectionKind::AddressBook) {
-            if collection.timezone.is_none() {
-                collection.timezone.clone_from(&self.0.zone_text);
-            }
+            Err(error) => Err(self.note(error)),
         }
-        Ok(collections)
+    }
+
+    /// As clients see it: a calendar without a zone of its own has the mailbox's.
+    fn shown(&self, folder: &Folder) -> Collection {
+        let mut collection = folder.collection.clone();
+        if collection.kind != CollectionKind::AddressBook && collection.timezone.is_none() {
+            collection.timezone.clone_from(&self.0.zone_text);
+        }
+        collection
     }
 
     /// One collection, or `None` when there is none of that name.
     pub async fn collection(&self, id: &CollectionId) -> Result<Option<Collection>, Error> {
-        Ok(self.collections().await?.into_iter().find(|collection| collection.id == *id))
+        let folders = self.folders().await?;
+        Ok(folders.iter().find(|folder| folder.collection.id == *id).map(|folder| self.shown(folder)))
     }
 
     /// Makes sure that the mirror of these collections is fresh: at most one upstream call per window
@@ -210,13 +214,14 @@ impl Mailbox {
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<Vec<Freshness>, Error> {
         let stale_since = self.look(ids).await?;
         let mut freshness = Vec::with_capacity(ids.len());
+        let folders = self.mirror().known_folders().await?;
         for id in ids {
-            let folder = self.folder(id).await?;
+            let folder = folders.iter().find(|folder| folder.collection.id == *id).ok_or(Error::NotFound)?;
             if stale_since.is_some() && folder.sync_state.is_none() {
                 // Half of a collection would look like many deletions.
                 return Err(Error::late());
             }
-            freshness.push(Freshness { token: self.mirror().token(&folder), stale_since });
+            freshness.push(Freshness { token: self.mirror().token(folder), stale_since });
         }
         Ok(freshness)
     }
@@ -275,8 +280,8 @@ impl Mailbox {
 
     /// The collection as the mirror knows it.
     pub(super) async fn folder(&self, id: &CollectionId) -> Result<Folder, Error> {
-        let key = id.clone();
-        self.mirror().run(move |mirror| mirror.folder(&key)).await?.ok_or(Error::NotFound)
+        let folders = self.mirror().known_folders().await?;
+        folders.iter().find(|folder| folder.collection.id == *id).cloned().ok_or(Error::NotFound)
     }
 
     /// What is behind a member, as the mirror knows it.
@@ -287,7 +292,7 @@ impl Mailbox {
 
     /// The collection, after making sure that it is fresh.
     pub(super) async fn fresh_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
-        if self.collection(id).await?.is_none() {
+        if !self.folders().await?.iter().any(|folder| folder.collection.id == *id) {
             return Err(Error::NotFound);
         }
         self.refresh(std::slice::from_ref(id)).await?;

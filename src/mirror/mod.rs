@@ -10,6 +10,7 @@
 
 mod entry;
 mod intent;
+mod known;
 mod members;
 mod record;
 mod store;

@@ -110,7 +110,7 @@ impl Mirror {
         let write = self.begin()?;
         self.queue.transactions.fetch_add(1, Ordering::Relaxed);
         let heads = deeds.iter().map(|deed| self.enter(&write, deed)).collect::<Result<_, _>>()?;
-        write.commit()?;
+        self.commit_folders(write)?;
         Ok(heads)
     }
 

@@ -1,5 +1,6 @@
 //! Files: one per key, opened once.
 
+use super::known::Known;
 use super::record::Queue;
 use super::tables::{BODIES, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
 use super::write::forget_versions;
@@ -113,6 +114,7 @@ pub struct Mirror {
     fences: Mutex<HashMap<CollectionId, HashSet<UpstreamId>>>,
     /// Writes that wait to be recorded.
     pub(super) queue: Queue,
+    pub(super) known: Mutex<Known>,
 }
 
 impl Store {
@@ -258,6 +260,7 @@ impl Mirror {
             path: path.to_owned(),
             fences: Mutex::default(),
             queue: Queue::default(),
+            known: Mutex::default(),
         })
     }
 

@@ -124,6 +124,22 @@ fn what_is_staged_is_invisible_survives_and_need_not_be_fetched_again() {
     assert_eq!(state(&mirror).as_deref(), Some("s1"));
 }
 
+#[tokio::test]
+async fn collections_at_hand_are_those_of_the_last_write() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    let revision = async || mirror.known_folders().await.unwrap()[0].revision;
+    assert_eq!(revision().await, 0);
+    refresh(&mirror, &[entry("a", "1")], &[], "s1");
+    assert_eq!(revision().await, token(&mirror).revision, "after a refresh");
+    mirror.record(&Deed { written: vec![(cal(), entry("b", "1"))], gone: vec![] }).unwrap();
+    assert_eq!(revision().await, token(&mirror).revision, "after a write");
+    assert_eq!(revision().await, 2);
+    let renamed = Collection { display_name: "Renamed".to_owned(), ..collection("cal") };
+    mirror.set_collections(&[renamed], None).unwrap();
+    assert_eq!(mirror.known_folders().await.unwrap()[0].collection.display_name, "Renamed");
+}
+
 #[test]
 fn a_resync_from_nothing_tells_only_what_changed() {
     let shelf = Shelf::new();

@@ -70,8 +70,7 @@ impl Mirror {
             };
             store_folder(&write, &folder)?;
         }
-        write.commit()?;
-        Ok(())
+        self.commit_folders(write)
     }
 
     /// Lays fetched items aside; nobody sees them before [`Mirror::commit`].
@@ -134,8 +133,7 @@ impl Mirror {
             folder.stamp = None;
         }
         store_folder(&write, &folder)?;
-        write.commit()?;
-        Ok(())
+        self.commit_folders(write)
     }
 
     pub(super) fn begin(&self) -> Result<WriteTransaction, Error> {

@@ -198,8 +198,8 @@ impl Follower {
     }
 
     /// The collections, as fresh as the settings ask.
-    pub async fn collections(&self) -> Result<Vec<Folder>, Error> {
-        let known = self.0.mirror.run(Mirror::folders).await?;
+    pub async fn collections(&self) -> Result<Arc<[Folder]>, Error> {
+        let known = self.0.mirror.known_folders().await?;
         let has_begun = std::mem::replace(&mut lock(&self.0.state).has_begun, true);
         // Rights of yesterday are none.
         if !has_begun && !known.is_empty() && self.0.shared.is_none() {
@@ -213,7 +213,7 @@ impl Follower {
         tokio::spawn(async move { follower.follow_tree(Tree::IfChanged).await })
             .await
             .map_err(|_| Error::Interrupted)??;
-        Ok(self.0.mirror.run(Mirror::folders).await?)
+        Ok(self.0.mirror.known_folders().await?)
     }
 
     /// The folder tree is looked at with the next request.

@@ -13,8 +13,9 @@ pub struct Writer {
     table: &'static [(&'static str, &'static str)],
     /// Namespaces outside the table that are in scope, with the level that declared them.
     extra: Vec<(usize, String)>,
-    /// Qualified names of the open elements.
-    open: Vec<String>,
+    /// Qualified names of the open elements, one after the other, and where each begins.
+    names: String,
+    open: Vec<usize>,
     /// The last start tag still takes attributes.
     in_tag: bool,
 }
@@ -23,16 +24,17 @@ impl Writer {
     /// Begins a document; `table` gives each namespace its prefix: `("D", "DAV:")`.
     pub fn new(table: &'static [(&'static str, &'static str)]) -> Self {
         let out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
-        Self { out, table, extra: Vec::new(), open: Vec::new(), in_tag: false }
+        Self { out, table, extra: Vec::new(), names: String::new(), open: Vec::new(), in_tag: false }
     }
 
     /// Begins an element.
     pub fn open(&mut self, name: &Name) -> &mut Self {
         self.end_tag();
         let level = self.open.len();
-        let (qualified, declaration) = self.qualify(name, level);
+        let begins = self.names.len();
+        let declaration = self.qualify(name, level);
         self.out.push('<');
-        self.out.push_str(&qualified);
+        self.out.push_str(self.names.get(begins..).unwrap_or_default());
         if level == 0 {
             for (prefix, namespace) in self.table {
                 self.out.push_str(" xmlns:");
@@ -43,7 +45,7 @@ impl Writer {
             }
         }
         self.out.push_str(&declaration);
-        self.open.push(qualified);
+        self.open.push(begins);
         self.in_tag = true;
         self
     }
@@ -56,10 +58,12 @@ impl Writer {
     /// An attribute of the element just begun; without effect after its content began.
     pub fn attribute_named(&mut self, name: &Name, value: &str) -> &mut Self {
         if self.in_tag {
-            let (qualified, declaration) = self.qualify(name, self.open.len().saturating_sub(1));
+            let begins = self.names.len();
+            let declaration = self.qualify(name, self.open.len().saturating_sub(1));
             self.out.push_str(&declaration);
             self.out.push(' ');
-            self.out.push_str(&qualified);
+            self.out.push_str(self.names.get(begins..).unwrap_or_default());
+            self.names.truncate(begins);
             self.out.push_str("=\"");
             push_escaped(&mut self.out, value, true);
             self.out.push('"');
@@ -78,14 +82,15 @@ impl Writer {
 
     /// Ends the innermost open element.
     pub fn close(&mut self) -> &mut Self {
-        if let Some(qualified) = self.open.pop() {
+        if let Some(begins) = self.open.pop() {
             if std::mem::take(&mut self.in_tag) {
                 self.out.push_str("/>");
             } else {
                 self.out.push_str("</");
-                self.out.push_str(&qualified);
+                self.out.push_str(self.names.get(begins..).unwrap_or_default());
                 self.out.push('>');
             }
+            self.names.truncate(begins);
             let level = self.open.len();
             self.extra.retain(|(declared, _)| *declared < level);
         }
@@ -147,45 +152,66 @@ impl Writer {
         }
     }
 
-    /// The qualified name, and the declaration that must stand in the tag of `level` for it.
-    fn qualify(&mut self, name: &Name, level: usize) -> (String, String) {
+    /// Puts the qualified name behind `names`; the declaration that must stand in the tag of `level` for it.
+    fn qualify(&mut self, name: &Name, level: usize) -> String {
         let (namespace, local) = name.parts();
-        if namespace.is_empty() {
-            return (local.to_owned(), String::new());
-        }
+        let mut declaration = String::new();
         if namespace == XML {
-            return (format!("xml:{local}"), String::new());
+            self.names.push_str("xml:");
+        } else if let Some((prefix, _)) = self.table.iter().find(|(_, known)| *known == namespace) {
+            self.names.push_str(prefix);
+            self.names.push(':');
+        } else if !namespace.is_empty() {
+            let known = self.extra.iter().position(|(_, known)| known == namespace);
+            let index = known.unwrap_or(self.extra.len());
+            if known.is_none() {
+                self.extra.push((level, namespace.to_owned()));
+                declaration = format!(" xmlns:ns{index}=\"");
+                push_escaped(&mut declaration, namespace, true);
+                declaration.push('"');
+            }
+            self.names.push_str(&format!("ns{index}:"));
         }
-        if let Some((prefix, _)) = self.table.iter().find(|(_, known)| *known == namespace) {
-            return (format!("{prefix}:{local}"), String::new());
-        }
-        if let Some(index) = self.extra.iter().position(|(_, known)| known == namespace) {
-            return (format!("ns{index}:{local}"), String::new());
-        }
-        let index = self.extra.len();
-        self.extra.push((level, namespace.to_owned()));
-        let mut declaration = format!(" xmlns:ns{index}=\"");
-        push_escaped(&mut declaration, namespace, true);
-        declaration.push('"');
-        (format!("ns{index}:{local}"), declaration)
+        self.names.push_str(local);
+        declaration
+    }
+}
+
+/// Whether an octet may begin something that cannot be written as it is: U+FFFE and U+FFFF begin with 0xEF.
+fn is_special(octet: u8, in_attribute: bool) -> bool {
+    match octet {
+        b'&' | b'<' | b'>' | 0xEF => true,
+        b'"' => in_attribute,
+        b'\n' | b'\t' => in_attribute,
+        control => control < b' ',
     }
 }
 
 fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
+    let mut rest = text;
+    // Most of a text is copied as it is, in as few pieces as can be.
+    while let Some((plain, special)) = rest
+        .bytes()
+        .position(|octet| is_special(octet, in_attribute))
+        .and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(plain);
+        let mut characters = special.chars();
+        match characters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
             // A bare CR would be read as LF, white space in attributes as blanks. XML 1.0 2.11, 3.3.3
-            '\r' => out.push_str("&#13;"),
-            '"' if in_attribute => out.push_str("&quot;"),
-            '\n' if in_attribute => out.push_str("&#10;"),
-            '\t' if in_attribute => out.push_str("&#9;"),
-            c if is_allowed(c) => out.push(c),
-            _ => out.push('\u{FFFD}'),
+            Some('\r') => out.push_str("&#13;"),
+            Some('"') => out.push_str("&quot;"),
+            Some('\n') => out.push_str("&#10;"),
+            Some('\t') => out.push_str("&#9;"),
+            Some(c) if is_allowed(c) => out.push(c),
+            Some(_) | None => out.push('\u{FFFD}'),
         }
+        rest = characters.as_str();
     }
+    out.push_str(rest);
 }
 
 #[cfg(test)]
@@ -204,6 +230,18 @@ mod tests {
             writer.finish(),
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:a xmlns:D=\"DAV:\" k=\"&quot;&#10;&lt;\"><D:b>x &amp; y&#13;\n\u{FFFD}</D:b><c/></D:a>"
         );
+    }
+
+    #[test]
+    fn what_is_escaped_depends_on_the_place_alone() {
+        let all = "a\r\n\t\"&<>\u{0}\u{FEFF}\u{FFFE}\u{FFFF}\u{10FFFF}ä\u{EFFF}";
+        let mut writer = Writer::new(TABLE);
+        writer.open(&Name::new("", "a")).attribute("k", all).text(all).close();
+        let text = writer.finish();
+        let (attribute, content) = text.split_once("\">").unwrap();
+        let same = "&amp;&lt;&gt;\u{FFFD}\u{FEFF}\u{FFFD}\u{FFFD}\u{10FFFF}ä\u{EFFF}";
+        assert!(attribute.ends_with(&format!("a&#13;&#10;&#9;&quot;{same}")), "{attribute}");
+        assert!(content.starts_with(&format!("a&#13;\n\t\"{same}")), "{content}");
     }
 
     #[test]

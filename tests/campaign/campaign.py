@@ -27,7 +27,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
-from programs import Control, Program, Serve  # noqa: E402
+from programs import Control, Program, Serve, workplace  # noqa: E402
 
 USER, GUEST, PASSWORD = "demo@example.com", "demo2@example.com", "demo"
 AUTHORIZATION = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -414,6 +414,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.short:
         arguments.rounds = arguments.rounds or 8
+    workplace("campaign")
     print(f"seed {arguments.seed}", flush=True)
     return Campaign(arguments).run()
 

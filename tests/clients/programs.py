@@ -1,4 +1,6 @@
 """Starting exdav's programs on free ports and stopping them."""
+import atexit
+import ctypes
 import json
 import os
 import re
@@ -8,14 +10,47 @@ import subprocess
 import tempfile
 import threading
 import urllib.request
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+try:
+    PRCTL = ctypes.CDLL(None, use_errno=True).prctl
+except (OSError, AttributeError):  # not Linux
+    PRCTL = None
+
+
+def die_with_parent():
+    """In a child before it becomes a program: it does not outlive whoever started it, not even after a kill -9."""
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def workplace(name):
+    """From here on all temporary files lie in one folder that is gone at the end, however the end comes: folders of
+    runs that were killed are removed by the next one."""
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"exdav-{name}-*-*"):
+        owner = left.name.split("-")[2]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    tempfile.tempdir = tempfile.mkdtemp(prefix=f"exdav-{name}-{os.getpid()}-", dir=place)
+    atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+
+    def end(number, _):
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+        os._exit(128 + number)  # threads are not waited for; children end with this process
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, end)
 
 
 class Program:
     """A running `exdav …` that printed its addresses and then `ready`."""
 
     def __init__(self, program, *arguments, environment=None):
+        # The kernel means the thread that starts it: only the main one lives as long as the run.
+        bound = die_with_parent if threading.current_thread() is threading.main_thread() else None
         self.process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, env=environment)
+                                        text=True, env=environment, preexec_fn=bound)
         self.log, self.urls = [], {}
         for line in self.process.stdout:
             self.log.append(line)
@@ -64,8 +99,9 @@ class Control:
 class Serve:
     """`exdav serve` before a simulated Exchange, with a store that survives its restarts."""
 
-    def __init__(self, program, exchange, **settings):
+    def __init__(self, program, exchange, log=None, **settings):
         self.program, self.folder = program, tempfile.mkdtemp(prefix="exdav-serve-")
+        self.environment = None if log is None else dict(os.environ, EXDAV_LOG=log)
         self.config = os.path.join(self.folder, "exdav.toml")
         tables = {"server": {"listen": "127.0.0.1:0"}, "exchange": {"url": exchange},
                   "store": {"path": os.path.join(self.folder, "store")}}
@@ -78,7 +114,7 @@ class Serve:
         self.running = None
 
     def start(self):
-        self.running = Program(self.program, "serve", "--config", self.config)
+        self.running = Program(self.program, "serve", "--config", self.config, environment=self.environment)
         return self.running
 
     def remove(self):
