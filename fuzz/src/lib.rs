@@ -41,7 +41,9 @@ fn december() -> TimeRange {
 pub fn calendar(octets: &[u8]) {
     let body = octets.to_vec().into();
     for kind in [CollectionKind::Calendar, CollectionKind::Tasks] {
-        if let Ok(plan) = write::plan(&Context::of(OWNER), kind, "x.ics", &body, None, true) {
+        if let Ok(plan) =
+            write::plan(&Context::of(OWNER), kind, "x.ics", &body, None, write::Audience::Concerned)
+        {
             assert!(!plan.uid.is_empty(), "an object without UID is not stored. RFC 4791 4.1");
         }
     }
@@ -73,9 +75,14 @@ pub fn calendar(octets: &[u8]) {
 /// A client's card, or several.
 pub fn card(octets: &[u8]) {
     let body = octets.to_vec().into();
-    if let Ok(plan) =
-        write::plan(&Context::of(OWNER), CollectionKind::AddressBook, "x.vcf", &body, None, true)
-    {
+    if let Ok(plan) = write::plan(
+        &Context::of(OWNER),
+        CollectionKind::AddressBook,
+        "x.vcf",
+        &body,
+        None,
+        write::Audience::Concerned,
+    ) {
         assert!(!plan.uid.is_empty());
     }
     for tree in parse_all(octets).unwrap_or_default() {

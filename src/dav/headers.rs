@@ -1,9 +1,17 @@
 //! Request headers of the protocol, each parsed once.
 
 use super::error::Error;
-use crate::gateway::write::{Conditions, Tags};
+use crate::gateway::write::{Conditions, Others, Tags};
 use crate::model::id::{ETag, ScheduleTag};
 use axum::http::{HeaderMap, HeaderName};
+
+/// `Schedule-Reply`: whether the others of a meeting hear of what is done. RFC 6638 8.1
+pub fn others(headers: &HeaderMap) -> Others {
+    match text(headers, "schedule-reply") {
+        Some(reply) if reply.trim().eq_ignore_ascii_case("f") => Others::NotTold,
+        _ => Others::Told,
+    }
+}
 
 /// `Depth`. RFC 4918 10.2
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

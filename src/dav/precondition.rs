@@ -102,7 +102,7 @@ fn when(reason: &Reason) -> &'static str {
             "its text, attachments taken out and packed, is longer than can be kept on an item, or a picture is too large"
         }
         Reason::UnsupportedRecurrence => {
-            "Exchange has no such rule: several rules, EXRULE, most RDATEs, RANGE=THISANDFUTURE, times within the day, weeks of the year, several days of the month"
+            "Exchange has no such rule: several rules, EXRULE, most RDATEs, RANGE=THISANDFUTURE, times within the day, weeks of the year, several days of the month; an occurrence that the rule does not produce, or after its 5,000th, is changed singly"
         }
         Reason::OccurrenceCrossesNeighbour => "a moved occurrence would reach the day of its neighbour",
         Reason::UnsupportedTimeZone => {

@@ -8,6 +8,17 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use redb::{ReadableDatabase as _, ReadableTable as _};
 
+/// Who is still to be told of a write, by its last call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// Nobody: there is nothing to be told, or an earlier call tells.
+    Nobody,
+    /// Whom the last call concerns by itself.
+    Concerned,
+    /// All guests.
+    All,
+}
+
 /// A write that takes several calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
@@ -21,8 +32,12 @@ pub struct Intent {
     pub since: Timestamp,
     /// Nobody has been told before its last call: half of it can be removed.
     pub can_be_undone: bool,
+    /// Who is to be told when all is done.
+    pub owed: Owed,
     /// What the client wants to be there.
     pub body: Bytes,
+    /// What of it the item is to keep: once it does, nothing is left to be done.
+    pub text: Bytes,
 }
 
 impl Mirror {
@@ -43,7 +58,13 @@ impl Mirror {
                 .optional(intent.before.as_ref().map(|version| version.0.as_str()))
                 .instant(Some(intent.since))
                 .number(i64::from(intent.can_be_undone))
-                .bytes(&intent.body);
+                .bytes(&intent.body)
+                .number(match intent.owed {
+                    Owed::Nobody => 0,
+                    Owed::Concerned => 1,
+                    Owed::All => 2,
+                })
+                .bytes(&intent.text);
             table.insert(key, packer.0.as_slice())?;
         }
         write.commit()?;
@@ -79,5 +100,11 @@ fn intent_of((collection, name): (&str, &str), packed: &[u8]) -> Option<Intent> 
         since: u.instant()??,
         can_be_undone: u.number()? == 1,
         body: Bytes::copy_from_slice(u.bytes()?),
+        owed: match u.number()? {
+            0 => Owed::Nobody,
+            1 => Owed::Concerned,
+            _ => Owed::All,
+        },
+        text: Bytes::copy_from_slice(u.bytes()?),
     })
 }

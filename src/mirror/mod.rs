@@ -18,7 +18,7 @@ mod tables;
 mod write;
 
 pub use entry::{Attachment, Entry};
-pub use intent::Intent;
+pub use intent::{Intent, Owed};
 pub use record::Deed;
 pub use store::{Error, Key, Mirror, Settings, Store};
 pub use tables::{Change, Changes, Folder, Listed};

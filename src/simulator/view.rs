@@ -173,9 +173,11 @@ impl<'a> View<'a> {
             field::DISPLAY_CC | field::DISPLAY_BCC => text(""),
             field::START | field::END => time(self.time(field)?),
             field::ORIGINAL_START => self.occurrence.and_then(|o| time(o.original)),
-            field::RECURRENCE_ID => {
-                self.occurrence.filter(|o| o.exception.is_some()).and_then(|o| time(o.original))
-            }
+            // An occurrence to which alone somebody is invited is an item with one of its own.
+            field::RECURRENCE_ID => match self.occurrence {
+                Some(occurrence) => occurrence.exception.and_then(|_| time(occurrence.original)),
+                None => time(item.properties.time(field)?),
+            },
             field::IS_RECURRING => {
                 flag(self.occurrence.is_some() || self.stored(field::RECURRENCE).is_some())
             }

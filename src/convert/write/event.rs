@@ -5,7 +5,7 @@ use super::fields::{self, Attachments};
 use super::rule::{self, Translated};
 use super::series::{self, Moved, Numbered};
 use super::zone::{self, Place};
-use super::{Current, OccurrenceChange, Plan, Reply};
+use super::{Audience, Current, OccurrenceChange, Plan, Reply, Telling};
 use crate::ews::field;
 use crate::ews::types::ItemClass;
 use crate::ews::types::write::{Change, Field, Notify, Value};
@@ -143,7 +143,7 @@ pub fn plan(
     octets: &Bytes,
     calendar: &Component,
     current: Option<Current>,
-    tell: bool,
+    audience: Audience,
 ) -> Result<Plan, Refusal> {
     let served = current.and_then(|current| {
         let rendered = projected::render(context, current.item, &current.related.exceptions).ok()?;
@@ -159,11 +159,17 @@ pub fn plan(
     if master.line("RECURRENCE-ID").is_some() && events.len() > 1 {
         return Err(Refusal::new(Reason::InvalidObject, "several occurrences need their series"));
     }
-    draft.plan(name, octets, master, tell)
+    draft.plan(name, octets, master, audience)
 }
 
 impl Draft<'_> {
-    fn plan(&self, name: &str, octets: &Bytes, master: &Component, tell: bool) -> Result<Plan, Refusal> {
+    fn plan(
+        &self,
+        name: &str,
+        octets: &Bytes,
+        master: &Component,
+        audience: Audience,
+    ) -> Result<Plan, Refusal> {
         let repeats = master.line("RRULE").is_some();
         self.check_rules(master)?;
         let times = Times::of(master, self.calendar, &self.mailbox, repeats)?;
@@ -204,7 +210,7 @@ impl Draft<'_> {
         }
         let rule_changed =
             changed.contains(&'T') || (changed.contains(&'R') && !self.has_the_rule_of_before(master));
-        let series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
+        let mut series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
@@ -230,15 +236,21 @@ impl Draft<'_> {
         // What Exchange makes of these is seen afterwards.
         let is_open = |value: &Value| matches!(value, Value::Body { is_html: true, .. } | Value::OwnZone(_));
         let is_open = changes.iter().filter_map(|change| change.value.as_ref()).any(is_open);
-        let notify =
-            if tell { self.notify(&changed, people.as_ref(), invited, master) } else { Notify::Nobody };
+        let mut news = changed.clone();
+        if !rewrites_rule {
+            // Single dates that are excluded are changes of occurrences.
+            news.remove(&'R');
+        }
+        let told = self.told(&news, people.as_ref(), invited, master);
+        let is_staged = !(attach.is_empty() && detach.is_empty());
+        let telling = series.tell(told.filter(|_| audience != Audience::Nobody), is_staged, audience);
         // Exchange adds to a meeting what only it knows, when it is made and when its guests hear of a change.
-        let is_meeting_anew = people.is_some() && (self.current.is_none() || notify != Notify::Nobody);
+        let is_meeting_anew = people.is_some() && (self.current.is_none() || telling != Telling::Never);
         Ok(Plan {
             class: ItemClass::CalendarItem,
             uid,
-            reply: self.reply(master, invited, tell),
-            notify,
+            reply: self.reply(master, invited, audience != Audience::Nobody),
+            telling,
             outcome: changes.iter().cloned().chain(outcome).collect(),
             changes,
             detach,
@@ -246,6 +258,7 @@ impl Draft<'_> {
             delete: series.delete,
             moves: series.moves,
             edits: series.edits,
+            guests: series.guests,
             is_certain: !is_open && !is_meeting_anew,
             text,
         })
@@ -436,17 +449,17 @@ impl Draft<'_> {
         })
     }
 
-    /// Who is told: THE table.
-    fn notify(
+    /// Who is told of the item itself: THE table. `None` where nobody may be.
+    fn told(
         &self,
         changed: &BTreeSet<char>,
         people: Option<&People>,
         invited: bool,
         master: &Component,
-    ) -> Notify {
+    ) -> Option<Notify> {
         let had_people = self.current.is_some_and(|c| projected::is_meeting(self.context, c.item));
         if invited || (people.is_none() && !had_people) {
-            return Notify::Nobody;
+            return None;
         }
         let all_silent = master
             .lines_named("ATTENDEE")
@@ -455,20 +468,23 @@ impl Draft<'_> {
             .value("X-MOZ-SEND-INVITATIONS")
             .is_some_and(|word| word.trim().eq_ignore_ascii_case("FALSE"));
         if (people.is_some() && all_silent) || moz {
-            return Notify::Nobody;
+            return None;
         }
         if self.current.is_none()
             || ['T', 'R', 'L', 'S', 'B', 'H'].iter().any(|letter| changed.contains(letter))
         {
-            return Notify::All;
+            return Some(Notify::All);
         }
-        if changed.contains(&'P') { Notify::Changed } else { Notify::Nobody }
+        Some(if changed.contains(&'P') { Notify::Changed } else { Notify::Nobody })
     }
 }
 
+/// Names and addresses by list.
+type PeopleLists = [Vec<(String, String)>; 3];
+
 /// Invited people by list.
 struct People {
-    lists: [Vec<(String, String)>; 3],
+    lists: PeopleLists,
     asks: bool,
 }
 
@@ -500,6 +516,13 @@ fn address(line: &Line) -> String {
 /// Whether the client sees to messages itself. RFC 6638 7.1
 fn is_silent(line: &Line) -> bool {
     line.param("SCHEDULE-AGENT").is_some_and(|word| !word.eq_ignore_ascii_case("SERVER"))
+}
+
+fn same_people(one: &[(String, String)], other: &[(String, String)]) -> bool {
+    let addresses = |list: &[(String, String)]| -> BTreeSet<String> {
+        list.iter().map(|(_, address)| address.to_lowercase()).collect()
+    };
+    addresses(one) == addresses(other)
 }
 
 fn master_of(calendar: &Component) -> Option<&Component> {
@@ -553,6 +576,66 @@ struct Occurrences {
     delete: Vec<u32>,
     moves: Vec<OccurrenceChange>,
     edits: Vec<OccurrenceChange>,
+    guests: Vec<OccurrenceChange>,
+    /// Occurrences of whose change the guests of the series hear.
+    news: BTreeSet<u32>,
+}
+
+/// Fields of an occurrence that guests hear of.
+const NEWS: [&str; 8] = [
+    "item:Subject",
+    "item:Body",
+    "item:Attachments",
+    "calendar:Location",
+    "calendar:EnhancedLocation",
+    "calendar:Start",
+    "calendar:End",
+    "calendar:IsAllDayEvent",
+];
+
+fn is_news(change: &Change) -> bool {
+    matches!(&change.field, Field::Uri(uri) if NEWS.contains(uri))
+}
+
+impl Occurrences {
+    /// Decides which call tells; `item` is who hears of the item's own changes, `None` where nobody may be told.
+    fn tell(&mut self, item: Option<Notify>, is_staged: bool, audience: Audience) -> Telling {
+        let Some(mut item) = item else {
+            self.edits.append(&mut self.guests);
+            return Telling::Never;
+        };
+        if let Audience::Owed(owed) = audience
+            && item != Notify::All
+            && owed != Notify::Nobody
+        {
+            item = owed;
+        }
+        let touched: BTreeSet<u32> = self.delete.iter().chain(self.numbers()).copied().collect();
+        if item == Notify::Nobody && touched.len() == 1 && !is_staged {
+            if !self.news.is_empty() {
+                let of_guests = std::mem::take(&mut self.guests).into_iter().flat_map(|(_, changes)| changes);
+                if let Some((_, changes)) = self.moves.iter_mut().chain(&mut self.edits).next() {
+                    changes.extend(of_guests);
+                }
+                return Telling::Occurrence(Notify::All);
+            }
+            return Telling::Never;
+        }
+        if !self.news.is_empty() {
+            item = Notify::All;
+        }
+        match item {
+            Notify::Nobody => Telling::Never,
+            _ if is_staged || !touched.is_empty() || matches!(audience, Audience::Owed(_)) => {
+                Telling::Last(item)
+            }
+            _ => Telling::First(item),
+        }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = &u32> {
+        self.moves.iter().chain(&self.edits).chain(&self.guests).map(|(number, _)| number)
+    }
 }
 
 impl Draft<'_> {
@@ -568,10 +651,15 @@ impl Draft<'_> {
         let zones = Zones::new(self.calendar, &self.mailbox);
         let numbered = Numbered::of(translated, &times.start);
         let mut gone = series::excluded(master, &zones, &numbered);
-        let overrides = series::overrides(self.calendar, &zones, &numbered)?;
+        let mut overrides = series::overrides(self.calendar, &zones, &numbered)?;
+        self.check_strays(master, &zones, &numbered)?;
         // Of an occurrence that is both excluded and overridden the override counts.
         gone.retain(|number| !overrides.contains_key(number));
         let added = series::added(master, &zones, &mut gone)?;
+        let calls_off = self.people(master).is_some();
+        if calls_off {
+            gone.extend(series::cancelled(&mut overrides));
+        }
         gone.extend(&translated.superfluous);
         // What Exchange has already, where the rule has not changed.
         let served_zones = self.served.as_ref().map(|served| Zones::new(served, &self.mailbox));
@@ -585,6 +673,9 @@ impl Draft<'_> {
             series::added(master, zones, &mut gone_before)?;
             gone_before.extend(&translated.superfluous);
             known = series::overrides(served, zones, &numbered)?;
+            if calls_off {
+                gone_before.extend(series::cancelled(&mut known));
+            }
         }
         let exchange_has = |number: &u32| {
             self.current.is_some_and(|current| {
@@ -602,7 +693,7 @@ impl Draft<'_> {
             (gone_before, known) = (BTreeSet::new(), BTreeMap::new());
         }
         let mut moved = Moved::new();
-        let (mut moves, mut edits) = (BTreeMap::new(), Vec::new());
+        let (mut moves, mut edits, mut guests) = (BTreeMap::new(), Vec::new(), Vec::new());
         for (number, event) in &overrides {
             let own = Times::of(event, self.calendar, &self.mailbox, true)?;
             let original = numbered.instant(*number);
@@ -614,17 +705,28 @@ impl Draft<'_> {
                 continue;
             }
             let base = known.get(number).copied();
-            let changes = self.occurrence(
-                event,
-                &own,
-                base.unwrap_or(master),
-                is_moved && !same_times(base, event),
-                base.is_none(),
-            );
+            let was_all_day = match base {
+                Some(base) => Times::of(base, self.calendar, &self.mailbox, true)?.is_all_day(),
+                None => times.is_all_day(),
+            };
+            let turns = own.is_all_day() != was_all_day;
+            // What was moved and goes back to its place is told, too.
+            let tells_times = turns || ((is_moved || base.is_some()) && !same_times(base, event));
+            let mut changes =
+                self.occurrence(event, &own, base.unwrap_or(master), tells_times, base.is_none());
+            if turns {
+                changes.push(Change::text("calendar:IsAllDayEvent", own.is_all_day().to_string()));
+            }
+            if !invited {
+                let invites = self.guests_of(event, master, base);
+                if !invites.is_empty() {
+                    guests.push((*number, invites));
+                }
+            }
             if changes.is_empty() {
                 continue;
             }
-            if is_moved { drop(moves.insert(*number, changes)) } else { edits.push((*number, changes)) }
+            if tells_times { drop(moves.insert(*number, changes)) } else { edits.push((*number, changes)) }
         }
         for (number, moment) in added {
             let start = Place { moment, ..times.start.clone() };
@@ -639,12 +741,74 @@ impl Draft<'_> {
             }
         }
         series::check_neighbours(&numbered, &gone, &moved)?;
+        let delete: Vec<u32> = gone.difference(&gone_before).copied().collect();
+        let changed = moves.iter().chain(edits.iter().map(|(number, changes)| (number, changes)));
+        let news = changed.filter(|(_, changes)| changes.iter().any(is_news)).map(|(number, _)| *number);
+        let called_off = delete.iter().filter(|number| !translated.superfluous.contains(number));
         Ok(Occurrences {
             is_reset,
-            delete: gone.difference(&gone_before).copied().collect(),
+            news: news.chain(called_off.copied()).collect(),
+            delete,
             moves: series::in_order(&numbered, &moved, moves),
             edits,
+            guests,
         })
+    }
+
+    /// Refuses overrides of what Exchange's series has no occurrence for, unless they were served so, are over, or
+    /// cancel what is not there: these are kept. So are excluded dates that the rule does not produce.
+    fn check_strays(&self, master: &Component, zones: &Zones, numbered: &Numbered) -> Result<(), Refusal> {
+        let served = |event: &Component| self.served.as_ref().is_some_and(|s| s.children.contains(event));
+        let is_over = |event: &Component| {
+            Times::of(event, self.calendar, &self.mailbox, true)
+                .is_ok_and(|times| times.end.instant() < Timestamp::now())
+        };
+        for (event, line) in series::strays(self.calendar, zones, numbered) {
+            if !served(event) && !series::is_cancelled(event) && !is_over(event) {
+                let part = format!("RECURRENCE-ID:{}", line.value);
+                return Err(Refusal::of_part(Reason::UnsupportedRecurrence, part, numbered.why_not()));
+            }
+        }
+        let beyond = series::beyond(master, zones, numbered);
+        let before = self.served.as_ref().and_then(|served| {
+            Some(series::beyond(master_of(served)?, &Zones::new(served, &self.mailbox), numbered))
+        });
+        if !beyond.is_subset(&before.unwrap_or_default()) {
+            return Err(Refusal::of_part(Reason::UnsupportedRecurrence, "EXDATE", numbered.why_not()));
+        }
+        Ok(())
+    }
+
+    /// The lists of people of an occurrence, where they are others than those of its series, or were.
+    fn guests_of(&self, event: &Component, master: &Component, base: Option<&Component>) -> Vec<Change> {
+        // An override that names no organiser says nothing of people.
+        let is_own = event.line("ORGANIZER").is_some_and(|line| self.context.is_owner(&address(line)));
+        if !is_own {
+            return Vec::new();
+        }
+        let lists = |event: &Component| self.people(event).map(|people| people.lists).unwrap_or_default();
+        let before = base.map(lists);
+        let served = self.served.as_ref().and_then(master_of).map(lists);
+        let (wanted, series) = (lists(event), lists(master));
+        let same = |one: &PeopleLists, other: &PeopleLists| {
+            one.iter().zip(other).all(|(one, other)| same_people(one, other))
+        };
+        let is_inherited = match (&before, &served) {
+            (Some(before), Some(served)) => same(before, served),
+            _ => true,
+        };
+        let stays =
+            if is_inherited { same(&wanted, &series) } else { before.is_some_and(|b| same(&b, &wanted)) };
+        if stays {
+            return Vec::new();
+        }
+        LISTS
+            .iter()
+            .zip(wanted)
+            .map(|(uri, people)| {
+                if people.is_empty() { Change::remove(uri) } else { Change::set(uri, Value::People(people)) }
+            })
+            .collect()
     }
 
     /// The fields in which an override differs from what its occurrence is without it.
@@ -671,10 +835,7 @@ impl Draft<'_> {
         }
         if is_new {
             // An occurrence has all fields of its series: removing one needs it to be there, which it is.
-            changes.retain(|change| {
-                change.value.is_some()
-                    || !matches!(change.field, crate::ews::types::write::Field::Extended(_))
-            });
+            changes.retain(|change| change.value.is_some() || !matches!(change.field, Field::Extended(_)));
         }
         changes
     }

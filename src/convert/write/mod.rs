@@ -60,6 +60,48 @@ pub struct Attached {
 /// Changes of one occurrence, by its number in the series from 1, deleted ones counted.
 pub type OccurrenceChange = (u32, Vec<Change>);
 
+/// The one call that tells guests what a write means to them: everything else is done in silence, so that nobody
+/// hears of it twice, and of nothing that is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// None does.
+    Never,
+    /// The call for the item itself.
+    First(Notify),
+    /// The call for the only occurrence that changes.
+    Occurrence(Notify),
+    /// The last call, when attachments and occurrences are as they are to be.
+    Last(Notify),
+}
+
+impl Telling {
+    /// Who is told, if it is so.
+    pub fn first(self) -> Notify {
+        if let Self::First(notify) = self { notify } else { Notify::Nobody }
+    }
+
+    /// Who is told, if it is so.
+    pub fn of_occurrence(self) -> Notify {
+        if let Self::Occurrence(notify) = self { notify } else { Notify::Nobody }
+    }
+
+    /// Who is told, if it is so.
+    pub fn last(self) -> Notify {
+        if let Self::Last(notify) = self { notify } else { Notify::Nobody }
+    }
+}
+
+/// Who of the guests is to hear of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Those whom it concerns.
+    Concerned,
+    /// Nobody: so the client wants it, or they know already.
+    Nobody,
+    /// At least all of these: what was done before in silence concerned them.
+    Owed(Notify),
+}
+
 /// What has to be done in Exchange, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -71,8 +113,8 @@ pub struct Plan {
     pub reply: Option<Reply>,
     /// Fields of the item: all of them for a new one, else those that differ.
     pub changes: Vec<Change>,
-    /// Who is told about these.
-    pub notify: Notify,
+    /// Which call tells the guests of all that is done.
+    pub telling: Telling,
     /// Exchange's ids of attachments that are gone.
     pub detach: Vec<String>,
     /// New attachments.
@@ -83,6 +125,8 @@ pub struct Plan {
     pub moves: Vec<OccurrenceChange>,
     /// Occurrences that are changed where they are, in one go.
     pub edits: Vec<OccurrenceChange>,
+    /// Occurrences that have guests of their own: who is invited to them alone, or not to them, is told by these.
+    pub guests: Vec<OccurrenceChange>,
     /// Whether what Exchange makes of the changes is known beforehand.
     pub is_certain: bool,
     /// How [`Plan::changes`] read once Exchange has taken them.
@@ -101,6 +145,13 @@ impl Plan {
             && self.delete.is_empty()
             && self.moves.is_empty()
             && self.edits.is_empty()
+            && self.guests.is_empty()
+            && self.telling.last() == Notify::Nobody
+    }
+
+    /// The client's text as the item is to keep it.
+    pub fn text(&self) -> &Bytes {
+        &self.text
     }
 
     /// The same without coordinates, where there are any: not every server takes them, and the text keeps them.
@@ -168,20 +219,38 @@ impl Plan {
 
     /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.
     pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Change {
-        let others: Vec<&Item> = exceptions.iter().collect();
-        let sums: BTreeMap<char, String> = match self.class {
-            ItemClass::CalendarItem => super::event::group::sums(item, &others),
-            ItemClass::Task => super::task::sums(item),
-            ItemClass::Contact => super::contact::sums(item),
-            ItemClass::DistributionList => super::group::sums(item),
+        let owner = match self.class {
+            ItemClass::CalendarItem => item.filled("UID").unwrap_or_default(),
+            _ => String::new(),
         };
-        let (kind, owner) = match self.class {
-            ItemClass::CalendarItem => ("ics", item.filled("UID").unwrap_or_default()),
-            ItemClass::Task => ("ics", String::new()),
-            ItemClass::Contact | ItemClass::DistributionList => ("vcf", String::new()),
-        };
-        Change::extended(field::DAV_BODY, Some(kept::write(&self.text, kind, &owner, &sums)))
+        let sums = sums(self.class, item, exceptions);
+        Change::extended(field::DAV_BODY, Some(kept::write(&self.text, kind(self.class), &owner, &sums)))
     }
+}
+
+/// Fingerprints of an item, by group.
+fn sums(class: ItemClass, item: &Item, exceptions: &[Item]) -> BTreeMap<char, String> {
+    match class {
+        ItemClass::CalendarItem => super::event::group::sums(item, &exceptions.iter().collect::<Vec<_>>()),
+        ItemClass::Task => super::task::sums(item),
+        ItemClass::Contact => super::contact::sums(item),
+        ItemClass::DistributionList => super::group::sums(item),
+    }
+}
+
+fn kind(class: ItemClass) -> &'static str {
+    match class {
+        ItemClass::CalendarItem | ItemClass::Task => "ics",
+        ItemClass::Contact | ItemClass::DistributionList => "vcf",
+    }
+}
+
+/// Whether an item keeps a text, and is what was made of it: the last call of its write was done.
+pub fn is_kept(class: ItemClass, item: &Item, related: &Related, text: &Bytes) -> bool {
+    let kept = item.extended(&field::DAV_BODY).and_then(|kept| kept::Kept::read(&kept, kind(class)));
+    kept.is_some_and(|kept| {
+        kept.octets.as_ref() == Some(text) && kept.changed(&sums(class, item, &related.exceptions)).is_empty()
+    })
 }
 
 /// What is there before a write.
@@ -193,19 +262,19 @@ pub struct Current<'a> {
     pub related: &'a Related,
 }
 
-/// Plans a PUT. `name` is the resource's; `tell` is false when the client asked for silence (`Schedule-Reply: F`).
+/// Plans a PUT. `name` is the resource's.
 pub fn plan(
     context: &Context,
     kind: CollectionKind,
     name: &str,
     octets: &Bytes,
     current: Option<Current>,
-    tell: bool,
+    audience: Audience,
 ) -> Result<Plan, Refusal> {
     match kind {
         CollectionKind::Calendar => {
             let calendar = calendar(octets, "VEVENT")?;
-            event::plan(context, name, octets, &calendar, current, tell)
+            event::plan(context, name, octets, &calendar, current, audience)
         }
         CollectionKind::Tasks => {
             let calendar = calendar(octets, "VTODO")?;

@@ -5,8 +5,8 @@ use super::rule::Translated;
 use super::zone::Place;
 use crate::ews::types::write::Change;
 use crate::model::refusal::{Reason, Refusal};
-use crate::text::Component;
 use crate::text::moment::{Moment, Zones};
+use crate::text::{Component, Line};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,22 @@ impl Numbered {
         u32::try_from(at + 1).ok()
     }
 
+    /// Why an occurrence has no number, and what to do about it.
+    pub fn why_not(&self) -> String {
+        if self.days.len() < MOST_NUMBERED {
+            return "the rule has no occurrence at this time: make it an event of its own".to_owned();
+        }
+        format!(
+            "only the first {MOST_NUMBERED} occurrences can be changed singly: begin a new series earlier"
+        )
+    }
+
+    /// Whether a moment is after all that are numbered, of more.
+    fn is_beyond(&self, at: Timestamp) -> bool {
+        let last = u32::try_from(self.days.len()).ok().and_then(|last| self.instant(last));
+        self.days.len() >= MOST_NUMBERED && last.is_some_and(|last| at > last)
+    }
+
     /// The day that an occurrence has by the rule.
     fn day(&self, number: u32) -> Option<Date> {
         self.days.get(usize::try_from(number).ok()?.checked_sub(1)?).map(|at| at.date())
@@ -59,6 +75,12 @@ impl Numbered {
 pub fn excluded(master: &Component, zones: &Zones, numbered: &Numbered) -> BTreeSet<u32> {
     let dates = master.lines_named("EXDATE").flat_map(|line| zones.moments(line));
     dates.filter_map(|moment| numbered.number(&moment)).collect()
+}
+
+/// What EXDATE takes out of a series after all occurrences that are numbered.
+pub fn beyond(master: &Component, zones: &Zones, numbered: &Numbered) -> BTreeSet<Timestamp> {
+    let dates = master.lines_named("EXDATE").flat_map(|line| zones.moments(line));
+    dates.map(|moment| zones.instant(&moment)).filter(|at| numbered.is_beyond(*at)).collect()
 }
 
 /// Added dates, each as the new place of an excluded occurrence, in order. These are taken out of `gone`.
@@ -104,6 +126,30 @@ pub fn overrides<'a>(
         }
     }
     Ok(found)
+}
+
+/// Overrides of what the rule does not produce, with the line that names them.
+pub fn strays<'a>(
+    calendar: &'a Component,
+    zones: &Zones,
+    numbered: &Numbered,
+) -> Vec<(&'a Component, &'a Line)> {
+    let named = calendar.children.iter().filter_map(|event| Some((event, event.line("RECURRENCE-ID")?)));
+    let is_stray = |line: &Line| zones.moment(line).and_then(|moment| numbered.number(&moment)).is_none();
+    named.filter(|(_, line)| is_stray(line)).collect()
+}
+
+/// Whether an event will not be held.
+pub fn is_cancelled(event: &Component) -> bool {
+    event.value("STATUS").is_some_and(|status| status.trim().eq_ignore_ascii_case("CANCELLED"))
+}
+
+/// Takes out the overrides of occurrences that are called off.
+pub fn cancelled(overrides: &mut BTreeMap<u32, &Component>) -> BTreeSet<u32> {
+    let numbers = overrides.iter().filter(|(_, event)| is_cancelled(event)).map(|(number, _)| *number);
+    let numbers: BTreeSet<u32> = numbers.collect();
+    overrides.retain(|number, _| !numbers.contains(number));
+    numbers
 }
 
 /// Where moved occurrences go, by their number: first and new day.

@@ -4,9 +4,9 @@ use super::super::task::REGENERATION;
 use super::super::{Context, kept};
 use super::fields::{self, Attachments};
 use super::rule;
-use super::{Current, Plan};
+use super::{Current, Plan, Telling};
 use crate::ews::field;
-use crate::ews::types::write::{Change, Field, Notify, Value};
+use crate::ews::types::write::{Change, Field, Value};
 use crate::ews::types::{ItemClass, Pattern, RangeEnd, Recurrence};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
@@ -101,12 +101,13 @@ pub fn plan(
         reply: None,
         outcome: changes.clone(),
         changes,
-        notify: Notify::Nobody,
+        telling: Telling::Never,
         detach,
         attach,
         delete: Vec::new(),
         moves: Vec::new(),
         edits: Vec::new(),
+        guests: Vec::new(),
         is_certain: !is_html && !has_state,
         text,
     })

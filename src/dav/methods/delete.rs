@@ -5,7 +5,6 @@ use crate::dav::headers::{self, conditions};
 use crate::dav::path::Place;
 use crate::dav::resource;
 use crate::dav::session::Session;
-use crate::gateway::write::Others;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -13,11 +12,7 @@ pub(in crate::dav) async fn delete(session: Session, place: &Place) -> Result<Re
     match place {
         Place::Member(space, id, name) => {
             resource::collection(&session.mailbox, *space, id).await?;
-            // RFC 6638 8.1
-            let others = match headers::text(&session.headers, "schedule-reply") {
-                Some(reply) if reply.eq_ignore_ascii_case("f") => Others::NotTold,
-                _ => Others::Told,
-            };
+            let others = headers::others(&session.headers);
             session.mailbox.delete(id, name, &conditions(&session.headers)?, others).await?;
         }
         Place::Collection(space, id) => {

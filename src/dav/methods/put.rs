@@ -24,8 +24,8 @@ pub(in crate::dav) async fn put(session: Session, place: &Place, body: Bytes) ->
     }
     check_media_type(&session.headers, *space)?;
     session.parent(*space, id).await?;
-    let conditions = conditions(&session.headers)?;
-    let written = session.mailbox.put(id, name, &conditions, body).await;
+    let (others, conditions) = (headers::others(&session.headers), conditions(&session.headers)?);
+    let written = session.mailbox.put_telling(others, id, name, &conditions, body).await;
     let written = written.map_err(|error| unstorable(&session, *space, id, error))?;
     if session.preferences.representation {
         return represented(&session, *space, id, &written).await;

@@ -82,6 +82,12 @@ impl Change {
     pub fn extended(property: ExtendedProperty, value: Option<String>) -> Self {
         Self { field: Field::Extended(property), value: value.map(Value::Text) }
     }
+
+    /// Whether it is about who is invited. MS-OXWSMTGS 2.2.4.14
+    pub fn is_list_of_guests(&self) -> bool {
+        let lists = ["calendar:RequiredAttendees", "calendar:OptionalAttendees", "calendar:Resources"];
+        matches!(self.field, Field::Uri(uri) if lists.contains(&uri))
+    }
 }
 
 /// Who is told about a change. MS-OXWSMTGS 2.2.5.1, 2.2.5.3

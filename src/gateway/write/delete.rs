@@ -27,6 +27,7 @@ impl Mailbox {
         conditions: &Conditions,
         others: Others,
     ) -> Result<(), Error> {
+        self.settle_before(id, name).await?;
         let folder = self.fresh_folder(id).await?;
         if !folder.collection.rights.delete {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));

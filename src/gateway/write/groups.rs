@@ -4,7 +4,7 @@
 //! and a look at the address book completes it. Lost at the end of the program: the text is not.
 
 use super::Conditions;
-use crate::convert::write::people_named;
+use crate::convert::write::{Audience, people_named};
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
 use bytes::Bytes;
@@ -87,7 +87,7 @@ impl Mailbox {
         let object = self.get_known(id, name).await?;
         let is_same = object.is_some_and(|o| o.body == text || o.vcard4.as_ref() == Some(&text));
         if is_same {
-            self.put_here(&folder, name, &Conditions::default(), &text, true).await?;
+            self.put_here(&folder, name, &Conditions::default(), &text, Audience::Nobody).await?;
             self.note_missing(id, name, &text).await;
         } else {
             // Somebody has changed it since.

@@ -1,6 +1,7 @@
 //! What a kill or a lost connection left half done is finished or undone before anything else is written.
 
 use super::Conditions;
+use super::put::audience_of;
 use crate::convert::write;
 use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
@@ -10,13 +11,17 @@ use crate::mirror::{Intent, Mirror};
 use crate::model::id::{CollectionId, ResourceName};
 use jiff::SignedDuration;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Half of a write is at most so old when it is found: what Exchange shows of later is somebody else's.
 const OURS: SignedDuration = SignedDuration::from_mins(1);
 
+/// When to come back while a write is not settled.
+const SOON: Duration = Duration::from_secs(5);
+
 impl Mailbox {
     /// Whether a write ended without a clear outcome.
-    pub(super) fn is_unsettled(&self) -> bool {
+    fn is_unsettled(&self) -> bool {
         self.unsettled().load(Ordering::Relaxed)
     }
 
@@ -43,7 +48,7 @@ impl Mailbox {
 
     /// Finishes or undoes one write. The caller has its turn.
     async fn settle_one(&self, intent: &Intent) -> Result<(), Error> {
-        let Intent { collection: id, name, before, since, can_be_undone, body } = intent;
+        let Intent { collection: id, name, before, since, can_be_undone, owed, body, text } = intent;
         let known = self.mirror().run(Mirror::intents).await?;
         if !known.contains(intent) {
             return Ok(());
@@ -56,8 +61,11 @@ impl Mailbox {
         self.follower().refresh(std::slice::from_ref(id)).await?;
         let Some(entry) = self.entry(id, name).await? else { return self.end_intent(id, name).await };
         let class = write::class_of(folder.collection.kind, &entry.body);
-        let item = self.follower().fetch_one(class, &entry.upstream.0).await?.map(|(item, _)| item);
-        let Some(item) = item.filter(|_| entry.body != *body) else { return self.end_intent(id, name).await };
+        let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
+        // The last call is done, or somebody removed it all.
+        let left = found
+            .filter(|(item, related)| entry.body != *body && !write::is_kept(class, item, related, text));
+        let Some((item, _)) = left else { return self.end_intent(id, name).await };
         let changed = item.time("LastModifiedTime");
         let is_untouched = before.as_ref().is_some_and(|before| before.0 == item.id.change_key);
         if is_untouched || changed.is_none_or(|at| at.duration_since(*since) > OURS) {
@@ -74,8 +82,7 @@ impl Mailbox {
             self.follower().refresh(std::slice::from_ref(id)).await?;
             return self.end_intent(id, name).await;
         }
-        // Whoever is to be told was told by the first call.
-        match self.put_here(&folder, name, &Conditions::default(), body, false).await {
+        match self.put_here(&folder, name, &Conditions::default(), body, audience_of(*owed)).await {
             Err(error @ Error::Unavailable { .. }) => Err(error),
             Err(error) => {
                 tracing::error!(%error, %name, "half of a write stays");
@@ -83,6 +90,29 @@ impl Mailbox {
             }
             Ok(_) => Ok(()),
         }
+    }
+
+    /// What was begun for a member is settled before it is written again: else guests would hear of it twice.
+    pub(super) async fn settle_before(&self, id: &CollectionId, name: &ResourceName) -> Result<(), Error> {
+        if !self.is_unsettled() {
+            return Ok(());
+        }
+        self.settle().await;
+        if self.is_unsettled() && self.intent(id, name).await?.is_some() {
+            let reason = "an earlier write of this object has not ended yet".to_owned();
+            return Err(Error::Unavailable { retry_after: SOON, reason });
+        }
+        Ok(())
+    }
+
+    /// What was begun for a member and has not been ended.
+    pub(super) async fn intent(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+    ) -> Result<Option<Intent>, Error> {
+        let intents = self.mirror().run(Mirror::intents).await?;
+        Ok(intents.into_iter().find(|intent| intent.collection == *id && intent.name == *name))
     }
 
     /// Nothing is left to be done.

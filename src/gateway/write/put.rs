@@ -1,13 +1,13 @@
 //! Creating and replacing objects.
 
-use super::{Conditions, Written};
+use super::{Conditions, Others, Written};
 use crate::convert::Related;
-use crate::convert::write::{self, Current, Plan, Reply};
+use crate::convert::write::{self, Audience, Current, Plan, Reply, Telling};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Folder, Intent};
+use crate::mirror::{Folder, Intent, Owed};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Object};
@@ -30,7 +30,7 @@ struct Found {
 }
 
 impl Mailbox {
-    /// Stores an object under a name: iCalendar or vCard, as the collection has it.
+    /// Stores an object under a name: iCalendar or vCard, as the collection has it; whom it concerns is told.
     ///
     /// Fails with [`Error::Changed`] when a condition is not met and with [`Error::Refused`] when the object cannot
     /// be stored. RFC 4791 5.3.2, RFC 6352 6.3.2
@@ -41,9 +41,23 @@ impl Mailbox {
         conditions: &Conditions,
         body: Bytes,
     ) -> Result<Written, Error> {
-        if self.is_unsettled() {
-            self.settle().await;
-        }
+        self.put_telling(Others::Told, id, name, conditions, body).await
+    }
+
+    /// The same, where the client says who hears of it. RFC 6638 8.1
+    pub async fn put_telling(
+        &self,
+        others: Others,
+        id: &CollectionId,
+        name: &ResourceName,
+        conditions: &Conditions,
+        body: Bytes,
+    ) -> Result<Written, Error> {
+        let audience = match others {
+            Others::Told => Audience::Concerned,
+            Others::NotTold => Audience::Nobody,
+        };
+        self.settle_before(id, name).await?;
         let folder = self.fresh_folder(id).await?;
         let _turn = self.turn(id, name).await?;
         let was_there = self.get_known(id, name).await?.is_some();
@@ -53,7 +67,7 @@ impl Mailbox {
             etag: Some(head.etag),
             schedule_tag: head.schedule_tag,
         };
-        let error = match self.put_here(&folder, name, conditions, &body, true).await {
+        let error = match self.put_here(&folder, name, conditions, &body, audience).await {
             Err(error @ (Error::Changed | Error::Unavailable { .. })) => error,
             Ok(written) => {
                 if folder.collection.kind == CollectionKind::AddressBook {
@@ -71,14 +85,16 @@ impl Mailbox {
         }
         match self.get_known(id, name).await? {
             Some(object) if object.body == body => Ok(done(object.head)),
-            // Made by this very request, and not yet complete; whoever is to be told was told by its first call.
+            // Made by this very request, and not yet complete.
             Some(_) if !was_there && matches!(error, Error::Unavailable { .. }) => {
-                let written = self.put_here(&folder, name, &Conditions::default(), &body, false).await?;
+                let begun = self.intent(id, name).await?.filter(|intent| intent.body == body);
+                let audience = begun.map_or(Audience::Nobody, |intent| audience_of(intent.owed));
+                let written = self.put_here(&folder, name, &Conditions::default(), &body, audience).await?;
                 Ok(Written { created: true, ..written })
             }
             // Somebody removed it meanwhile, and the client did not ask for it to be there.
             None if was_there && matches!(error, Error::Changed) && conditions.if_match.is_none() => {
-                self.put_here(&folder, name, conditions, &body, true).await
+                self.put_here(&folder, name, conditions, &body, audience).await
             }
             _ => Err(error),
         }
@@ -90,7 +106,7 @@ impl Mailbox {
         name: &ResourceName,
         conditions: &Conditions,
         body: &Bytes,
-        tell: bool,
+        audience: Audience,
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
         let rights = folder.collection.rights;
@@ -108,7 +124,7 @@ impl Mailbox {
         let created = found.is_none() && replaced.is_none();
         let mut has_answered = false;
         let outcome = loop {
-            let mut plan = self.plan(folder, name, body, found.as_ref(), tell).await?;
+            let mut plan = self.plan(folder, name, body, found.as_ref(), audience).await?;
             let is_remembered = found.as_ref().is_some_and(|found| found.is_remembered);
             if is_remembered && !plan.is_plain() {
                 // What takes several steps begins with what is there now.
@@ -197,8 +213,14 @@ impl Mailbox {
             name: name.clone(),
             before: found.map(|found| UpstreamVersion(found.item.id.change_key.clone())),
             since: Timestamp::now(),
-            can_be_undone: plan.notify == Notify::Nobody || is_staged(plan),
+            can_be_undone: plan.telling.first() == Notify::Nobody,
+            owed: match plan.telling.last() {
+                Notify::Nobody => Owed::Nobody,
+                Notify::Changed => Owed::Concerned,
+                Notify::All => Owed::All,
+            },
             body: body.clone(),
+            text: plan.text().clone(),
         };
         self.mirror().run(move |mirror| mirror.begin_write_of(&intent)).await?;
         Ok(true)
@@ -211,7 +233,7 @@ impl Mailbox {
         name: &ResourceName,
         body: &Bytes,
         found: Option<&Found>,
-        tell: bool,
+        audience: Audience,
     ) -> Result<Plan, Error> {
         let id = &folder.collection.id;
         let known: Vec<(Item, Related)> =
@@ -221,7 +243,7 @@ impl Mailbox {
             context.people = self.people_of(id, body).await?;
         }
         let current = found.map(|found| Current { item: &found.item, related: &found.related });
-        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, tell)?;
+        let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, audience)?;
         self.check_uid(id, name, &plan).await?;
         Ok(plan)
     }
@@ -368,27 +390,26 @@ impl Mailbox {
             let keep = plan.keep(&Item::predicted(plan.class, None, nobody, &plan.outcome), &[]);
             let mut changes = plan.changes.clone();
             changes.push(keep.clone());
-            let id =
-                session.create_item(upstream, plan.class, &changes, plan.notify).await.map_err(refused)?;
+            let notify = plan.telling.first();
+            let id = session.create_item(upstream, plan.class, &changes, notify).await.map_err(refused)?;
             return Ok((predicted(plan, None, id, keep), Related::default()));
         }
-        let is_staged = is_staged(plan);
-        let first = if is_staged { Notify::Nobody } else { plan.notify };
-        let id = session.create_item(upstream, plan.class, &plan.changes, first).await.map_err(refused)?;
-        match self
-            .complete(session, plan, id.clone(), if is_staged { plan.notify } else { Notify::Nobody }, None)
-            .await
-        {
-            Ok(done) => Ok(done),
-            Err(error) => {
-                // Nothing half-made stays.
-                let undo = session.delete_items(&[Target::Item(id)], Disposal::Gone, Notify::Nobody).await;
-                if let Err(undone) = undo {
-                    tracing::error!(error = %undone, "an incomplete series stays in Exchange");
-                }
-                Err(error)
+        let notify = plan.telling.first();
+        let id = session.create_item(upstream, plan.class, &plan.changes, notify).await.map_err(refused)?;
+        let outcome = self.complete(session, plan, id.clone(), Vec::new(), None).await;
+        // Who was told, or may have been, is not told again: then what is there is looked at, and ended.
+        let is_silent = match &outcome {
+            Err(Error::Unavailable { .. }) => plan.telling == Telling::Never,
+            _ => notify == Notify::Nobody,
+        };
+        if outcome.is_err() && is_silent {
+            // Nothing half-made stays.
+            let undo = session.delete_items(&[Target::Item(id)], Disposal::Gone, Notify::Nobody).await;
+            if let Err(undone) = undo {
+                tracing::error!(error = %undone, "an incomplete series stays in Exchange");
             }
         }
+        outcome
     }
 
     async fn update(
@@ -406,14 +427,15 @@ impl Mailbox {
             let mut changes = plan.changes.clone();
             changes.push(keep.clone());
             // Where only the text is new there is nothing to be told.
-            let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.notify };
+            let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.telling.first() };
             let id = change(session, plan.class, Target::Item(id), &changes, notify).await?;
             return Ok((predicted(plan, Some(&found.item), id, keep), found.related));
         }
-        if !plan.changes.is_empty() {
-            id = change(session, plan.class, Target::Item(id), &plan.changes, plan.notify).await?;
+        let (first, last) = by_turn(plan);
+        if !first.is_empty() {
+            id = change(session, plan.class, Target::Item(id), &first, plan.telling.first()).await?;
         }
-        let (item, related) = self.complete(session, plan, id, Notify::Nobody, Some(&found.item)).await?;
+        let (item, related) = self.complete(session, plan, id, last, Some(&found.item)).await?;
         if plan.ends_turn(&found.item, &item) {
             // The finished turn is an object of its own.
             self.follower().distrust(&folder.collection.id);
@@ -436,13 +458,14 @@ impl Mailbox {
         Ok(Some(Found { item: found.0, related: found.1, is_remembered: false }))
     }
 
-    /// Everything after the item itself: attachments, occurrences, and last the client's text.
+    /// Everything after the item itself: attachments, occurrences, and last the client's text, with what is told only
+    /// then.
     async fn complete(
         &self,
         session: &Session,
         plan: &Plan,
         mut id: ItemId,
-        notify: Notify,
+        mut last: Vec<Change>,
         before: Option<&Item>,
     ) -> Result<(Item, Related), Error> {
         if !plan.detach.is_empty() {
@@ -466,7 +489,8 @@ impl Mailbox {
         let occurrence = |number: u32| Target::Occurrence(series.clone(), number);
         if !plan.delete.is_empty() {
             let targets: Vec<Target> = plan.delete.iter().map(|number| occurrence(*number)).collect();
-            for answer in session.delete_items(&targets, Disposal::Gone, Notify::Nobody).await? {
+            for answer in session.delete_items(&targets, Disposal::Gone, plan.telling.of_occurrence()).await?
+            {
                 match answer {
                     Err(error) if !error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {
                         return Err(error.into());
@@ -475,12 +499,16 @@ impl Mailbox {
                 }
             }
         }
-        if !(plan.moves.is_empty() && plan.edits.is_empty()) {
+        let changed: Vec<_> = plan.moves.iter().chain(&plan.edits).collect();
+        let guests: Vec<_> = plan.guests.iter().collect();
+        for (changed, notify) in [(changed, plan.telling.of_occurrence()), (guests, Notify::Changed)] {
+            if changed.is_empty() {
+                continue;
+            }
             // Exchange takes them one after the other.
-            let all = plan.moves.iter().chain(&plan.edits);
             let edits: Vec<(Target, Vec<Change>)> =
-                all.map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
-            for answer in session.update_items(plan.class, &edits, Notify::Nobody).await? {
+                changed.into_iter().map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
+            for answer in session.update_items(plan.class, &edits, notify).await? {
                 answer.map_err(refused)?;
             }
         }
@@ -492,20 +520,40 @@ impl Mailbox {
                 let ended = Item::predicted(plan.class, Some(before), item.id.clone(), &plan.outcome);
                 plan.keep(&ended, &[])
             }
-            None => plan.keep(&item, &related.exceptions),
+            None => {
+                let then = Item::predicted(plan.class, Some(&item), item.id.clone(), &last);
+                plan.keep(&then, &related.exceptions)
+            }
         };
+        // Who hears of it and that it is done is one call: a kill cannot come between the two.
+        last.push(keep);
         let target = Target::Item(item.id.clone());
-        let id = change(session, plan.class, target, std::slice::from_ref(&keep), notify).await?;
-        let item = Item::predicted(plan.class, Some(&item), id, &[keep]);
+        let id = change(session, plan.class, target, &last, plan.telling.last()).await?;
+        if last.len() > 1 {
+            // Exchange says of people what only it knows.
+            return self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone);
+        }
+        let item = Item::predicted(plan.class, Some(&item), id, &last);
         Ok((item, related))
     }
 }
 
-/// Invitations carry attachments and exceptions only when these are there before.
-fn is_staged(plan: &Plan) -> bool {
-    let is_one =
-        plan.attach.is_empty() && plan.delete.is_empty() && plan.moves.is_empty() && plan.edits.is_empty();
-    plan.notify != Notify::Nobody && !is_one
+/// Fields that change first, and those that change with the call that tells: who comes and who goes is told by the
+/// very call that changes the lists.
+fn by_turn(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
+    let waits = |change: &&Change| plan.telling.last() != Notify::Nobody && change.is_list_of_guests();
+    let changes = plan.changes.iter();
+    let (last, first): (Vec<&Change>, Vec<&Change>) = changes.partition(waits);
+    (first.into_iter().cloned().collect(), last.into_iter().cloned().collect())
+}
+
+/// Who hears of the rest of a write.
+pub(super) fn audience_of(owed: Owed) -> Audience {
+    match owed {
+        Owed::Nobody => Audience::Nobody,
+        Owed::Concerned => Audience::Owed(Notify::Changed),
+        Owed::All => Audience::Owed(Notify::All),
+    }
 }
 
 /// The item after a write whose outcome is known.

@@ -123,11 +123,20 @@ pub fn announce(
     let only_changed = mode.contains("Changed");
     let told: BTreeSet<&String> = is.iter().filter(|who| !only_changed || !was.contains(*who)).collect();
     let dropped: BTreeSet<&String> = was.difference(&is).collect();
-    note(mailbox, if before.is_some() { "update" } else { "request" }, &told, &item, mode);
-    note(mailbox, "cancellation", &dropped, &item, mode);
+    note(
+        mailbox,
+        if before.is_some() { "update" } else { "request" },
+        &told,
+        (&item, target.occurrence),
+        mode,
+    );
+    note(mailbox, "cancellation", &dropped, (&item, target.occurrence), mode);
     for who in told.into_iter().filter(|who| **who != host.address) {
         if let Some(guest) = world.mailbox_mut(who) {
-            deliver(guest, &host, &item, now);
+            match target.occurrence {
+                None => deliver(guest, &host, &item, now),
+                Some(at) => deliver_occurrence(guest, &host, &item, at, now),
+            }
         }
     }
     for who in dropped.into_iter().filter(|who| **who != host.address) {
@@ -146,7 +155,7 @@ pub fn cancel(world: &mut World, caller: usize, target: Target, mode: &str, now:
     }
     let host = Person::of(mailbox);
     let all = invited(mailbox, target);
-    note(mailbox, "cancellation", &all.iter().collect(), &item, mode);
+    note(mailbox, "cancellation", &all.iter().collect(), (&item, target.occurrence), mode);
     for who in all.iter().filter(|who| **who != host.address) {
         if let Some(guest) = world.mailbox_mut(who) {
             withdraw(guest, &host, &item, target.occurrence, now);
@@ -155,22 +164,44 @@ pub fn cancel(world: &mut World, caller: usize, target: Target, mode: &str, now:
 }
 
 /// Notes a mail, for those who look into the mailbox from outside.
-fn note(mailbox: &mut Mailbox, what: &str, to: &BTreeSet<&String>, item: &Item, mode: &str) {
+fn note(
+    mailbox: &mut Mailbox,
+    what: &str,
+    to: &BTreeSet<&String>,
+    (item, at): (&Item, Option<Timestamp>),
+    mode: &str,
+) {
     if !to.is_empty() {
         let uid = item.properties.text(field::UID);
-        mailbox.sends.push(json!({"what": what, "to": to, "uid": uid, "mode": mode}));
+        let (deleted, modified) = (item.exceptions.deleted.len(), item.exceptions.modified.len());
+        mailbox.sends.push(json!({
+            "what": what, "to": to, "uid": uid, "mode": mode, "occurrence": at.map(utc),
+            "deleted": deleted, "modified": modified,
+        }));
     }
 }
 
 /// The guest's copy of a meeting.
 fn copy_of(mailbox: &Mailbox, uid: &str, host: &str) -> Option<ItemKey> {
-    let is_copy = |item: &&Item| {
+    copies_of(mailbox, uid, host)
+        .find(|item| item.properties.get(field::RECURRENCE_ID).is_none())
+        .map(|item| item.key)
+}
+
+/// The guest's copy of an occurrence to which alone they are invited.
+fn orphan_of(mailbox: &Mailbox, uid: &str, host: &str, at: Timestamp) -> Option<ItemKey> {
+    copies_of(mailbox, uid, host)
+        .find(|item| item.properties.time(field::RECURRENCE_ID) == Some(at))
+        .map(|item| item.key)
+}
+
+fn copies_of<'a>(mailbox: &'a Mailbox, uid: &'a str, host: &'a str) -> impl Iterator<Item = &'a Item> {
+    live_calendars(mailbox).filter(move |item| {
         let organizer = item.properties.get(field::ORGANIZER).and_then(address);
         item.kind == ItemKind::CalendarItem
             && item.properties.text(field::UID) == Some(uid)
             && organizer.is_some_and(|who| who == host)
-    };
-    live_calendars(mailbox).find(is_copy).map(|item| item.key)
+    })
 }
 
 /// The organiser's own item of a meeting.
@@ -246,6 +277,58 @@ fn deliver(guest: &mut Mailbox, host: &Person, item: &Item, now: Timestamp) {
     write_letter(guest, host, letter, key, None, now);
 }
 
+/// Puts one occurrence into a guest's calendar: as an exception of the series that they have, else as an item of its
+/// own, and the request into the Inbox.
+fn deliver_occurrence(guest: &mut Mailbox, host: &Person, item: &Item, at: Timestamp, now: Timestamp) {
+    let uid = item.properties.text(field::UID).unwrap_or_default();
+    let Some(found) = series::at(item, at) else { return };
+    let mut own = found.exception.cloned().unwrap_or_default();
+    own.attachments = None;
+    without_answers(&mut own.properties);
+    own.properties.remove(field::MY_RESPONSE_TYPE);
+    own.properties.set_time(field::START, found.start);
+    own.properties.set_time(field::END, found.end);
+    if let Some(key) = copy_of(guest, uid, &host.address) {
+        guest.update_item(key, now, |copy| {
+            let before = series::at(copy, at).map(|o| (o.start, o.end));
+            if before != Some((found.start, found.end)) {
+                own.properties.set_text(field::MY_RESPONSE_TYPE, "NoResponseReceived");
+                own.properties.set_text(field::LEGACY_FREE_BUSY_STATUS, "Tentative");
+                copy.exceptions.deleted.remove(&at);
+            }
+            if !copy.exceptions.deleted.contains(&at) {
+                copy.exceptions.modified.insert(at, own);
+            }
+        });
+        return write_letter(guest, host, Letter::Request("InformationalUpdate"), key, Some(at), now);
+    }
+    let mut shared = item.properties.clone();
+    for (field, value) in own.properties.iter() {
+        shared.set(field, value.clone());
+    }
+    for private in OWN.into_iter().chain([field::RECURRENCE]) {
+        shared.remove(private);
+    }
+    without_answers(&mut shared);
+    shared.set(field::ORGANIZER, host.element("Organizer"));
+    shared.set_time(field::RECURRENCE_ID, at);
+    shared.set_text(field::MY_RESPONSE_TYPE, "NoResponseReceived");
+    shared.set_text(field::LEGACY_FREE_BUSY_STATUS, "Tentative");
+    let (key, letter) = match orphan_of(guest, uid, &host.address, at) {
+        Some(key) => {
+            guest.update_item(key, now, |copy| copy.properties = shared);
+            (key, Letter::Request("FullUpdate"))
+        }
+        None => {
+            let Some(calendar) = guest.distinguished("calendar") else { return };
+            let mut new = NewItem::new(ItemKind::CalendarItem);
+            new.properties = shared;
+            (guest.add_item(calendar, new, now), Letter::Request("NewMeetingRequest"))
+        }
+    };
+    write_letter(guest, host, letter, key, None, now);
+}
+
 /// What the others answered is for the organiser to know.
 fn without_answers(properties: &mut Properties) {
     for list in LISTS {
@@ -264,7 +347,9 @@ fn answered(attendee: &mut Element, response: &str, at: Option<Timestamp>) {
 /// Marks a guest's copy as cancelled, and says so in the Inbox.
 fn withdraw(guest: &mut Mailbox, host: &Person, item: &Item, at: Option<Timestamp>, now: Timestamp) {
     let uid = item.properties.text(field::UID).unwrap_or_default();
-    let Some(key) = copy_of(guest, uid, &host.address) else { return };
+    let orphan = at.and_then(|at| orphan_of(guest, uid, &host.address, at));
+    let at = at.filter(|_| orphan.is_none());
+    let Some(key) = orphan.or_else(|| copy_of(guest, uid, &host.address)) else { return };
     let title = item.properties.text(field::SUBJECT).unwrap_or_default();
     let mark = |properties: &mut Properties| {
         properties.set_text(field::SUBJECT, format!("Canceled: {title}"));

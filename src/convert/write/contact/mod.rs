@@ -10,10 +10,10 @@ pub(in crate::convert) use photo::PHOTO_PLACE;
 
 use super::super::card::Version;
 use super::super::{Context, contact as projected, group as lists, kept};
-use super::{Current, Plan, fields};
+use super::{Current, Plan, Telling, fields};
 use crate::ews::field::{self, ExtendedProperty};
 use crate::ews::types::ItemClass;
-use crate::ews::types::write::{Change, Field, Notify, Value};
+use crate::ews::types::write::{Change, Field, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line, split_list, split_structured};
 use bytes::Bytes;
@@ -93,12 +93,13 @@ pub fn plan(
         reply: None,
         outcome: changes.clone(),
         changes,
-        notify: Notify::Nobody,
+        telling: Telling::Never,
         detach: old_photo.filter(|_| !is_same_photo).into_iter().collect(),
         attach: photo.filter(|_| !is_same_photo).into_iter().collect(),
         delete: Vec::new(),
         moves: Vec::new(),
         edits: Vec::new(),
+        guests: Vec::new(),
         // Exchange completes what lists say of their members. What it adds to contacts, names to file under and second
         // spellings of addresses, is nothing that they are told by.
         is_certain: !is_group,
