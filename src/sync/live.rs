@@ -40,7 +40,7 @@ impl Default for Settings {
             sleep: Duration::from_hours(2),
             silence: Duration::from_secs(100),
             gather: Duration::from_secs(5),
-            retry: Duration::from_secs(1),
+            retry: Duration::from_millis(250),
         }
     }
 }

@@ -85,6 +85,7 @@ SESSIONS = {
     "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),
     "ntlm": ("ntlm_session.py", "ntlm", [USER, PASSWORD]),
     "login": ("login_session.py", None, [USER]),
+    "live": ("live_session.py", "exchangelib", ["E", "C", USER, PASSWORD]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),
     "reference": ("reference_session.py", None, ["G", USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),

@@ -15,7 +15,7 @@ const REST: Duration = Duration::from_mins(30);
 /// When a mailbox that cannot be subscribed to now is tried again.
 const SOON: Duration = Duration::from_mins(1);
 /// Doublings of the pause: after connections that began well, and after those that did not.
-const MOST_DOUBLINGS: (u32, u32) = (3, 8);
+const MOST_DOUBLINGS: (u32, u32) = (3, 10);
 /// A connection that lived so long was a good one.
 const GOOD: Duration = Duration::from_mins(1);
 /// Subscriptions that are made at once.
@@ -86,17 +86,10 @@ impl Listener {
             self.each(Follower::deaf);
             match end {
                 End::Renew => {}
-                End::Closing => {
-                    self.leaving.extend(
-                        self.members
-                            .drain(..)
-                            .filter_map(|member| Some((member.session, member.subscription?))),
-                    );
-                    return Box::pin(self.take_leave()).await;
-                }
+                End::Closing => return Box::pin(self.farewell()).await,
                 End::Broken(ended, lived) => {
                     if !self.mend(ended, lived).await {
-                        return;
+                        return Box::pin(self.farewell()).await;
                     }
                 }
             }
@@ -147,6 +140,13 @@ impl Listener {
             }
         });
         futures_util::stream::iter(unsubscribe).for_each_concurrent(AT_ONCE, |done| done).await;
+    }
+
+    /// The program ends: Exchange may forget all.
+    async fn farewell(&mut self) {
+        let members = self.members.drain(..);
+        self.leaving.extend(members.filter_map(|member| Some((member.session, member.subscription?))));
+        self.take_leave().await;
     }
 
     /// The group ends unless somebody has just joined.
