@@ -408,6 +408,15 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         },
         Key {
             table: "server",
+            name: "max_attachment_size",
+            form: SIZE,
+            default: Some("\"20 MB\""),
+            example: "\"10 MB\"",
+            doc: "Largest file that a client may attach; Exchange has a limit of its own, for requests half as large again.",
+            set: |config, text| value::size(text).map(|size| config.server.dav.max_attachment_size = size),
+        },
+        Key {
+            table: "server",
             name: "body_timeout",
             form: DURATION,
             default: Some("\"60s\""),

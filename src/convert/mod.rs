@@ -25,6 +25,8 @@ mod vtimezone;
 pub mod write;
 mod zone;
 
+pub use attachment::{AttachmentEdit, managed_id, with_attachments};
+pub use event::exception_named;
 pub use person::{address_of, render as person};
 pub use privacy::Privacy;
 
@@ -42,7 +44,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Part of every ETag: raised whenever the same item would be rendered differently.
-pub const RENDERING_VERSION: u32 = 1;
+pub const RENDERING_VERSION: u32 = 2;
 
 /// Who made the text.
 const PRODID: &str = concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN");
@@ -90,6 +92,8 @@ pub struct Context {
     pub contents: Arc<HashMap<String, Bytes>>,
     /// Whether private items are shown with their details.
     pub privacy: Privacy,
+    /// Attachments of other objects that a client's text names, by MANAGED-ID. See [`write::needed`].
+    pub elsewhere: Arc<HashMap<String, write::Attached>>,
     /// How to render.
     pub settings: Settings,
 }
@@ -111,6 +115,7 @@ impl Context {
             people: Arc::default(),
             contents: Arc::default(),
             privacy: Privacy::Shown,
+            elsewhere: Arc::default(),
             settings: Settings::default(),
         }
     }

@@ -232,9 +232,11 @@ fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Option<Li
         if *letter == 'T' && move_days(old, fresh) {
             continue;
         }
-        kept::replace_lines(old, fresh, |line| {
-            properties.contains(&line.name.as_str()) && attachment::is_ours(line)
-        });
+        if *letter == 'H' {
+            attachment::replace(old, fresh);
+            continue;
+        }
+        kept::replace_lines(old, fresh, |line| properties.contains(&line.name.as_str()));
         if *letter == 'A' {
             old.children.retain(|child| child.name != "VALARM");
             old.children.extend(fresh.children_named("VALARM").cloned());

@@ -31,6 +31,15 @@ pub use precondition::refusals;
 pub use request::{Settings, router};
 pub use sign_in::Origin;
 
+use axum::http::HeaderValue;
+
 /// The `DAV` header: what is built, and nothing else. RFC 4918 10.1
 const COMPLIANCE: &str = "1, 3, extended-mkcol, access-control, calendar-access, addressbook, \
     calendarserver-principal-property-search, calendarserver-principal-search";
+/// The same where attachments are served. RFC 8607 3.1
+const COMPLIANCE_WITH_ATTACHMENTS: &str = "1, 3, extended-mkcol, access-control, calendar-access, addressbook, \
+    calendarserver-principal-property-search, calendarserver-principal-search, calendar-managed-attachments";
+
+fn compliance(has_attachments: bool) -> HeaderValue {
+    HeaderValue::from_static(if has_attachments { COMPLIANCE_WITH_ATTACHMENTS } else { COMPLIANCE })
+}

@@ -25,6 +25,7 @@ pub(super) enum Precondition {
     MustBeNew,
     ResourceType,
     Quota,
+    AttachmentAction,
 }
 
 impl Precondition {
@@ -51,6 +52,7 @@ impl Precondition {
             Self::MustBeNew => (&webdav::RESOURCE_MUST_BE_NULL, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1
             Self::ResourceType => (&webdav::VALID_RESOURCETYPE, StatusCode::FORBIDDEN), // RFC 5689 3.3
             Self::Quota => (&webdav::QUOTA_NOT_EXCEEDED, StatusCode::INSUFFICIENT_STORAGE), // RFC 4331 6
+            Self::AttachmentAction => (&caldav::VALID_ACTION, StatusCode::FORBIDDEN),   // RFC 8607 3.11
         }
     }
 }
@@ -68,8 +70,13 @@ pub(super) fn unstorable(reason: &Reason, space: Space) -> &'static Name {
         Reason::UnsupportedComponent => &caldav::SUPPORTED_CALENDAR_COMPONENT,
         Reason::UidConflict(_) if is_card => &carddav::NO_UID_CONFLICT,
         Reason::UidConflict(_) => &caldav::NO_UID_CONFLICT,
-        Reason::TooLarge if is_card => &carddav::MAX_RESOURCE_SIZE,
+        Reason::TooLarge | Reason::AttachmentTooLarge if is_card => &carddav::MAX_RESOURCE_SIZE,
         Reason::TooLarge => &caldav::MAX_RESOURCE_SIZE,
+        Reason::AttachmentTooLarge => &caldav::MAX_ATTACHMENT_SIZE,
+        Reason::TooManyAttachments => &caldav::MAX_ATTACHMENTS_PER_RESOURCE,
+        Reason::UnknownAttachment => &caldav::VALID_MANAGED_ID_PARAMETER,
+        Reason::NoSuchAttachment => &caldav::VALID_MANAGED_ID,
+        Reason::NoSuchInstance => &caldav::VALID_RID,
         Reason::TooEarly => &caldav::MIN_DATE_TIME,
         Reason::TooLate => &caldav::MAX_DATE_TIME,
         Reason::UnsupportedRecurrence => &exdav::UNSUPPORTED_RECURRENCE,
@@ -101,6 +108,17 @@ fn when(reason: &Reason) -> &'static str {
         Reason::TooLarge => {
             "its text, attachments taken out and packed, is longer than can be kept on an item, or a picture is too large"
         }
+        Reason::AttachmentTooLarge => {
+            "an attachment is larger than `server.max_attachment_size`, or than Exchange takes"
+        }
+        Reason::TooManyAttachments => "it would have more than 100 attachments",
+        Reason::UnknownAttachment => "an `ATTACH` has a `MANAGED-ID` that no attachment of the mailbox has",
+        Reason::NoSuchAttachment => {
+            "the object does not have the attachment that is to be replaced or removed"
+        }
+        Reason::NoSuchInstance => {
+            "attachments are for the whole object, its master (`M`) or occurrences that were changed already"
+        }
         Reason::UnsupportedRecurrence => {
             "Exchange has no such rule: several rules, EXRULE, most RDATEs, RANGE=THISANDFUTURE, times within the day, weeks of the year, several days of the month; an occurrence that the rule does not produce, or after its 5,000th, is changed singly"
         }
@@ -126,6 +144,11 @@ pub fn refusals() -> String {
         Reason::TooEarly,
         Reason::TooLate,
         Reason::TooLarge,
+        Reason::AttachmentTooLarge,
+        Reason::TooManyAttachments,
+        Reason::UnknownAttachment,
+        Reason::NoSuchAttachment,
+        Reason::NoSuchInstance,
         Reason::UnsupportedRecurrence,
         Reason::OccurrenceCrossesNeighbour,
         Reason::UnsupportedTimeZone,

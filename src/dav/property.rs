@@ -4,10 +4,11 @@ use super::kinds::{Kinds, either};
 use super::names::{apple, caldav, calendarserver, carddav, webdav};
 use super::path::{Hrefs, Space};
 use super::resource::{Resource, Tokens};
+use super::session::Limits;
 use super::{condition, error::Error, privilege, report};
 use crate::gateway::Principal;
 use crate::model::collection::{Collection, CollectionKind};
-use crate::model::object::{Head, MOST_PHOTO};
+use crate::model::object::{Head, MOST_ATTACHMENTS, MOST_PHOTO};
 use crate::xml::{Element, Name};
 use std::borrow::Cow;
 
@@ -44,8 +45,9 @@ pub(super) struct Scene<'a> {
     pub(super) user: &'a Hrefs,
     /// The resource is somebody else's.
     pub(super) is_visit: bool,
-    /// Octets that a member may have.
-    pub(super) max_resource_size: u64,
+    pub(super) limits: Limits,
+    /// The server of attachments; `None` where none are served.
+    pub(super) attachments: Option<&'a str>,
     pub(super) resource: &'a Resource,
 }
 
@@ -125,7 +127,11 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&caldav::SUPPORTED_CALENDAR_COMPONENT_SET, K::CALENDARS, No, |s| Some(Value::Elements(vec![component(s.collection()?)]))),
     row(&caldav::SUPPORTED_CALENDAR_DATA, K::CALENDARS, No, |_| Some(Value::Elements(vec![media(&caldav::CALENDAR_DATA, "text/calendar", "2.0")]))),
     row(&caldav::SUPPORTED_COLLATION_SET, K::CALENDARS, No, |_| Some(collations(&caldav::SUPPORTED_COLLATION))),
-    row(&caldav::MAX_RESOURCE_SIZE, K::CALENDARS, No, |s| Some(Value::Text(s.max_resource_size.to_string().into()))),
+    row(&caldav::MAX_RESOURCE_SIZE, K::CALENDARS, No, |s| Some(Value::Text(s.limits.resource.to_string().into()))),
+    // RFC 8607 6
+    row(&caldav::MANAGED_ATTACHMENTS_SERVER_URL, K::CALENDAR_HOME, No, |s| href(s.attachments?.to_owned())),
+    row(&caldav::MAX_ATTACHMENT_SIZE, K::CALENDARS, No, |s| s.attachments.map(|_| Value::Text(s.limits.attachment.to_string().into()))),
+    row(&caldav::MAX_ATTACHMENTS_PER_RESOURCE, K::CALENDARS, No, |s| s.attachments.map(|_| Value::Text(MOST_ATTACHMENTS.to_string().into()))),
     // RFC 6638 2.1, 2.2, 2.4, 9
     row(&caldav::CALENDAR_USER_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Hrefs(addresses(s)))),
     row(&caldav::CALENDAR_USER_TYPE, K::PEOPLE, No, |s| Some(Value::Text(user_type(s).into()))),
@@ -142,7 +148,7 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&carddav::SUPPORTED_ADDRESS_DATA, K::BOOKS, No, |_| Some(Value::Elements(vec![
         media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "3.0"), media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "4.0")]))),
     row(&carddav::SUPPORTED_COLLATION_SET, K::BOOKS, No, |_| Some(collations(&carddav::SUPPORTED_COLLATION))),
-    row(&carddav::MAX_RESOURCE_SIZE, K::BOOK, No, |s| Some(Value::Text(s.max_resource_size.to_string().into()))),
+    row(&carddav::MAX_RESOURCE_SIZE, K::BOOK, No, |s| Some(Value::Text(s.limits.resource.to_string().into()))),
     row(&carddav::MAX_IMAGE_SIZE, K::BOOK, No, |_| Some(Value::Text(MOST_PHOTO.to_string().into()))),
     // Seen: Apple's programs, and all others since
     row(&calendarserver::EMAIL_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Elements(emails(s)))),

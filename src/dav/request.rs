@@ -3,10 +3,10 @@
 use super::error::Error;
 use super::kinds::Kinds;
 use super::methods::{self, BodyUse, Verb};
-use super::path::{Place, Target};
+use super::path::{Place, Space, Target};
 use super::report;
 use super::resource::Resource;
-use super::session::Session;
+use super::session::{Limits, Session};
 use super::sign_in::{self, Origin};
 use crate::gateway::write::Relocation;
 use crate::gateway::{self, Gateway, Mailbox};
@@ -28,6 +28,8 @@ use tokio::time::Instant;
 pub struct Settings {
     /// Octets that a member may have.
     pub max_resource_size: u64,
+    /// Octets that an attachment may have.
+    pub max_attachment_size: u64,
     /// How long a request's body may take to arrive.
     pub body_timeout: Duration,
     /// How long clients wait for Exchange: what takes longer is answered from the mirror or goes on without them.
@@ -38,6 +40,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_resource_size: 20 << 20,
+            max_attachment_size: 20 << 20,
             body_timeout: Duration::from_mins(1),
             answer_within: Duration::from_secs(40),
         }
@@ -81,7 +84,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         Target::Moved(_) | Target::Nothing => Kinds::ROOT,
     };
     if method == Method::OPTIONS {
-        return Ok(methods::options::options(kinds));
+        return Ok(methods::options::options(kinds, service.gateway.has_links()));
     }
     if let Target::Moved(to) = &target {
         return Ok(moved(to));
@@ -96,18 +99,24 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     let octets = match body_use {
         BodyUse::Xml => body.read(&headers, LARGEST_XML).await?,
         BodyUse::Object => object(body, &headers, service.settings.max_resource_size, &place).await?,
+        BodyUse::File => file(body, &headers, service.settings.max_attachment_size).await?,
         BodyUse::Unread => Vec::new(),
     };
     // The body may have taken its time.
     let due = Instant::now() + service.settings.answer_within;
     let mailbox = mailbox.until(due);
     let is_reading = matches!(verb, Verb::Get | Verb::Propfind | Verb::Report);
-    let session = Session::new(&user, mailbox.clone(), headers, service.settings.max_resource_size);
+    let limits = Limits {
+        resource: service.settings.max_resource_size,
+        attachment: service.settings.max_attachment_size,
+    };
+    let session = Session::new(&user, mailbox.clone(), headers, limits);
     if !is_reading {
-        return carry_through(due, async move { carry_out(session, verb, &place, kinds, octets).await })
-            .await;
+        let query = uri.query().unwrap_or_default().to_owned();
+        let work = async move { carry_out(session, verb, &place, &query, octets).await };
+        return carry_through(due, work).await;
     }
-    let mut response = carry_out(session, verb, &place, kinds, octets).await?;
+    let mut response = carry_out(session, verb, &place, "", octets).await?;
     if let Some(since) = mailbox.stale_since() {
         mark_stale(&mut response, since);
     }
@@ -144,11 +153,13 @@ async fn carry_out(
     session: Session,
     verb: Verb,
     place: &Place,
-    kinds: Kinds,
+    query: &str,
     octets: Vec<u8>,
 ) -> Result<Response, Error> {
     match verb {
-        Verb::Options => Ok(methods::options::options(kinds)),
+        // Answered before.
+        Verb::Options => Err(Error::NotFound),
+        Verb::Attach => methods::attachment::attach(session, place, query, octets.into()).await,
         Verb::Get => methods::get::get(session, place).await,
         Verb::Put => methods::put::put(session, place, octets.into()).await,
         Verb::Post => methods::post::post(&session, &octets).await,
@@ -187,6 +198,18 @@ async fn object(
             Err(Error::Unstorable(Refusal::new(Reason::TooLarge, text), *space, None))
         }
         (outcome, _) => outcome,
+    }
+}
+
+/// A file that is to be attached. RFC 8607 3.11
+async fn file(body: &mut Incoming, headers: &HeaderMap, limit: u64) -> Result<Vec<u8>, Error> {
+    match body.read(headers, usize::try_from(limit).unwrap_or(usize::MAX)).await {
+        Err(Error::TooLarge(limit)) => {
+            let text = format!("the largest file that can be attached has {limit} octets");
+            let refusal = Refusal::new(Reason::AttachmentTooLarge, text);
+            Err(Error::Unstorable(refusal, Space::Calendars, None))
+        }
+        outcome => outcome,
     }
 }
 

@@ -20,20 +20,24 @@ pub(super) struct Session {
     pub(super) user: Hrefs,
     pub(super) headers: HeaderMap,
     pub(super) preferences: Preferences,
-    pub(super) max_resource_size: u64,
+    pub(super) limits: Limits,
+}
+
+/// Octets that clients may send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Of a member.
+    pub(super) resource: u64,
+    /// Of an attachment.
+    pub(super) attachment: u64,
 }
 
 impl Session {
-    pub(super) fn new(
-        user: &Principal,
-        mailbox: Mailbox,
-        headers: HeaderMap,
-        max_resource_size: u64,
-    ) -> Self {
+    pub(super) fn new(user: &Principal, mailbox: Mailbox, headers: HeaderMap, limits: Limits) -> Self {
         let hrefs = Hrefs::of(mailbox.principal());
         let user = Hrefs::of(user);
         let preferences = Preferences::of(&headers);
-        Self { mailbox, hrefs, user, headers, preferences, max_resource_size }
+        Self { mailbox, hrefs, user, headers, preferences, limits }
     }
 
     /// What properties of a resource are computed from.
@@ -43,7 +47,8 @@ impl Session {
             hrefs: &self.hrefs,
             user: &self.user,
             is_visit: self.mailbox.is_visit(),
-            max_resource_size: self.max_resource_size,
+            limits: self.limits,
+            attachments: self.mailbox.attachments_url(),
             resource,
         }
     }

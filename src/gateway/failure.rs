@@ -4,6 +4,7 @@ use super::error::Error;
 use crate::accounts;
 use crate::ews;
 use crate::mirror;
+use crate::model::refusal::{Reason, Refusal};
 use crate::sync;
 use std::time::Duration;
 
@@ -47,9 +48,18 @@ impl From<ews::Error> for Error {
                 "ErrorIrresolvableConflict" | "ErrorStaleObject" => Error::Changed,
                 "ErrorQuotaExceeded" => Error::Full,
                 "ErrorFolderExists" => Error::Exists,
+                "ErrorMessageSizeExceeded" | "ErrorAttachmentSizeLimitExceeded" => {
+                    let text = "the attachment is larger than Exchange takes";
+                    Refusal::new(Reason::AttachmentTooLarge, text).into()
+                }
                 _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
                 _ => Error::Internal(reason, Some(Box::new(error))),
             },
+            // IIS stands before Exchange and counts the whole request.
+            ews::Error::Http { status: 413, .. } => {
+                let text = "the request is larger than Exchange takes";
+                Refusal::new(Reason::AttachmentTooLarge, text).into()
+            }
             _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
             _ => Error::Internal(reason, Some(Box::new(error))),
         }

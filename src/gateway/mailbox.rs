@@ -30,6 +30,8 @@ type Deadline = Option<Instant>;
 struct Inner {
     principal: Principal,
     follower: Follower,
+    /// The server of attachments; empty: none are served.
+    attachments: String,
     zone: Arc<str>,
     /// The rules of that zone, as iCalendar text.
     zone_text: Option<String>,
@@ -57,6 +59,7 @@ impl Mailbox {
     pub(super) fn new(
         principal: Principal,
         follower: Follower,
+        attachments: &str,
         zone: Arc<str>,
         now: Timestamp,
         way: &Way,
@@ -71,6 +74,7 @@ impl Mailbox {
         let inner = Arc::new(Inner {
             principal,
             follower,
+            attachments: attachments.to_owned(),
             zone,
             zone_text,
             seen,
@@ -176,6 +180,11 @@ impl Mailbox {
     /// Who this is.
     pub fn principal(&self) -> &Principal {
         &self.0.principal
+    }
+
+    /// URL of the server of attachments; `None` where none are served. RFC 8607 6.1
+    pub fn attachments_url(&self) -> Option<&str> {
+        Some(self.0.attachments.as_str()).filter(|url| !url.is_empty())
     }
 
     /// All collections, defaults first, as fresh as the freshness window asks.

@@ -183,6 +183,11 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
+    /// Whether attachments are served: links to them need to know where clients reach exdav.
+    pub fn has_links(&self) -> bool {
+        !self.0.settings.public_url.is_empty()
+    }
+
     /// Prepares the product; asks nobody yet.
     pub fn new(
         settings: Settings,
@@ -498,6 +503,7 @@ impl Gateway {
             directory: Arc::default(),
             contents: Arc::default(),
             privacy,
+            elsewhere: Arc::default(),
             settings: inner.convert,
         };
         let links = (!inner.settings.public_url.is_empty()).then(|| {
@@ -515,7 +521,9 @@ impl Gateway {
         };
         let follower =
             Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());
-        let mailbox = Mailbox::new(principal, follower, Arc::clone(&inner.zone), Timestamp::now(), &way);
+        let attachments = inner.settings.public_url.as_str();
+        let mailbox =
+            Mailbox::new(principal, follower, attachments, Arc::clone(&inner.zone), Timestamp::now(), &way);
         mailbox.settle().await;
         Ok(mailbox)
     }

@@ -276,6 +276,20 @@ impl Mirror {
         Ok(entry.and_then(|e| e.attachments.into_iter().find(|a| a.managed_id == managed_id)))
     }
 
+    /// An attachment of any member of any collection. Looks at all heads: only for what is rarely asked.
+    pub fn attachment_anywhere(&self, managed_id: &str) -> Result<Option<Attachment>, Error> {
+        let read = self.db.begin_read()?;
+        for row in read.open_table(HEADS)?.iter()? {
+            let (_, head) = row?;
+            let entry = Entry::unpack_head(head.value()).ok_or_else(damaged)?;
+            let found = entry.attachments.into_iter().find(|attachment| attachment.managed_id == managed_id);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     /// Items with their names that were written here since the SyncState of the last refresh, as far as these are known
     /// to be there: a refresh that does not mention them has to look whether they still are. An item that came and
     /// went between two looks is in no answer of SyncFolderItems.

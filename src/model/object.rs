@@ -7,6 +7,9 @@ use jiff::Timestamp;
 /// The largest photo of a contact, in octets: it is fetched whole with every look at its contact.
 pub const MOST_PHOTO: usize = 5 << 20;
 
+/// How many attachments an object may have: each is asked for with every look at its item.
+pub const MOST_ATTACHMENTS: usize = 100;
+
 /// When an object takes place: the prefilter of time-range queries.
 ///
 /// `None` at an end means open: no lower or upper bound is known, so the object is always a candidate there.

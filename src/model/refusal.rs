@@ -22,6 +22,16 @@ pub enum Reason {
     TooLate,
     /// More octets than may be stored.
     TooLarge,
+    /// An attachment of more octets than may be stored. RFC 8607 3.11
+    AttachmentTooLarge,
+    /// More attachments than an object may have. RFC 8607 3.11
+    TooManyAttachments,
+    /// The text names an attachment that there is not. RFC 8607 3.11
+    UnknownAttachment,
+    /// The request names an attachment that the object does not have. RFC 8607 3.11
+    NoSuchAttachment,
+    /// The request names an instance that cannot have attachments of its own. RFC 8607 3.11
+    NoSuchInstance,
     /// A rule that the upstream cannot hold.
     UnsupportedRecurrence,
     /// A moved occurrence would pass its neighbour.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::faults::Fault;
+use super::item::{Attachment, Content};
 use super::server::Server;
 use super::sign_in::Scheme;
 use super::subscriptions::Rules;
@@ -246,6 +247,14 @@ async fn dump(
                         "properties": properties,
                         "extended": extended,
                         "attachments": view.item.attachments.iter().map(|a| &a.name).collect::<Vec<_>>(),
+                        "files": files(&view.item.attachments),
+                        "files_of_exceptions": view
+                            .item
+                            .exceptions
+                            .modified
+                            .values()
+                            .map(|exception| exception.attachments.as_deref().map(files))
+                            .collect::<Vec<_>>(),
                         "modified": view.item.exceptions.modified.len(),
                         "deleted": view.item.exceptions.deleted.len(),
                     })
@@ -255,4 +264,16 @@ async fn dump(
         })
         .collect();
     Ok(Json(json!({"mailbox": mailbox.address, "folders": folders, "sent": mailbox.sends})))
+}
+
+/// Name, type and content of each.
+fn files(attachments: &[Attachment]) -> Vec<Value> {
+    let content = |attachment: &Attachment| match &attachment.content {
+        Content::File(octets) => String::from_utf8_lossy(octets).into_owned(),
+        Content::Item(_) | Content::Reference(_) => String::new(),
+    };
+    attachments
+        .iter()
+        .map(|a| json!({"name": a.name, "type": a.content_type, "content": content(a)}))
+        .collect()
 }

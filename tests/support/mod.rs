@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part of the stage")]
 
 use exdav::gateway::{Gateway, Mailbox, Settings};
-use exdav::model::id::{CollectionId, ResourceName};
+use exdav::model::id::CollectionId;
 use exdav::{convert, ews, mirror, simulator, sync};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -86,10 +86,7 @@ impl Stage {
             ..ews::Settings::default()
         };
         let mirror = mirror::Settings { path: store.to_owned(), ..mirror::Settings::default() };
-        let links = |segment: &str, id: &CollectionId, name: &ResourceName, managed: &str| {
-            format!("/{segment}/{id}/{name}/{managed}")
-        };
-        Gateway::new(settings, ews, mirror, sync, convert, links).unwrap()
+        Gateway::new(settings, ews, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
     }
 
     pub async fn mailbox(&self, freshness: Duration) -> Mailbox {

@@ -148,6 +148,18 @@ pub fn sums(item: &Item, exceptions: &[&Item]) -> BTreeMap<char, String> {
     sums
 }
 
+/// Whether two states of a series or single event differ in their attachments at most.
+pub fn same_but_attachments(one: (&Item, &[Item]), other: (&Item, &[Item])) -> bool {
+    let rest = |item: &Item| {
+        let mut sums = own_sums(item);
+        sums.remove(&'H');
+        sums
+    };
+    rest(one.0) == rest(other.0)
+        && one.0.deleted_occurrences() == other.0.deleted_occurrences()
+        && one.1.iter().map(rest).eq(other.1.iter().map(rest))
+}
+
 fn own_sums(item: &Item) -> BTreeMap<char, String> {
     let texts = ALL.iter().map(|group| (group.letter, (group.text)(item)));
     let told = texts.filter(|(letter, text)| *letter != 'J' || text != USUAL_MEETING);
@@ -184,6 +196,9 @@ impl Group {
 
     /// Puts the lines of `fresh` in the place of the kept ones.
     pub fn replace(&self, kept: &mut Component, fresh: &Component) {
+        if self.letter == 'H' {
+            return attachment::replace(kept, fresh);
+        }
         if fresh.lines.iter().any(|line| line.name == "STATUS" && self.owns(line)) {
             kept.lines.retain(|line| line.name != "STATUS");
         }

@@ -117,6 +117,23 @@ fn original_start(master: &Item, exception: &Item) -> Option<Timestamp> {
     })
 }
 
+/// The exception that an override of a text is about; `rid` is the value of its RECURRENCE-ID.
+pub fn exception_named<'a>(
+    context: &Context,
+    item: &'a Item,
+    exceptions: &'a [Item],
+    text: &[u8],
+    rid: &str,
+) -> Option<&'a Item> {
+    let frame = Frame::of(context, item, None).ok()?;
+    let calendar = Component::parse(text).ok()?;
+    let named = calendar.children_named("VEVENT").find(|event| attachment::is_instance(event, rid))?;
+    exceptions.iter().find(|exception| {
+        let original = original_start(item, exception);
+        original.is_some_and(|original| kept::is_override_of(named, original, &frame))
+    })
+}
+
 impl Scene<'_> {
     fn of_override<'b>(&'b self, exception: &'b Override<'b>) -> Scene<'b> {
         Scene {

@@ -1,7 +1,8 @@
 //! VEVENT → calendar items.
 
 use super::super::{Context, event as projected, identity, kept};
-use super::fields::{self, Attachments};
+use super::attachments::{self, Attachments};
+use super::fields;
 use super::rule::{self, Translated};
 use super::series::{self, Moved, Numbered};
 use super::zone::{self, Place};
@@ -176,7 +177,7 @@ impl Draft<'_> {
         let uid = master.value("UID").unwrap_or_default().to_owned();
         let people = self.people(master);
         let invited = self.current.is_some_and(|c| projected::is_invitation(self.context, c.item));
-        let changed = self.changed_groups(master);
+        let mut changed = self.changed_groups(master);
         if invited
             && ['T', 'R', 'P'].iter().any(|letter| changed.contains(letter))
             && !self.is_only_own_answer(master)
@@ -191,8 +192,12 @@ impl Draft<'_> {
             None => None,
         };
         let mut text = self.calendar.clone();
-        let known = self.current.map(|current| current.item.attachments()).unwrap_or_default();
-        let Attachments { attach, detach } = fields::attachments(self.context, &mut text, &known);
+        let Attachments { attach, detach } = attachments::attachments(self.context, &mut text, self.current)?;
+        // A link and its octets say the same: what counts is what hangs on the item.
+        changed.remove(&'H');
+        if !(attach.is_empty() && detach.is_empty()) {
+            changed.insert('H');
+        }
         let text = if text == *self.calendar { octets.clone() } else { Bytes::from(text.write()) };
         if !kept::fits(&text) {
             return Err(Refusal::new(

@@ -8,6 +8,7 @@
 //! **Invariant:** no series is written that would repeat on other days than the client's, but for the end of short
 //! months in endless series, which Exchange cannot leave out.
 
+mod attachments;
 mod contact;
 mod event;
 mod fields;
@@ -20,6 +21,7 @@ mod zone;
 pub(super) use contact::{PHOTO_PLACE, line, places};
 pub(super) use task::GROUPS as TASK_GROUPS;
 
+pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};
 
 use super::kept;
@@ -219,13 +221,18 @@ impl Plan {
 
     /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.
     pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Change {
-        let owner = match self.class {
-            ItemClass::CalendarItem => item.filled("UID").unwrap_or_default(),
-            _ => String::new(),
-        };
-        let sums = sums(self.class, item, exceptions);
-        Change::extended(field::DAV_BODY, Some(kept::write(&self.text, kind(self.class), &owner, &sums)))
+        keep(self.class, &self.text, item, exceptions)
     }
+}
+
+/// The change that keeps a text on an item.
+fn keep(class: ItemClass, text: &[u8], item: &Item, exceptions: &[Item]) -> Change {
+    let owner = match class {
+        ItemClass::CalendarItem => item.filled("UID").unwrap_or_default(),
+        _ => String::new(),
+    };
+    let sums = sums(class, item, exceptions);
+    Change::extended(field::DAV_BODY, Some(kept::write(text, kind(class), &owner, &sums)))
 }
 
 /// Fingerprints of an item, by group.
@@ -282,6 +289,40 @@ pub fn plan(
         }
         CollectionKind::AddressBook => contact::plan(context, name, octets, current),
     }
+}
+
+/// The change that keeps a text that says of attachments what Exchange says now; `before` is the item that the rest of it
+/// speaks of. `None` where no text is kept, or where more than attachments has changed.
+pub fn keep_attachments(
+    context: &Context,
+    octets: &Bytes,
+    before: Current,
+    current: Current,
+) -> Option<Change> {
+    current.item.extended(&field::DAV_BODY)?;
+    let (one, other) = ((before.item, before.related), (current.item, current.related));
+    let has_only_files = match current.item.class {
+        ItemClass::CalendarItem => super::event::group::same_but_attachments(
+            (one.0, &one.1.exceptions),
+            (other.0, &other.1.exceptions),
+        ),
+        _ => {
+            let rest = |item: &Item| {
+                let mut sums = super::task::sums(item);
+                sums.remove(&'H');
+                sums
+            };
+            rest(one.0) == rest(other.0)
+        }
+    };
+    let mut calendar = Component::parse(octets).ok()?;
+    let sorted = attachments::attachments(context, &mut calendar, Some(current)).ok()?;
+    let text = Bytes::from(calendar.write());
+    if !has_only_files || !sorted.attach.is_empty() || !sorted.detach.is_empty() || !kept::fits(&text) {
+        return None;
+    }
+    let class = current.item.class;
+    Some(keep(class, &text, current.item, &current.related.exceptions))
 }
 
 /// The class of the item that an object of a collection is or becomes.

@@ -2,7 +2,8 @@
 
 use super::super::task::REGENERATION;
 use super::super::{Context, kept};
-use super::fields::{self, Attachments};
+use super::attachments::{self, Attachments};
+use super::fields;
 use super::rule;
 use super::{Current, Plan, Telling};
 use crate::ews::field;
@@ -48,8 +49,7 @@ pub fn plan(
     let uid = task.value("UID").unwrap_or_default().to_owned();
 
     let mut text = calendar.clone();
-    let known = current.map(|current| current.item.attachments()).unwrap_or_default();
-    let Attachments { attach, detach } = fields::attachments(context, &mut text, &known);
+    let Attachments { attach, detach } = attachments::attachments(context, &mut text, current)?;
     let text = if text == *calendar { octets.clone() } else { Bytes::from(text.write()) };
     if !kept::fits(&text) {
         return Err(Refusal::new(

@@ -1,5 +1,6 @@
 //! The table Method × Place, and each method in a file of its own.
 
+pub(super) mod attachment;
 pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod mkcol;
@@ -21,6 +22,8 @@ pub(super) enum Verb {
     Get,
     Put,
     Post,
+    /// RFC 8607 3.3
+    Attach,
     Delete,
     Move,
     Copy,
@@ -40,9 +43,11 @@ pub(super) enum BodyUse {
     Xml,
     /// It is an object to be stored.
     Object,
+    /// It is a file to be attached.
+    File,
 }
 
-use BodyUse::{Object, Unread, Xml};
+use BodyUse::{File, Object, Unread, Xml};
 use Kinds as K;
 use Verb as V;
 
@@ -55,6 +60,7 @@ static METHODS: &[(&str, Kinds, Verb, BodyUse)] = &[
     ("HEAD", ANY, V::Get, Unread),
     ("PUT", K::MEMBERS, V::Put, Object),
     ("POST", K::OUTBOX, V::Post, Object),
+    ("POST", K::CALENDAR_OBJECTS, V::Attach, File),
     ("DELETE", either(K::MEMBERS, K::COLLECTIONS), V::Delete, Unread),
     ("MOVE", K::MEMBERS, V::Move, Unread),
     ("COPY", K::MEMBERS, V::Copy, Unread),

@@ -86,3 +86,12 @@ pub(in crate::dav) static VALID_CALENDAR_OBJECT_RESOURCE: Name = name("valid-cal
 
 // RFC 4791 5.3.1
 pub(in crate::dav) static MKCALENDAR: Name = name("mkcalendar");
+
+// RFC 8607 3.11, 6
+pub(in crate::dav) static MANAGED_ATTACHMENTS_SERVER_URL: Name = name("managed-attachments-server-URL");
+pub(in crate::dav) static MAX_ATTACHMENT_SIZE: Name = name("max-attachment-size");
+pub(in crate::dav) static MAX_ATTACHMENTS_PER_RESOURCE: Name = name("max-attachments-per-resource");
+pub(in crate::dav) static VALID_ACTION: Name = name("valid-action");
+pub(in crate::dav) static VALID_MANAGED_ID: Name = name("valid-managed-id");
+pub(in crate::dav) static VALID_MANAGED_ID_PARAMETER: Name = name("valid-managed-id-parameter");
+pub(in crate::dav) static VALID_RID: Name = name("valid-rid");

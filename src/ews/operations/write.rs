@@ -215,15 +215,20 @@ impl Session {
         Ok(messages(&answer).map(|message| check(message).map(drop)).collect())
     }
 
-    /// CreateAttachment; gives the item's new version. MS-OXWSATT 3.1.4.1
-    pub async fn create_attachments(&self, item: &ItemId, new: &[NewAttachment]) -> Result<ItemId, Error> {
+    /// CreateAttachment; gives the item's new version and the ids of the attachments, in order. MS-OXWSATT 3.1.4.1
+    pub async fn create_attachments(
+        &self,
+        item: &ItemId,
+        new: &[NewAttachment],
+    ) -> Result<(ItemId, Vec<String>), Error> {
         let answer = self
             .call("CreateAttachment", Repeat::Never, |w| {
                 w.open(&m("CreateAttachment"));
-                w.open(&m("ParentItemId"))
-                    .attribute("Id", &item.id)
-                    .attribute("ChangeKey", &item.change_key)
-                    .close();
+                w.open(&m("ParentItemId")).attribute("Id", &item.id);
+                if !item.change_key.is_empty() {
+                    w.attribute("ChangeKey", &item.change_key);
+                }
+                w.close();
                 w.open(&m("Attachments"));
                 for attachment in new {
                     w.open(&t("FileAttachment")).leaf(&t("Name"), &attachment.name);
@@ -235,7 +240,10 @@ impl Session {
                 }
             })
             .await?;
-        root_version(&answer, item, "AttachmentId")
+        let version = root_version(&answer, item, "AttachmentId")?;
+        let ids =
+            messages(&answer).filter_map(|message| find_below(message, "AttachmentId")?.attribute("Id"));
+        Ok((version, ids.map(str::to_owned).collect()))
     }
 
     /// DeleteAttachment; gives the item's new version. MS-OXWSATT 3.1.4.2

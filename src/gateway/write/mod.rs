@@ -4,6 +4,7 @@
 //! **Invariant:** a write of several calls is written down before the first; what a kill leaves of it is ended or undone.
 //! **Invariant:** a failure whose outcome is unclear is looked into before anything is tried again.
 
+mod attachment;
 mod collection;
 mod condition;
 mod delete;
@@ -14,6 +15,7 @@ mod put;
 mod relocate;
 mod turn;
 
+pub use attachment::{AttachmentChange, File, Instances, ManagedAttachment};
 pub use collection::{CollectionChange, Field, NewCollection};
 pub use condition::{Conditions, Tags};
 pub use delete::Others;

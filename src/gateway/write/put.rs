@@ -22,9 +22,9 @@ const CONFLICTS: [&str; 3] = ["ErrorIrresolvableConflict", "ErrorStaleObject", "
 
 /// What a PUT found at its name.
 #[derive(Clone)]
-struct Found {
-    item: Item,
-    related: Related,
+pub(super) struct Found {
+    pub(super) item: Item,
+    pub(super) related: Related,
     /// As the mirror remembers it: Exchange has the last word when it is asked to change it.
     is_remembered: bool,
 }
@@ -243,6 +243,7 @@ impl Mailbox {
             context.people = self.people_of(id, body).await?;
         }
         let current = found.map(|found| Current { item: &found.item, related: &found.related });
+        self.with_attachments(&mut context, body, current).await?;
         let plan = write::plan(&context, folder.collection.kind, name.as_str(), body, current, audience)?;
         self.check_uid(id, name, &plan).await?;
         Ok(plan)
@@ -267,7 +268,7 @@ impl Mailbox {
     }
 
     /// What is there now, judged by the conditions: Exchange's word counts, not the mirror's.
-    async fn find_upstream(
+    pub(super) async fn find_upstream(
         &self,
         id: &CollectionId,
         name: &ResourceName,
@@ -482,7 +483,7 @@ impl Mailbox {
                     content: a.content.clone(),
                 })
                 .collect();
-            id = session.create_attachments(&id, &new).await?;
+            (id, _) = session.create_attachments(&id, &new).await?;
         }
         // Each change of an occurrence makes a new version of its series: none is named.
         let series = ItemId { id: id.id.clone(), change_key: String::new() };
