@@ -304,3 +304,105 @@ async fn an_upstream_that_sends_a_bomb_is_an_upstream_that_fails() {
     assert!(answer.body.len() < 2_000);
     client.ask("GET", "/healthz", &[], "").await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_and_paths_without_measure_are_refused_and_others_are_served_on() {
+    let (stage, client) = small().await;
+    client.propfind(&calendar(), "0", "<D:getetag/>").await.expect(207);
+    stage.reset().await;
+    let long = "x".repeat(2 << 20);
+    let many: String = (0..5_000).map(|number| format!("X-{number}: y\r\n")).collect();
+    for (name, head) in [
+        ("one long header", head("GET", &calendar(), &format!("X-Long: {long}\r\n"))),
+        ("many headers", head("GET", &calendar(), &many)),
+        ("a long path", head("GET", &format!("{}{long}", calendar()), "")),
+        (
+            "a long destination",
+            head("MOVE", &format!("{}a.ics", calendar()), &format!("Destination: /{long}\r\n")),
+        ),
+    ] {
+        let answer = raw(&client, head.as_bytes()).await;
+        // A server that closes while the client still sends may not be heard.
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{name}: {:.200}", answer);
+        client.propfind(&calendar(), "0", "<D:getetag/>").await.expect(207);
+    }
+    // What still fits into a head is as unknown as a short one.
+    let path = format!("{}{}", calendar(), "y".repeat(50_000));
+    let answer = client.ask("GET", &path, &[], "").await;
+    assert!((400..500).contains(&answer.status), "{}", answer.status);
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hrefs_and_sync_tokens_without_measure_cost_exchange_nothing() {
+    let (stage, client) = small().await;
+    let known = client.propfind(&calendar(), "0", "<D:sync-token/>").await;
+    let known = known.responses()[0].text("sync-token");
+    stage.reset().await;
+    let long = "z".repeat(1 << 20);
+    let ask = |token: &str| {
+        format!(
+            "<D:sync-collection><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>"
+        )
+    };
+    for token in [long.as_str(), "18446744073709551616", "-1", "https://example.org/x"] {
+        let answer = client.report(&calendar(), &ask(token)).await;
+        assert!((400..500).contains(&answer.status), "{:.50}: {}", token, answer.status);
+        assert!(answer.body.len() < 4_000, "{:.50}: {} octets", token, answer.body.len());
+    }
+    // Every number that could be a revision, as somebody who guesses would try them.
+    let (instance, revision) = known.rsplit_once(|c: char| !c.is_ascii_digit()).unwrap();
+    let separator = &known[instance.len()..=instance.len()];
+    assert!(revision.parse::<u64>().is_ok(), "{known}");
+    for number in 0..300_u64 {
+        let token = format!("{instance}{separator}{}", number * 7_919);
+        let answer = client.report(&calendar(), &ask(&token)).await;
+        assert!(matches!(answer.status, 207 | 403 | 409), "{token}: {}", answer.status);
+    }
+    let body = format!(
+        "<C:calendar-multiget><D:prop><D:getetag/></D:prop><D:href>{}{long}.ics</D:href><D:href>{long}</D:href>\
+         <D:href>/{}</D:href></C:calendar-multiget>",
+        calendar(),
+        "a/".repeat(200_000)
+    );
+    let answer = client.report(&calendar(), &body).await;
+    assert!(answer.status == 207 || (400..500).contains(&answer.status), "{}", answer.status);
+    assert!(answer.body.len() < 4 << 20, "{} octets", answer.body.len());
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packed_bodies_of_clients_are_not_unpacked() {
+    let (stage, client) = small().await;
+    stage.reset().await;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&vec![b' '; 64 << 20]).unwrap();
+    let packed = encoder.finish().unwrap();
+    for (method, path) in
+        [("PUT", format!("{}a.ics", calendar())), ("PROPFIND", calendar()), ("REPORT", calendar())]
+    {
+        for encoding in ["gzip", "gzip, gzip", "br", "zstd"] {
+            client.ask(method, &path, &[("Content-Encoding", encoding)], &packed).await.expect(415);
+        }
+    }
+    assert_eq!(stage.calls().await.get("CreateItem"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_for_ever_are_expanded_over_http_to_an_answer_of_bounded_size() {
+    let (_stage, client) = small().await;
+    let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:ever\r\nDTSTAMP:20200101T000000Z\r\n\
+                DTSTART:20200101T000000Z\r\nDURATION:PT1H\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let name = format!("{}ever.ics", calendar());
+    client.ask("PUT", &name, &[("Content-Type", "text/calendar")], text).await.expect(201);
+    for (start, end) in [("20200101T000000Z", "99991231T235959Z"), ("00010101T000000Z", "99991231T235959Z")] {
+        let body = format!(
+            "<C:calendar-query><D:prop><C:calendar-data><C:expand start='{start}' end='{end}'/></C:calendar-data></D:prop>\
+             <C:filter><C:comp-filter name='VCALENDAR'><C:comp-filter name='VEVENT'><C:time-range start='{start}' end='{end}'/>\
+             </C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
+        );
+        let answer = client.report(&calendar(), &body).await;
+        assert!(answer.status == 207 || (400..500).contains(&answer.status), "{}", answer.status);
+        assert!(answer.body.len() < 8 << 20, "{start}: {} octets", answer.body.len());
+    }
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random work by several clients against a failing Exchange, with `kill -9` of exdav at random moments.
 
-    campaign.py --exdav PROGRAM [--minutes M | --rounds N] [--seed S] [--clients N] [--short]
+    campaign.py --exdav PROGRAM [--minutes M | --rounds N] [--seed S] [--clients N] [--short] [--decisions]
 
 After every round exdav is killed, started again with the same store, and these must hold:
 
@@ -18,6 +18,7 @@ import http.client
 import json
 import random
 import re
+import signal
 import sys
 import threading
 import time
@@ -29,6 +30,10 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 from programs import Control, Program, Serve, workplace  # noqa: E402
 
+# What each client does in a round.
+DEEDS = 8
+# With links to attachments, so that a text without them takes them away.
+PUBLIC = "http://gateway.example.test"
 USER, GUEST, PASSWORD = "demo@example.com", "demo2@example.com", "demo"
 AUTHORIZATION = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 DAV = "{DAV:}"
@@ -139,11 +144,30 @@ class Chain:
         self.token = tree.findtext(DAV + "sync-token")
 
 
-def event(uid, version, shape, draw):
-    day = f"202612{draw.randrange(1, 28):02d}"
+class Decision:
+    """What a client is going to do. The same number is drawn whatever became of what was decided before, so that a seed
+    means the same decisions each time."""
+
+    def __init__(self, draw):
+        self.deed = draw.choices(["create", "update", "delete", "move", "sync", "list", "get"], [5, 5, 3, 2, 4, 1, 1])[0]
+        self.collection = draw.choices([CALENDAR, CONTACTS, TASKS], [6, 2, 1])[0]
+        self.shape = draw.choices(["single", "series", "meeting", "attached"], [3, 2, 2, 2])[0]
+        self.chain, self.chosen, self.again = draw.randrange(3), draw.random(), draw.random() < .5
+        self.day, self.exdate = draw.randrange(1, 24), draw.choice([1, 2])
+
+    def __str__(self):
+        return (f"{self.deed} {self.collection} {self.shape} chain {self.chain} member {self.chosen:.3f} "
+                f"{'again' if self.again else 'once'} day {self.day}+{self.exdate}")
+
+
+def event(uid, version, shape, decision):
+    day = f"202612{decision.day:02d}"
     more, override = "", ""
+    if shape == "attached":
+        content = base64.b64encode(f"{uid} {version}".encode()).decode()
+        more = f"ATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=text/plain;FILENAME={uid}-{version}.txt:{content}\r\n"
     if shape == "series":
-        more = f"RRULE:FREQ=DAILY;COUNT=8\r\nEXDATE:{int(day) + 1 if draw.random() < .5 else int(day) + 2}T090000Z\r\n"
+        more = f"RRULE:FREQ=DAILY;COUNT=8\r\nEXDATE:{int(day) + decision.exdate}T090000Z\r\n"
         override = (f"BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:{int(day) + 3}T090000Z\r\n"
                     f"DTSTART:{int(day) + 3}T110000Z\r\nDTEND:{int(day) + 3}T120000Z\r\nSUMMARY:moved {version}\r\nEND:VEVENT\r\n")
     if shape == "meeting":
@@ -170,9 +194,14 @@ class Member:
     def __init__(self, collection, uid, shape):
         self.collection, self.uid, self.shape = collection, uid, shape
         self.possible, self.tag, self.clear, self.written = [None], None, True, 0
+        self.names, self.moves = [uid + (".vcf" if collection == CONTACTS else ".ics")], 0
 
-    def href(self, place):
-        return place.paths[self.collection] + self.uid + (".vcf" if self.collection == CONTACTS else ".ics")
+    def href(self, place, name=None):
+        return place.paths[self.collection] + (name or self.names[0])
+
+    def next_name(self):
+        self.moves += 1
+        return f"{self.uid}-moved{self.moves}" + (".vcf" if self.collection == CONTACTS else ".ics")
 
 
 class Client:
@@ -183,18 +212,17 @@ class Client:
         self.members, self.made, self.counts = [], 0, collections.Counter()
         self.chains = [Chain(c) for c in (CALENDAR, CONTACTS, TASKS)]
 
-    def text(self, member):
+    def text(self, member, decision):
         self.made += 1
         version = f"v{self.made}"
         if member.collection == CALENDAR:
-            return event(member.uid, version, member.shape, self.draw)
+            return event(member.uid, version, member.shape, decision)
         return (card if member.collection == CONTACTS else task)(member.uid, version)
 
-    def write(self, place, member, method, body, headers):
+    def write(self, place, member, method, body, headers, again):
         """Notes what is known afterwards. Without a clear answer, sometimes asks again."""
         wanted = body if method == "PUT" else None
         member.written += 1
-        again = self.draw.random() < .5
         for attempt in range(2 if again else 1):
             try:
                 status, answer, text = place.ask(method, member.href(place), body or "", **headers)
@@ -213,29 +241,49 @@ class Client:
                 raise AssertionError(f"{method} {member.href(place)}: {status} {text[-300:]!r}")
             return
 
+    def move(self, place, member, again):
+        """Gives it another name."""
+        name = member.next_name()
+        for attempt in range(2 if again else 1):
+            try:
+                status, answer, text = place.ask("MOVE", member.href(place), Destination=member.href(place, name),
+                                                 Overwrite="F")
+            except Lost:
+                self.counts["unclear"] += 1
+                member.clear, member.names = False, [member.names[0], name]
+                continue
+            if status < 300:
+                self.counts["done"] += 1
+                member.names, member.tag, member.clear = [name], answer.get("ETag"), True
+            elif attempt and status in (403, 404, 412):
+                self.counts["refused"] += 1  # its first attempt has been done
+            else:
+                raise AssertionError(f"MOVE {member.href(place)} to {name}: {status} {text[-300:]!r}")
+            return
+
     def act(self, place):
-        draw = self.draw
+        decision = Decision(self.draw)
         living = [m for m in self.members if m.clear and m.possible != [None]]
-        deed = draw.choices(["create", "update", "delete", "sync", "list", "get"], [5, 5, 3, 4, 1, 1])[0]
-        chain, chosen = draw.choice(self.chains), draw.random()
-        member = living[int(chosen * len(living))] if living else None
+        chain, deed = self.chains[decision.chain], decision.deed
+        member = living[int(decision.chosen * len(living))] if living else None
+        condition = {"If_Match": member.tag} if member and member.tag else {}
         try:
             if deed == "sync":
                 chain.follow(place)
             elif deed == "list":
                 place.listing(chain.collection)
             elif deed == "create" or member is None:
-                collection = draw.choices([CALENDAR, CONTACTS, TASKS], [6, 2, 1])[0]
-                shape = draw.choices(["single", "series", "meeting"], [3, 2, 2])[0]
-                member = Member(collection, f"c{self.number}-{len(self.members)}", shape)
+                member = Member(decision.collection, f"c{self.number}-{len(self.members)}", decision.shape)
                 self.members.append(member)
-                self.write(place, member, "PUT", self.text(member), {**kind(collection), "If_None_Match": "*"})
+                self.write(place, member, "PUT", self.text(member, decision),
+                           {**kind(member.collection), "If_None_Match": "*"}, decision.again)
             elif deed == "update":
-                condition = {"If_Match": member.tag} if member.tag else {}
-                self.write(place, member, "PUT", self.text(member), {**kind(member.collection), **condition})
+                self.write(place, member, "PUT", self.text(member, decision), {**kind(member.collection), **condition},
+                           decision.again)
             elif deed == "delete":
-                condition = {"If_Match": member.tag} if member.tag else {}
-                self.write(place, member, "DELETE", None, condition)
+                self.write(place, member, "DELETE", None, condition, decision.again)
+            elif deed == "move":
+                self.move(place, member, decision.again)
             else:
                 place.ask("GET", member.href(place))
         except Lost:
@@ -252,7 +300,8 @@ class Campaign:
         self.exchange = Program(arguments.exdav, "simulate", "--exchange-listen", "127.0.0.1:0", "--control-listen",
                                 "127.0.0.1:0", "--events", "40", "--contacts", "15", "--tasks", "5", "--mailboxes", "2")
         self.control = Control(self.exchange.urls["control"])
-        self.serve = Serve(arguments.exdav, self.exchange.urls["exchange"], sync__freshness="0s")
+        self.serve = Serve(arguments.exdav, self.exchange.urls["exchange"], sync__freshness="0s",
+                           server__public_url=PUBLIC)
         self.place, self.kills, self.rounds = Place(), 0, 0
         self.clients = [Client(n, arguments.seed) for n in range(arguments.clients)]
         self.sends = 0
@@ -289,7 +338,7 @@ class Campaign:
 
         def work(client):
             try:
-                for _ in range(8):
+                for _ in range(DEEDS):
                     client.act(self.place)
             except Exception as error:  # whatever it is, the campaign says it and goes on
                 broken.append(f"client {client.number}: {type(error).__name__}: {error}")
@@ -318,16 +367,25 @@ class Campaign:
         self.kills += 1
 
     def check(self):
-        fresh = Serve(self.arguments.exdav, self.exchange.urls["exchange"])
+        # What the kill left half done is ended or undone when its owner comes back.
+        self.place.listing(CALENDAR)
+        fresh = Serve(self.arguments.exdav, self.exchange.urls["exchange"], server__public_url=PUBLIC)
         truth = Place()
         truth.url, truth.paths = fresh.start().urls["gateway"], self.place.paths
+        dump = self.control.ask("GET", f"/dump/{USER}")
+        self.files = collections.defaultdict(collections.Counter)
+        for folder in dump["folders"]:
+            if folder["name"] == "Calendar":
+                for item in folder["items"]:
+                    for name in item["attachments"]:
+                        self.files[name.rsplit("-", 1)[0]][name] += 1
         try:
             for collection in (CALENDAR, CONTACTS, TASKS):
                 self.compare(collection, truth)
         finally:
             fresh.running.stop()
             fresh.remove()
-        sent = collections.Counter((s.get("uid"), to) for s in self.control.ask("GET", f"/dump/{USER}")["sent"]
+        sent = collections.Counter((s.get("uid"), to) for s in dump["sent"]
                                    for to in (s.get("to") if isinstance(s.get("to"), list) else [s.get("to")]))
         self.sends = sum(sent.values())
         for client in self.clients:
@@ -336,7 +394,8 @@ class Campaign:
                     continue
                 times = sent[(member.uid, GUEST)]
                 if times > member.written:
-                    self.wrong(f"invitations: {member.uid} was written {member.written} times and sent {times} times")
+                    what = [s["what"] for s in dump["sent"] if s.get("uid") == member.uid]
+                    self.wrong(f"invitations: {member.uid} was written {member.written} times and sent {times} times: {what}")
 
     def compare(self, collection, truth):
         there = truth.listing(collection)
@@ -344,7 +403,8 @@ class Campaign:
         shown = self.place.listing(collection)
         if shown != there:
             differ = {h for h in shown.keys() | there.keys() if shown.get(h) != there.get(h)}
-            self.wrong(f"mirror: {collection} differs from the mailbox at {sorted(differ)[:5]}")
+            self.wrong(f"mirror: {collection} differs from the mailbox at "
+                       + ", ".join(f"{h} ({shown.get(h)}, in truth {there.get(h)})" for h in sorted(differ)[:5]))
         if (mirrored := self.place.bodies(collection, list(shown))) != bodies:
             differ = sorted(h for h in mirrored.keys() | bodies.keys() if mirrored.get(h) != bodies.get(h))
             self.wrong(f"mirror: {collection} has other texts at {differ[:5]}:\n{mirrored.get(differ[0])}\n--\n{bodies.get(differ[0])}")
@@ -355,7 +415,12 @@ class Campaign:
         for client in self.clients:
             for member in client.members:
                 if member.collection == collection:
-                    self.judge(member, bodies.get(member.href(self.place)), there.get(member.href(self.place)), uids)
+                    found = [name for name in member.names if member.href(self.place, name) in bodies]
+                    if len(found) > 1:
+                        self.wrong(f"acknowledged: {member.uid} is there as {found}")
+                    member.names = found[:1] or member.names[:1]
+                    href = member.href(self.place)
+                    self.judge(member, bodies.get(href), there.get(href), uids)
             for chain in client.chains:
                 if chain.collection == collection:
                     chain.follow(self.place)
@@ -368,20 +433,43 @@ class Campaign:
         def same(wanted):
             if wanted is None or body is None:
                 return wanted is None and body is None and not uids[member.uid]
-            if member.shape == "meeting" and member.collection == CALENDAR:
+            if member.shape == "attached" and member.collection == CALENDAR:
+                # The attachment is served as a link or not at all: Exchange tells whether it is there.
+                files = re.findall(r"FILENAME=([^:]*):", wanted)
+                if self.files[member.uid] != collections.Counter(files):
+                    return False
+            if member.shape in ("meeting", "attached") and member.collection == CALENDAR:
                 # Who accepted and how often it was sent is Exchange's to say.
                 return all(line in body for line in re.findall(r"(?:SUMMARY|X-CAMPAIGN|DTSTART):.*(?=\r)", wanted))
             return wanted.replace("\r\n", "\n") == body
         found = [wanted for wanted in member.possible if same(wanted)]
         if not found:
             rule = "acknowledged" if member.clear else "whole"
-            self.wrong(f"{rule}: {member.uid} ({member.shape}) is none of {len(member.possible)} states:\n{body}\n-- but\n"
+            self.wrong(f"{rule}: {member.uid} ({member.shape}, {dict(self.files[member.uid])}) is none of "
+                       f"{len(member.possible)} states:\n{body}\n-- but\n"
                        + "\n-- or\n".join(str(p) for p in member.possible))
             found = [body]
         member.possible, member.tag, member.clear = [found[-1]], tag, True
 
     def run(self):
         until = time.monotonic() + self.arguments.minutes * 60
+        try:
+            self.rounds_until(until)
+        finally:
+            # However it ends, it leaves no program and no folder behind.
+            if self.serve.running:
+                self.serve.running.kill()
+            self.serve.remove()
+            self.exchange.kill()
+        totals = sum((c.counts for c in self.clients), collections.Counter())
+        restarts = sum(chain.restarts for c in self.clients for chain in c.chains)
+        print("\n| rounds | kills | writes done | refused | without an answer | reads without an answer | chains begun anew"
+              " | mails | wrong |\n|---|---|---|---|---|---|---|---|---|")
+        print(f"| {self.rounds} | {self.kills} | {totals['done']} | {totals['refused']} | {totals['unclear']} | "
+              f"{totals['unread']} | {restarts} | {self.sends} | {len(self.faults_found)} |")
+        return 1 if self.faults_found or not totals["done"] else 0
+
+    def rounds_until(self, until):
         self.start()
         self.place.discover()
         while (self.rounds < self.arguments.rounds) if self.arguments.rounds else (time.monotonic() < until):
@@ -391,16 +479,6 @@ class Campaign:
                   f"{self.sends} mails, {len(self.faults_found)} wrong", flush=True)
             if len(self.faults_found) > 10:
                 break
-        self.serve.running.kill()
-        self.serve.remove()
-        self.exchange.stop()
-        totals = sum((c.counts for c in self.clients), collections.Counter())
-        restarts = sum(chain.restarts for c in self.clients for chain in c.chains)
-        print("\n| rounds | kills | writes done | refused | without an answer | reads without an answer | chains begun anew"
-              " | mails | wrong |\n|---|---|---|---|---|---|---|---|---|")
-        print(f"| {self.rounds} | {self.kills} | {totals['done']} | {totals['refused']} | {totals['unclear']} | "
-              f"{totals['unread']} | {restarts} | {self.sends} | {len(self.faults_found)} |")
-        return 1 if self.faults_found or not totals["done"] else 0
 
 
 def main():
@@ -411,11 +489,18 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--decisions", action="store_true", help="print what the clients are going to do, and do nothing")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if arguments.short:
         arguments.rounds = arguments.rounds or 8
     workplace("campaign")
     print(f"seed {arguments.seed}", flush=True)
+    if arguments.decisions:
+        for client in (Client(n, arguments.seed) for n in range(arguments.clients)):
+            for number in range(DEEDS * (arguments.rounds or 1)):
+                print(f"round {number // DEEDS + 1} client {client.number}: {Decision(client.draw)}")
+        return 0
     return Campaign(arguments).run()
 
 
