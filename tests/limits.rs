@@ -323,7 +323,7 @@ async fn heads_and_paths_without_measure_are_refused_and_others_are_served_on() 
     ] {
         let answer = raw(&client, head.as_bytes()).await;
         // A server that closes while the client still sends may not be heard.
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{name}: {:.200}", answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{name}: {answer:.200}");
         client.propfind(&calendar(), "0", "<D:getetag/>").await.expect(207);
     }
     // What still fits into a head is as unknown as a short one.
@@ -347,8 +347,8 @@ async fn hrefs_and_sync_tokens_without_measure_cost_exchange_nothing() {
     };
     for token in [long.as_str(), "18446744073709551616", "-1", "https://example.org/x"] {
         let answer = client.report(&calendar(), &ask(token)).await;
-        assert!((400..500).contains(&answer.status), "{:.50}: {}", token, answer.status);
-        assert!(answer.body.len() < 4_000, "{:.50}: {} octets", token, answer.body.len());
+        assert!((400..500).contains(&answer.status), "{token:.50}: {}", answer.status);
+        assert!(answer.body.len() < 4_000, "{token:.50}: {} octets", answer.body.len());
     }
     // Every number that could be a revision, as somebody who guesses would try them.
     let (instance, revision) = known.rsplit_once(|c: char| !c.is_ascii_digit()).unwrap();

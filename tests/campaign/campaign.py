@@ -8,6 +8,7 @@ After every round exdav is killed, started again with the same store, and these 
   acknowledged   every write that was acknowledged is in Exchange, as it was written, exactly once
   whole          a write that was not acknowledged is there as a whole or not at all
   mirror         the mirror shows exactly what an exdav with an empty store reads from Exchange
+  ended          what a kill left half done is ended or undone by the next start, and not once more by the one after
   chains         every client that follows its sync-tokens ends with exactly these names and tags
   invitations    nobody is invited, updated or called off more often than somebody wrote
 """
@@ -41,6 +42,7 @@ CALENDAR, CONTACTS, TASKS = "calendar", "contacts", "tasks"
 KINDS = ["drop-before", "drop-after", "busy", "too-many-requests", "server-error", "unavailable", "invalid-sync-state"]
 OPERATIONS = [None, "CreateItem", "UpdateItem", "DeleteItem", "GetItem", "SyncFolderItems", "GetFolder", "FindItem",
               "MoveItem", "SyncFolderHierarchy"]
+WRITING = ["CreateItem", "UpdateItem", "DeleteItem", "MoveItem", "CreateAttachment", "DeleteAttachment"]
 NAMESPACES = ('xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" '
               'xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types" '
               'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"')
@@ -369,6 +371,14 @@ class Campaign:
     def check(self):
         # What the kill left half done is ended or undone when its owner comes back.
         self.place.listing(CALENDAR)
+        # And once it is, it is left alone.
+        self.kill()
+        self.start()
+        self.control.reset()
+        self.place.listing(CALENDAR)
+        calls = self.control.calls()
+        if again := {name: calls[name] for name in WRITING if calls.get(name)}:
+            self.wrong(f"ended: a restart with nothing to do writes again: {again}")
         fresh = Serve(self.arguments.exdav, self.exchange.urls["exchange"], server__public_url=PUBLIC)
         truth = Place()
         truth.url, truth.paths = fresh.start().urls["gateway"], self.place.paths
