@@ -162,3 +162,84 @@ async fn zones_are_known_by_all_the_names_that_clients_give_them() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A gateway whose owner's days are those of a place, and its mailbox.
+async fn living_in(stage: &Stage, zone: &str) -> (Mailbox, tempfile::TempDir) {
+    let store = tempfile::tempdir().unwrap();
+    let settings = Settings { zone: zone.to_owned(), ..Settings::default() };
+    let gateway = stage.gateway_with(FRESH, store.path(), settings);
+    (gateway.sign_in(USER, PASSWORD).await.unwrap(), store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_that_are_told_as_instants_are_the_days_that_were_meant() {
+    let stage = Stage::lively().await;
+    let places = [
+        ("America/New_York", ["20260330T000000Z", "20260330T040000Z", "20260330T235959Z", "20260330"]),
+        ("Europe/Berlin", ["20260330T000000Z", "20260329T220000Z", "20260330T235959Z", "20260330"]),
+        ("Asia/Tokyo", ["20260330T000000Z", "20260329T150000Z", "20260330T235959Z", "20260330"]),
+    ];
+    for (zone, untils) in places {
+        let (mailbox, _store) = living_in(&stage, zone).await;
+        for (number, until) in untils.iter().enumerate() {
+            let uid = format!("{} {number}", zone.replace('/', " "));
+            let excluded = until.replace("0330", "0316").replace("0329", "0315").replace("040000", "040000");
+            let excluded =
+                if excluded.len() == 8 { format!(";VALUE=DATE:{excluded}") } else { format!(":{excluded}") };
+            let lines = format!(
+                "DTSTART;VALUE=DATE:20260302\nDTEND;VALUE=DATE:20260303\nRRULE:FREQ=WEEKLY;UNTIL={until}\n\
+                 EXDATE{excluded}"
+            );
+            let sent = object(&uid, "", &lines);
+            let file = format!("{number}-{}.ics", zone.replace('/', "-"));
+            put(&mailbox, &file, &sent).await.unwrap_or_else(|e| panic!("{uid}: {e}"));
+            let starts = seen(&stage, &uid, "2026-02-20", "2026-05-01").await;
+            // The midnights of the place.
+            let days = ["2026-03-02", "2026-03-09", "2026-03-23", "2026-03-30"].map(|day| {
+                let place = jiff::tz::TimeZone::get(zone).unwrap();
+                let midnight = day.parse::<jiff::civil::Date>().unwrap().to_zoned(place).unwrap();
+                midnight.timestamp().to_string()
+            });
+            assert_eq!(starts, days, "{uid}: {until}");
+            assert_eq!(text_of(&mailbox, &file).await.as_bytes(), sent, "{uid}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn occurrences_in_hours_that_clocks_skip_or_show_twice_are_found_by_every_name() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    // Berlin's clocks skip 2:30 on 29 March 2026, and show it twice on 25 October.
+    let spring = "DTSTART;TZID=Europe/Berlin:20260328T023000\nDTEND;TZID=Europe/Berlin:20260328T024500\n\
+                  RRULE:FREQ=DAILY;COUNT=4";
+    let autumn = spring.replace("20260328", "20261024");
+    for (number, (lines, excluded, left)) in [
+        (
+            spring,
+            "EXDATE;TZID=Europe/Berlin:20260329T023000",
+            ["2026-03-28T01", "2026-03-30T00", "2026-03-31T00"],
+        ),
+        (
+            spring,
+            "EXDATE;TZID=Europe/Berlin:20260329T033000",
+            ["2026-03-28T01", "2026-03-30T00", "2026-03-31T00"],
+        ),
+        (spring, "EXDATE:20260329T013000Z", ["2026-03-28T01", "2026-03-30T00", "2026-03-31T00"]),
+        (
+            &autumn,
+            "EXDATE;TZID=Europe/Berlin:20261025T023000",
+            ["2026-10-24T00", "2026-10-26T01", "2026-10-27T01"],
+        ),
+        (&autumn, "EXDATE:20261025T003000Z", ["2026-10-24T00", "2026-10-26T01", "2026-10-27T01"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let uid = format!("edge {number}");
+        let sent = object(&uid, "", &format!("{lines}\n{excluded}"));
+        put(&mailbox, &format!("edge-{number}.ics"), &sent).await.unwrap();
+        let starts = seen(&stage, &uid, "2026-03-01", "2026-12-01").await;
+        assert_eq!(starts, left.map(|hour| format!("{hour}:30:00Z")), "{lines} {excluded}");
+    }
+}

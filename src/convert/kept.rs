@@ -137,6 +137,9 @@ fn local(value: &str) -> Option<DateTime> {
 /// Whether a component is the override of this occurrence.
 pub(super) fn is_override_of(event: &Component, original: Timestamp, series: &Frame) -> bool {
     match event.line("RECURRENCE-ID").and_then(|line| moment(line, series)) {
+        Some(Moment::Utc(at)) if series.is_all_day() => {
+            series.at(original) == Moment::Date(series.zone().day_meant(at))
+        }
         Some(Moment::Utc(at)) => at == original,
         day @ Some(Moment::Date(_)) => {
             day == Some(series.at(original)) || Some(series.day_of(original)) == day

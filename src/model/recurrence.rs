@@ -108,6 +108,17 @@ const WEEKDAYS: [(&str, Weekday); 7] = [
 ];
 
 impl Rule {
+    /// The same rule for a series of whole days, whose last one may be told as an instant. RFC 5545 3.3.10 wants a day.
+    #[must_use]
+    pub fn of_days(mut self, zone: &Zone) -> Self {
+        self.until = self.until.map(|until| match until {
+            Until::Date(date) => Until::Date(date),
+            Until::Local(local) => Until::Date(local.date()),
+            Until::Utc(at) => Until::Date(zone.day_meant(at)),
+        });
+        self
+    }
+
     /// A rule that only repeats, for ever.
     pub fn new(frequency: Frequency) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! One time zone type: UTC, a zone of the IANA database, or custom rules.
 
 use super::recurrence::Rule;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -120,6 +120,14 @@ impl Zone {
     /// What wall clocks show at an instant.
     pub fn to_local(&self, at: Timestamp) -> DateTime {
         self.offset(at).to_datetime(at)
+    }
+
+    /// The day that an instant means where days are asked for. Some write the midnight of the place, some that of
+    /// UTC or the second before the next one: these name a day by themselves.
+    pub fn day_meant(&self, at: Timestamp) -> Date {
+        let utc = Self::Utc.to_local(at);
+        let is_edge = [(0, 0, 0), (23, 59, 59)].contains(&(utc.hour(), utc.minute(), utc.second()));
+        if is_edge { utc.date() } else { self.to_local(at).date() }
     }
 
     /// Distance of wall clocks from UTC at an instant.

@@ -109,6 +109,7 @@ fn occurrences<'a>(
     let reach = reach.saturating_add(SignedDuration::from_hours(26));
     let from = range.start.and_then(|at| at.checked_sub(reach).ok()).map(|at| zone.to_local(at));
     let end = range.end;
+    let rule = if start.is_day() { &rule.clone().of_days(zones.floating()) } else { rule };
     let all = rule.occurrences(start.local(), &zone);
     let all = match from {
         Some(from) => all.starting_at(from),
@@ -132,7 +133,7 @@ impl Gone {
             // Clients write days for timed series and times for all-day ones.
             match (&moment, start.is_day()) {
                 (Moment::Day(day), _) => drop(gone.days.insert(*day)),
-                (_, true) => drop(gone.days.insert(moment.local().date())),
+                (_, true) => drop(gone.days.insert(moment.day(zones.floating()))),
                 _ => drop(gone.instants.insert(zones.instant(&moment))),
             }
         }

@@ -59,6 +59,14 @@ impl Moment {
         matches!(self, Self::Day(_))
     }
 
+    /// The day that it names in a series of whole days, which are those of `zone`.
+    pub fn day(&self, zone: &Zone) -> Date {
+        match self {
+            Self::Zoned(local, Zone::Utc) => zone.day_meant(Zone::Utc.to_instant(*local)),
+            _ => self.local().date(),
+        }
+    }
+
     /// The same moment later.
     pub fn after(&self, length: Length) -> Option<Self> {
         match (self, length) {

@@ -188,7 +188,7 @@ impl Draft<'_> {
             ));
         }
         let translated = match master.value("RRULE") {
-            Some(rule) => Some(rule::translate(rule, times.start.moment.local(), &times.start.zone)?),
+            Some(rule) => Some(rule::translate(rule, &times.start.moment, &times.start.zone)?),
             None => None,
         };
         let mut text = self.calendar.clone();

@@ -4,6 +4,7 @@ use crate::ews::types::{Pattern, RangeEnd, Recurrence, weekday_name};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
+use crate::text::moment::Moment;
 use jiff::civil::{Date, DateTime, Weekday};
 use std::collections::HashSet;
 
@@ -37,8 +38,8 @@ enum Days {
     EveryWeek,
 }
 
-/// Translates the rule of a series that starts at `start` on the clocks of `zone`.
-pub fn translate(text: &str, start: DateTime, zone: &Zone) -> Result<Translated, Refusal> {
+/// Translates the rule of a series that starts at a moment on the clocks of `zone`, which are those of whole days, too.
+pub fn translate(text: &str, start: &Moment, zone: &Zone) -> Result<Translated, Refusal> {
     let refuse = |part: &'static str, reason: &'static str| {
         Refusal::of_part(Reason::UnsupportedRecurrence, part, reason)
     };
@@ -49,6 +50,8 @@ pub fn translate(text: &str, start: DateTime, zone: &Zone) -> Result<Translated,
     let rule: Rule = text.parse().map_err(|_| {
         Refusal::of_part(Reason::InvalidData, "RRULE", format!("“{text}” is no recurrence rule"))
     })?;
+    let rule = if start.is_day() { rule.of_days(zone) } else { rule };
+    let start = start.local();
     if rule.count.is_some() && rule.until.is_some() {
         return Err(Refusal::new(Reason::InvalidData, "a rule has COUNT or UNTIL, not both".to_owned()));
     }
@@ -439,9 +442,9 @@ mod tests {
     #[test]
     fn a_series_on_the_31st_does_not_end_on_the_last_day_of_a_short_month() {
         let berlin = Zone::iana("Europe/Berlin").unwrap();
-        let start = Date::constant(2026, 7, 31).at(10, 0, 0, 0);
+        let start = Moment::Zoned(Date::constant(2026, 7, 31).at(10, 0, 0, 0), berlin.clone());
         let rule = "FREQ=MONTHLY;BYMONTHDAY=31;UNTIL=20260930T215959Z";
-        let translated = translate(rule, start, &berlin).unwrap();
+        let translated = translate(rule, &start, &berlin).unwrap();
         assert_eq!(translated.recurrence.end, RangeEnd::After(2));
     }
 }

@@ -29,17 +29,21 @@ impl Numbered {
 
     /// The number of the occurrence that a moment names, from 1.
     pub fn number(&self, moment: &Moment) -> Option<u32> {
-        let local = match moment {
+        let zone = &self.start.zone;
+        let at = match moment {
             // Days name occurrences of timed series, too.
-            Moment::Day(day) => {
-                let at = self.days.iter().position(|at| at.date() == *day)?;
-                return u32::try_from(at + 1).ok();
+            Moment::Day(_) => self.days.iter().position(|at| at.date() == moment.local().date())?,
+            _ if self.start.moment.is_day() => {
+                let day = DateTime::from(moment.day(zone));
+                self.days.binary_search(&day).ok()?
             }
-            Moment::Floating(local) => *local,
-            Moment::Zoned(local, zone) => self.start.zone.to_local(zone.to_instant(*local)),
+            Moment::Floating(local) => self.days.binary_search(local).ok()?,
+            // By instants: a time that clocks skip is told as the one after the gap, too.
+            Moment::Zoned(local, other) => {
+                let wanted = other.to_instant(*local);
+                self.days.binary_search_by_key(&wanted, |at| zone.to_instant(*at)).ok()?
+            }
         };
-        let wanted = if self.start.moment.is_day() { local.date().into() } else { local };
-        let at = self.days.binary_search(&wanted).ok()?;
         u32::try_from(at + 1).ok()
     }
 

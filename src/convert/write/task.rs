@@ -11,7 +11,7 @@ use crate::ews::types::write::{Change, Field, Value};
 use crate::ews::types::{ItemClass, Pattern, RangeEnd, Recurrence};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
-use crate::text::moment::{Zones, length};
+use crate::text::moment::{Moment, Zones, length};
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::civil::Date;
@@ -210,7 +210,7 @@ fn rule_change(task: &Component, days: &Days) -> Result<Change, Refusal> {
         let recurrence = Recurrence { pattern, start, end: RangeEnd::Never };
         return Ok(Change::set("task:Recurrence", Value::Recurrence(recurrence)));
     };
-    let translated = rule::translate(rule, start.into(), &Zone::Utc)?;
+    let translated = rule::translate(rule, &Moment::Day(start), &Zone::Utc)?;
     if !translated.superfluous.is_empty() {
         return Err(Refusal::of_part(
             Reason::UnsupportedRecurrence,
