@@ -337,3 +337,50 @@ async fn an_excluded_date_leaves_what_outlook_wrote_into_another_occurrence() {
     assert!(held.contains("&lt;b&gt;cake"), "{held}");
     assert!(text_of(&mailbox, "series.ics").await.contains("cake"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_open_turn_is_excluded_is_due_at_the_next_one() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let task = |more: &str| {
+        let text = format!(
+            "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\nBEGIN:VTODO\nUID:turns\nDTSTAMP:20260101T000000Z\n\
+             SUMMARY:turns\nDTSTART;VALUE=DATE:20261201\nDUE;VALUE=DATE:20261203\nRRULE:FREQ=WEEKLY;COUNT=5\n{more}\
+             END:VTODO\nEND:VCALENDAR\n"
+        );
+        Bytes::from(text.replace('\n', "\r\n"))
+    };
+    let whole = task("");
+    put(&mailbox, &tasks(), "turns.ics", &whole).await.unwrap();
+    let fewer = task("EXDATE;VALUE=DATE:20261201\nEXDATE;VALUE=DATE:20261208\n");
+    put(&mailbox, &tasks(), "turns.ics", &fewer).await.unwrap();
+    let find = "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>AllProperties</t:BaseShape></m:ItemShape>\
+                <m:Restriction><t:IsEqualTo><t:FieldURI FieldURI='item:Subject'/><t:FieldURIOrConstant>\
+                <t:Constant Value='turns'/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>\
+                <m:ParentFolderIds><t:DistinguishedFolderId Id='tasks'/></m:ParentFolderIds></m:FindItem>";
+    let held = stage.colleague(USER, find).await;
+    assert!(held.contains("<t:StartDate>2026-12-15") && held.contains("<t:DueDate>2026-12-17"), "{held}");
+    let (other, _store) = elsewhere(&stage).await;
+    assert_eq!(body(&other, &tasks(), "turns.ics").await.0, fewer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_as_it_is_spoken_is_what_outlook_sorts_by_and_no_second_name() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let card = |spoken: &str| {
+        let text = format!(
+            "BEGIN:VCARD\nVERSION:4.0\nUID:spoken\nFN:山田太郎\n{spoken}N;ALTID=1;LANGUAGE=jp:山田;太郎;;;\nEND:VCARD\n"
+        );
+        Bytes::from(text.replace('\n', "\r\n"))
+    };
+    let first = card("N;ALTID=1;PHONETIC=script;SCRIPT=Kana:やまだ;たろう;;;\n");
+    put(&mailbox, &contacts(), "spoken.vcf", &first).await.unwrap();
+    let held = stage.dump(USER).await.to_string();
+    assert!(held.contains("やまだ") && held.contains("たろう"), "{held}");
+    let (other, _store) = elsewhere(&stage).await;
+    assert_eq!(card4(&other, &contacts(), "spoken.vcf").await, first);
+    let second = card("N;ALTID=1;PHONETIC=script;SCRIPT=Kana:やまた;たろう;;;\n");
+    put(&mailbox, &contacts(), "spoken.vcf", &second).await.unwrap();
+    assert!(stage.dump(USER).await.to_string().contains("やまた"));
+}

@@ -175,15 +175,20 @@ async fn living_in(stage: &Stage, zone: &str) -> (Mailbox, tempfile::TempDir) {
 async fn days_that_are_told_as_instants_are_the_days_that_were_meant() {
     let stage = Stage::lively().await;
     let places = [
-        ("America/New_York", ["20260330T000000Z", "20260330T040000Z", "20260330T235959Z", "20260330"]),
-        ("Europe/Berlin", ["20260330T000000Z", "20260329T220000Z", "20260330T235959Z", "20260330"]),
-        ("Asia/Tokyo", ["20260330T000000Z", "20260329T150000Z", "20260330T235959Z", "20260330"]),
+        ("America/New_York", ("20260330T040000Z", "20260316T040000Z")),
+        ("Europe/Berlin", ("20260329T220000Z", "20260315T230000Z")),
+        ("Asia/Tokyo", ("20260329T150000Z", "20260315T150000Z")),
     ];
-    for (zone, untils) in places {
+    for (zone, midnights) in places {
         let (mailbox, _store) = living_in(&stage, zone).await;
-        for (number, until) in untils.iter().enumerate() {
+        let spelled = [
+            midnights,
+            ("20260330T000000Z", "20260316T000000Z"),
+            ("20260330T235959Z", "20260316T235959Z"),
+            ("20260330", "20260316"),
+        ];
+        for (number, (until, excluded)) in spelled.into_iter().enumerate() {
             let uid = format!("{} {number}", zone.replace('/', " "));
-            let excluded = until.replace("0330", "0316").replace("0329", "0315").replace("040000", "040000");
             let excluded =
                 if excluded.len() == 8 { format!(";VALUE=DATE:{excluded}") } else { format!(":{excluded}") };
             let lines = format!(
@@ -242,4 +247,87 @@ async fn occurrences_in_hours_that_clocks_skip_or_show_twice_are_found_by_every_
         let starts = seen(&stage, &uid, "2026-03-01", "2026-12-01").await;
         assert_eq!(starts, left.map(|hour| format!("{hour}:30:00Z")), "{lines} {excluded}");
     }
+}
+
+async fn refused(mailbox: &Mailbox, file: &str, body: &Bytes) -> (Reason, String) {
+    match put(mailbox, file, body).await {
+        Err(Error::Refused(refusal)) => (refusal.reason, refusal.part.unwrap_or_default()),
+        other => panic!("{other:?}"),
+    }
+}
+
+const MONDAYS: &str = "DTSTART:20260302T090000Z\nDTEND:20260302T100000Z\nRRULE:FREQ=WEEKLY;COUNT=5";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_that_are_added_keep_their_length_or_are_refused_by_name() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let moved = "RDATE;VALUE=PERIOD:20260311T120000Z/20260311T150000Z\nEXDATE:20260309T090000Z";
+    let moved_for = "RDATE;VALUE=PERIOD:20260311T120000Z/PT3H\nEXDATE:20260309T090000Z";
+    for (uid, more, end) in [
+        ("until", moved, "2026-03-11T15:00:00Z"),
+        ("for", moved_for, "2026-03-11T15:00:00Z"),
+        ("same", "RDATE:20260311T120000Z\nEXDATE:20260309T090000Z", "2026-03-11T13:00:00Z"),
+    ] {
+        let sent = object(uid, "", &format!("{MONDAYS}\n{more}"));
+        put(&mailbox, &format!("{uid}.ics"), &sent).await.unwrap_or_else(|e| panic!("{uid}: {e}"));
+        let starts = seen(&stage, uid, "2026-03-01", "2026-03-18").await;
+        assert_eq!(starts, ["2026-03-02T09:00:00Z", "2026-03-11T12:00:00Z", "2026-03-16T09:00:00Z"], "{uid}");
+        assert_eq!(text_of(&mailbox, &format!("{uid}.ics")).await.as_bytes(), sent);
+        let view = stage
+            .colleague(
+                USER,
+                "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>AllProperties</t:BaseShape></m:ItemShape>\
+                 <m:CalendarView StartDate='2026-03-11T11:00:00Z' EndDate='2026-03-11T16:00:00Z'/>\
+                 <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>",
+            )
+            .await;
+        assert!(view.contains(&format!("<t:End>{end}")), "{uid}: {view}");
+    }
+    // What the rule has anyway is no date more.
+    let known = object("known", "", &format!("{MONDAYS}\nRDATE:20260302T090000Z,20260316T090000Z"));
+    put(&mailbox, "known.ics", &known).await.unwrap();
+    assert_eq!(seen(&stage, "known", "2026-03-01", "2026-05-01").await.len(), 5);
+    for more in ["RDATE:20260311T090000Z", "RDATE;VALUE=PERIOD:20260311T090000Z/PT1H"] {
+        let sent = object("more", "", &format!("{MONDAYS}\n{more}"));
+        let named = (Reason::UnsupportedRecurrence, "RDATE".to_owned());
+        assert_eq!(refused(&mailbox, "more.ics", &sent).await, named, "{more}");
+        let alone = object("alone", "", &format!("DTSTART:20260302T090000Z\n{more}"));
+        assert_eq!(refused(&mailbox, "alone.ics", &alone).await, named, "{more}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_excludes_takes_its_dates_out_when_it_ends() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let sent = object("every other", "", &format!("{MONDAYS}\nEXRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=2"));
+    put(&mailbox, "x.ics", &sent).await.unwrap();
+    let starts = seen(&stage, "every other", "2026-03-01", "2026-05-01").await;
+    assert_eq!(starts, ["09", "23", "30"].map(|day| format!("2026-03-{day}T09:00:00Z")));
+    assert_eq!(text_of(&mailbox, "x.ics").await.as_bytes(), sent);
+    let endless = object("y", "", &format!("{MONDAYS}\nEXRULE:FREQ=WEEKLY;INTERVAL=2"));
+    assert_eq!(
+        refused(&mailbox, "y.ics", &endless).await,
+        (Reason::UnsupportedRecurrence, "EXRULE".to_owned())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_rule_in_other_words_leaves_changed_occurrences_alone() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    put(&mailbox, "w.ics", &object("words", "", MONDAYS)).await.unwrap();
+    stage.reset().await;
+    let other = MONDAYS.replace("COUNT=5", "COUNT=5;INTERVAL=1;BYDAY=MO;WKST=MO");
+    put(&mailbox, "w.ics", &object("words", "", &format!("{other}\nLOCATION:there"))).await.unwrap();
+    assert_eq!(stage.calls().await.get("DeleteItem"), None);
+    // What becomes a series says in which zone.
+    let single = "DTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Europe/Berlin:20260302T100000";
+    put(&mailbox, "s.ics", &object("one", "", single)).await.unwrap();
+    put(&mailbox, "s.ics", &object("one", "", &format!("{single}\nRRULE:FREQ=WEEKLY;COUNT=5")))
+        .await
+        .unwrap();
+    let starts = seen(&stage, "one", "2026-03-01", "2026-05-01").await;
+    assert_eq!(starts.last().unwrap(), "2026-03-30T07:00:00Z");
 }

@@ -25,7 +25,7 @@ const EVENT: [(char, &str); 13] = [
 const TASK: [(char, &str); 9] = [
     ('S', "Subject"),
     ('B', "Body, as text or HTML"),
-    ('T', "StartDate, DueDate: days; times are kept on the item"),
+    ('T', "StartDate, DueDate: days, of the first turn that is not excluded; times are kept on the item"),
     ('R', "Recurrence"),
     ('V', "Status, PercentComplete, CompleteDate"),
     ('I', "Importance"),

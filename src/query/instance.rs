@@ -69,24 +69,24 @@ fn visit_master<'a>(
     let length = length_of(&first, master, zones);
     let gone = Gone::of(master, zones, &start);
     let mut seen = BTreeSet::new();
-    let mut tell = |at: Moment| {
+    let mut tell = |at: Moment, own_end: Option<Moment>| {
         let instant = zones.instant(&at);
         if replaced.contains(&instant) || gone.takes(&at, instant) || !seen.insert(instant) {
             return ControlFlow::Continue(());
         }
-        let end = length.and_then(|length| at.after(length));
+        let end = own_end.or_else(|| length.and_then(|length| at.after(length)));
         visit(Instance { component: master, start: Some(at.clone()), end, id: Some(at) })
     };
     // Without a rule the start itself is an occurrence all the same.
     if master.line("RRULE").is_none() {
-        tell(start.clone())?;
+        tell(start.clone(), None)?;
     }
-    for moment in master.lines_named("RDATE").flat_map(|line| zones.moments(line)) {
-        tell(moment)?;
+    for (moment, end) in master.lines_named("RDATE").flat_map(|line| zones.periods(line)) {
+        tell(moment, end)?;
     }
     for rule in master.lines_named("RRULE").filter_map(|line| line.value.parse::<Rule>().ok()) {
         for at in occurrences(&rule, &start, zones, range, first.reach(zones)) {
-            tell(at)?;
+            tell(at, None)?;
         }
     }
     ControlFlow::Continue(())

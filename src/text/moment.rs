@@ -149,6 +149,22 @@ impl<'a> Zones<'a> {
             .collect()
     }
 
+    /// All values of a line, with the ends of those that are periods. RFC 5545 3.3.9
+    pub fn periods(&self, line: &Line) -> Vec<(Moment, Option<Moment>)> {
+        let period = |value: &str| {
+            let Some((start, end)) = value.split_once('/') else {
+                return Some((self.value(line, value)?, None));
+            };
+            let start = self.value(line, start)?;
+            let end = match length(end) {
+                Some(length) => start.after(length)?,
+                None => self.value(line, end)?,
+            };
+            Some((start, Some(end)))
+        };
+        line.value.split(',').filter_map(period).collect()
+    }
+
     fn value(&self, line: &Line, value: &str) -> Option<Moment> {
         let value = value.trim();
         if let Some(utc) = value.strip_suffix(['Z', 'z']) {

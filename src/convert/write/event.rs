@@ -191,6 +191,7 @@ impl Draft<'_> {
             Some(rule) => Some(rule::translate(rule, &times.start.moment, &times.start.zone)?),
             None => None,
         };
+        series::check_excluding_rules(master, &times.start)?;
         let mut text = self.calendar.clone();
         let Attachments { attach, detach } = attachments::attachments(self.context, &mut text, self.current)?;
         // A link and its octets say the same: what counts is what hangs on the item.
@@ -209,12 +210,16 @@ impl Draft<'_> {
         let mut changes = self.identity(name, &uid);
         let mut outcome = Vec::new();
         let own = |letter: char| changed.contains(&letter) && !(invited && matches!(letter, 'T' | 'R' | 'P'));
-        if own('T') {
+        // What becomes a series is told its zone in the same breath. R:updateitem-operation
+        let becomes_series = self.current.is_some_and(|current| current.item.recurrence().is_none())
+            && translated.is_some()
+            && !invited;
+        if own('T') || becomes_series {
             changes.extend(times.changes());
             outcome.extend(times.outcome());
         }
-        let rule_changed =
-            changed.contains(&'T') || (changed.contains(&'R') && !self.has_the_rule_of_before(master));
+        let rule_changed = changed.contains(&'T')
+            || (changed.contains(&'R') && !self.has_the_rule_of_before(master, translated.as_ref()));
         let mut series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
         match (&translated, self.current) {
@@ -286,14 +291,13 @@ impl Draft<'_> {
         if master.lines_named("RRULE").count() > 1 {
             return refuse("RRULE", "Exchange holds one rule");
         }
-        if master.line("EXRULE").is_some() {
-            return refuse("EXRULE", "list the excluded dates instead");
-        }
         let served = self.served.as_ref().and_then(master_of).map(|m| values(m, "RDATE")).unwrap_or_default();
-        // As many added as excluded dates are moved occurrences.
-        let count = |name| master.lines_named(name).map(|line| line.value.split(',').count()).sum::<usize>();
-        let is_moves = count("RDATE") == count("EXDATE") && master.line("RRULE").is_some();
-        if master.line("RDATE").is_some() && !is_moves && values(master, "RDATE") != served {
+        let zones = Zones::new(self.calendar, &self.mailbox);
+        let start = master.line("DTSTART").and_then(|line| zones.moment(line)).map(|at| zones.instant(&at));
+        let mut added = master.lines_named("RDATE").flat_map(|line| zones.moments(line));
+        // Those beside a rule are judged by the occurrences that it has.
+        let has_more = master.line("RRULE").is_none() && added.any(|at| Some(zones.instant(&at)) != start);
+        if has_more && values(master, "RDATE") != served {
             return refuse(
                 "RDATE",
                 "Exchange repeats by a rule alone: make the added date an event of its own",
@@ -338,12 +342,17 @@ impl Draft<'_> {
             .collect()
     }
 
-    /// Whether the client's rule is what it saw last, whatever it excludes: a rule that is written again takes with it
-    /// what only Exchange knows of changed occurrences. MS-OXOCAL 3.1.4.7.3.5
-    fn has_the_rule_of_before(&self, master: &Component) -> bool {
-        let Some(served) = self.served.as_ref().and_then(master_of) else { return false };
+    /// Whether the client's rule is what it saw last or what Exchange has, whatever it excludes: a rule that is written
+    /// again takes with it what only Exchange knows of changed occurrences. MS-OXOCAL 3.1.4.7.3.5
+    fn has_the_rule_of_before(&self, master: &Component, translated: Option<&Translated>) -> bool {
+        let Some((served, current)) = self.served.as_ref().and_then(master_of).zip(self.current) else {
+            return false;
+        };
         let adds = master.line("RDATE").or(served.line("RDATE")).is_some();
-        !adds && values(master, "RRULE") == values(served, "RRULE")
+        let there = current.item.recurrence();
+        let is_there =
+            || translated.zip(there).is_some_and(|(told, there)| rule::same(&told.recurrence, &there));
+        !adds && (values(master, "RRULE") == values(served, "RRULE") || is_there())
     }
 
     /// The fields of a group; times, rules and attachments are told by themselves.
@@ -660,7 +669,7 @@ impl Draft<'_> {
         self.check_strays(master, &zones, &numbered)?;
         // Of an occurrence that is both excluded and overridden the override counts.
         gone.retain(|number| !overrides.contains_key(number));
-        let added = series::added(master, &zones, &mut gone)?;
+        let added = series::added(master, &zones, &numbered, &mut gone)?;
         let calls_off = self.people(master).is_some();
         if calls_off {
             gone.extend(series::cancelled(&mut overrides));
@@ -675,7 +684,7 @@ impl Draft<'_> {
         let (mut gone_before, mut known) = (BTreeSet::new(), BTreeMap::new());
         if let Some((master, served, zones)) = before {
             gone_before = series::excluded(master, zones, &numbered);
-            series::added(master, zones, &mut gone_before)?;
+            series::added(master, zones, &numbered, &mut gone_before)?;
             gone_before.extend(&translated.superfluous);
             known = series::overrides(served, zones, &numbered)?;
             if calls_off {
@@ -733,9 +742,10 @@ impl Draft<'_> {
             }
             if tells_times { drop(moves.insert(*number, changes)) } else { edits.push((*number, changes)) }
         }
-        for (number, moment) in added {
+        for (number, (moment, told_end)) in added {
             let start = Place { moment, ..times.start.clone() };
-            let end = start.moment.after(Length::Exact(jiff::SignedDuration::from_secs(times.seconds())));
+            let length = || Length::Exact(jiff::SignedDuration::from_secs(times.seconds()));
+            let end = told_end.or_else(|| start.moment.after(length()));
             let Some(end) = end.map(|moment| Place { moment, ..start.clone() }) else { continue };
             moved.insert(number, times.start.zone.to_local(zones.instant(&start.moment)).date());
             if before.is_none() || is_reset {

@@ -57,7 +57,7 @@ pub fn translate(text: &str, start: &Moment, zone: &Zone) -> Result<Translated, 
     }
     let pattern = pattern(&rule, start, &refuse)?;
     if !contains(&pattern, start.date()) {
-        return Err(refuse("DTSTART", "the series must start on a day of its own rule"));
+        return Err(refuse("DTSTART", "start the series on a day of its own rule"));
     }
     let endless = Recurrence { pattern, start: start.date(), end: RangeEnd::Never };
     let mut exchange =
@@ -76,7 +76,10 @@ pub fn translate(text: &str, start: &Moment, zone: &Zone) -> Result<Translated, 
             mine.eq(theirs.take(PROOF))
         };
         if !same {
-            return Err(refuse("FREQ", "Exchange would repeat it on other days"));
+            return Err(refuse(
+                "FREQ",
+                "Exchange would repeat it on other days: make a series for each kind of day",
+            ));
         }
         (RangeEnd::Never, Vec::new())
     };
@@ -102,11 +105,14 @@ fn finite(
     let theirs: Vec<DateTime> =
         exchange.occurrences(start, zone).take(MOST_LOOKED_AT).take_while(|at| *at <= last).collect();
     if mine.len() >= MOST_LOOKED_AT {
-        return Err(refuse("COUNT", "the series is too long"));
+        return Err(refuse("COUNT", "the series is too long: end it earlier"));
     }
     let all: HashSet<DateTime> = theirs.iter().copied().collect();
     if !mine.iter().all(|at| all.contains(at)) {
-        return Err(refuse("FREQ", "Exchange would repeat it on other days"));
+        return Err(refuse(
+            "FREQ",
+            "Exchange would repeat it on other days: make a series for each kind of day",
+        ));
     }
     let superfluous: Vec<u32> = theirs
         .iter()
@@ -115,7 +121,10 @@ fn finite(
         .filter_map(|(index, _)| u32::try_from(index + 1).ok())
         .collect();
     if superfluous.len() > MOST_DELETED {
-        return Err(refuse("BYMONTHDAY", "too many months are too short for it"));
+        return Err(refuse(
+            "BYMONTHDAY",
+            "too many months are too short for it: use the last day of the month",
+        ));
     }
     let count = u32::try_from(theirs.len()).unwrap_or(u32::MAX);
     let until = rule.until.map(|until| match until {
@@ -132,6 +141,20 @@ fn finite(
         _ => RangeEnd::After(count),
     };
     Ok((end, superfluous))
+}
+
+/// Whether two rules of Exchange's are the same in other words: a week's first day matters where weeks are left out.
+pub fn same(one: &Recurrence, other: &Recurrence) -> bool {
+    let plain = |recurrence: &Recurrence| match &recurrence.pattern {
+        Pattern::Weekly { interval, days, first_day } => {
+            let mut days = days.clone();
+            days.sort_unstable();
+            let first_day = first_day.clone().filter(|day| *interval > 1 && day != "Monday");
+            Pattern::Weekly { interval: *interval, days, first_day }
+        }
+        other => other.clone(),
+    };
+    plain(one) == plain(other) && (one.start, one.end) == (other.start, other.end)
 }
 
 /// The last day on which something at the start's time of day happens until then.
@@ -157,18 +180,21 @@ fn pattern(
     ];
     for (part, list, value) in time {
         if !list.is_empty() && *list != [value] {
-            return Err(refuse(part, "Exchange repeats at one time of the day only"));
+            return Err(refuse(part, "Exchange repeats at one time of the day only: make a series for each"));
         }
     }
     if !rule.by_week_no.is_empty() {
-        return Err(refuse("BYWEEKNO", "Exchange does not count weeks of the year"));
+        return Err(refuse("BYWEEKNO", "Exchange does not count weeks of the year: name a day of a month"));
     }
     let interval = rule.interval;
     let limit = |most: u32, pattern: Pattern| {
         if interval <= most {
             Ok(pattern)
         } else {
-            Err(refuse("INTERVAL", "the interval is too long for Exchange"))
+            Err(refuse(
+                "INTERVAL",
+                "the interval is too long for Exchange: shorten it, or make events of their own",
+            ))
         }
     };
     let plain = rule.by_month.is_empty()
@@ -178,7 +204,9 @@ fn pattern(
     match rule.frequency {
         Frequency::Daily if plain && rule.by_day.is_empty() => limit(999, Pattern::Daily { interval }),
         Frequency::Daily if plain && interval == 1 => Ok(weekly(1, &rule.by_day, rule.week_start)),
-        Frequency::Daily => Err(refuse("BYDAY", "Exchange repeats daily by the interval alone")),
+        Frequency::Daily => {
+            Err(refuse("BYDAY", "Exchange repeats daily by the interval alone: repeat weekly on these days"))
+        }
         Frequency::Weekly if plain => {
             let own = [ByDay { ordinal: None, weekday: start.weekday() }];
             let days = if rule.by_day.is_empty() { &own[..] } else { &rule.by_day };
@@ -187,23 +215,33 @@ fn pattern(
             }
             limit(99, weekly(interval, days, rule.week_start))
         }
-        Frequency::Weekly => Err(refuse("BYMONTH", "Exchange repeats weekly by days of the week alone")),
+        Frequency::Weekly => Err(refuse(
+            "BYMONTH",
+            "Exchange repeats weekly by days of the week alone: make a series for each month",
+        )),
         Frequency::Monthly if rule.by_year_day.is_empty() => match (rule.by_month.as_slice(), interval) {
             ([], _) => match days(rule, start, refuse)? {
                 Days::EveryWeek if interval == 1 => Ok(weekly(1, &rule.by_day, rule.week_start)),
-                Days::EveryWeek => Err(refuse("BYDAY", "Exchange takes one such day of a month")),
+                Days::EveryWeek => {
+                    Err(refuse("BYDAY", "Exchange takes one such day of a month: make a series for each"))
+                }
                 Days::Date(day) => limit(99, Pattern::AbsoluteMonthly { interval, day }),
                 Days::Nth(days, index) => {
                     limit(99, Pattern::RelativeMonthly { interval, days: days.into(), index: index.into() })
                 }
             },
             (_, 1) => yearly(rule, start, refuse),
-            _ => Err(refuse("BYMONTH", "Exchange repeats in every n-th month or in one month of the year")),
+            _ => Err(refuse(
+                "BYMONTH",
+                "Exchange repeats in every n-th month or in one month of the year: make a series for each",
+            )),
         },
         Frequency::Yearly => yearly(rule, start, refuse),
-        Frequency::Monthly => Err(refuse("BYYEARDAY", "Exchange does not count days of the year")),
+        Frequency::Monthly => {
+            Err(refuse("BYYEARDAY", "Exchange does not count days of the year: name a day of a month"))
+        }
         Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => {
-            Err(refuse("FREQ", "Exchange repeats daily at most"))
+            Err(refuse("FREQ", "Exchange repeats daily at most: make a series for each time of the day"))
         }
     }
 }
@@ -226,11 +264,11 @@ fn yearly(
             Ok(date) if stable && interval == 1 => {
                 Ok(Pattern::AbsoluteYearly { day: date.day(), month: date.month() })
             }
-            _ => Err(refuse("BYYEARDAY", "Exchange does not count days of the year")),
+            _ => Err(refuse("BYYEARDAY", "Exchange does not count days of the year: name a day of a month")),
         };
     }
     if !rule.by_year_day.is_empty() {
-        return Err(refuse("BYYEARDAY", "Exchange does not count days of the year"));
+        return Err(refuse("BYYEARDAY", "Exchange does not count days of the year: name a day of a month"));
     }
     let ordinals = rule.by_day.iter().any(|day| day.ordinal.is_some());
     let days_alone = rule.by_month_day.is_empty() && rule.by_set_pos.is_empty();
@@ -241,7 +279,7 @@ fn yearly(
             _ => {
                 return Err(refuse(
                     "BYDAY",
-                    "Exchange counts weekdays from the first to the fourth, and the last",
+                    "Exchange counts weekdays from the first to the fourth, and the last: choose one of these",
                 ));
             }
         },
@@ -258,7 +296,7 @@ fn yearly(
             let Some(step) = step(several).filter(|_| interval == 1) else {
                 return Err(refuse(
                     "BYMONTH",
-                    "Exchange repeats in every n-th month or in one month of the year",
+                    "Exchange repeats in every n-th month or in one month of the year: make a series for each",
                 ));
             };
             return match days(rule, start, refuse)? {
@@ -266,16 +304,23 @@ fn yearly(
                 Days::Nth(days, index) => {
                     Ok(Pattern::RelativeMonthly { interval: step, days: days.into(), index: index.into() })
                 }
-                Days::EveryWeek => Err(refuse("BYDAY", "Exchange takes one such day of a month")),
+                Days::EveryWeek => {
+                    Err(refuse("BYDAY", "Exchange takes one such day of a month: make a series for each"))
+                }
             };
         }
     };
     if interval > 8 {
-        return Err(refuse("INTERVAL", "Exchange repeats every eight years at most"));
+        return Err(refuse(
+            "INTERVAL",
+            "Exchange repeats every eight years at most: make events of their own",
+        ));
     }
     let months = interval * 12;
     match days(rule, start, refuse)? {
-        Days::EveryWeek => Err(refuse("BYDAY", "Exchange takes one such day of a month")),
+        Days::EveryWeek => {
+            Err(refuse("BYDAY", "Exchange takes one such day of a month: make a series for each"))
+        }
         // The 29th of February comes every four years.
         Days::Date(29) if month == 2 && interval == 1 => {
             Ok(Pattern::AbsoluteMonthly { interval: 48, day: 29 })
@@ -314,7 +359,7 @@ fn days(
     let mut dates = rule.by_month_day.clone();
     dates.sort_unstable();
     let positions = rule.by_set_pos.as_slice();
-    let one = || refuse("BYMONTHDAY", "Exchange takes one day of a month");
+    let one = || refuse("BYMONTHDAY", "Exchange takes one day of a month: make a series for each");
     match (dates.as_slice(), rule.by_day.as_slice()) {
         ([], []) if positions.is_empty() => Ok(Days::Date(start.day())),
         ([-1], []) if positions.is_empty() => Ok(Days::Date(31)),
@@ -331,11 +376,13 @@ fn days(
             let weekdays: Vec<Weekday> = several.iter().map(|day| day.weekday).collect();
             match positions {
                 _ if several.iter().any(|day| day.ordinal.is_some()) => {
-                    Err(refuse("BYDAY", "Exchange takes one such day of a month"))
+                    Err(refuse("BYDAY", "Exchange takes one such day of a month: make a series for each"))
                 }
                 [] => Ok(Days::EveryWeek),
                 [position] => nth(word(&weekdays), *position, refuse),
-                _ => Err(refuse("BYSETPOS", "Exchange takes one such day of a month")),
+                _ => {
+                    Err(refuse("BYSETPOS", "Exchange takes one such day of a month: make a series for each"))
+                }
             }
         }
         // Seven days in a row hold one of each weekday.
@@ -369,7 +416,7 @@ fn nth(
         _ => {
             return Err(refuse(
                 "BYDAY",
-                "Exchange counts weekdays from the first to the fourth, and the last",
+                "Exchange counts weekdays from the first to the fourth, and the last: choose one of these",
             ));
         }
     };

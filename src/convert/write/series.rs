@@ -4,6 +4,7 @@ use super::OccurrenceChange;
 use super::rule::Translated;
 use super::zone::Place;
 use crate::ews::types::write::Change;
+use crate::model::recurrence::Rule;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::moment::{Moment, Zones};
 use crate::text::{Component, Line};
@@ -13,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Occurrences that are numbered: beyond these nothing can be changed singly.
 const MOST_NUMBERED: usize = 5_000;
+/// Dates that a rule may exclude: each is a call of its own.
+const MOST_RULED: usize = 400;
 
 /// The occurrences of a series as Exchange counts them.
 pub struct Numbered {
@@ -63,6 +66,13 @@ impl Numbered {
         self.days.len() >= MOST_NUMBERED && last.is_some_and(|last| at > last)
     }
 
+    /// The numbers of the occurrences that another rule with the same start has, too.
+    fn ruled(&self, rule: Rule) -> Vec<u32> {
+        let rule = if self.start.moment.is_day() { rule.of_days(&self.start.zone) } else { rule };
+        let dates = rule.occurrences(self.start.moment.local(), &self.start.zone).take(MOST_RULED);
+        dates.filter_map(|at| u32::try_from(self.days.binary_search(&at).ok()? + 1).ok()).collect()
+    }
+
     /// The day that an occurrence has by the rule.
     fn day(&self, number: u32) -> Option<Date> {
         self.days.get(usize::try_from(number).ok()?.checked_sub(1)?).map(|at| at.date())
@@ -78,7 +88,9 @@ impl Numbered {
 /// The numbers that EXDATE takes out; what the rule does not produce is kept in the text alone.
 pub fn excluded(master: &Component, zones: &Zones, numbered: &Numbered) -> BTreeSet<u32> {
     let dates = master.lines_named("EXDATE").flat_map(|line| zones.moments(line));
-    dates.filter_map(|moment| numbered.number(&moment)).collect()
+    let rules = master.lines_named("EXRULE").filter_map(|line| line.value.parse::<Rule>().ok());
+    let ruled = rules.flat_map(|rule| numbered.ruled(rule));
+    dates.filter_map(|moment| numbered.number(&moment)).chain(ruled).collect()
 }
 
 /// What EXDATE takes out of a series after all occurrences that are numbered.
@@ -87,13 +99,34 @@ pub fn beyond(master: &Component, zones: &Zones, numbered: &Numbered) -> BTreeSe
     dates.map(|moment| zones.instant(&moment)).filter(|at| numbered.is_beyond(*at)).collect()
 }
 
+/// Refuses rules that exclude for ever, or more than can be excluded one by one.
+pub fn check_excluding_rules(master: &Component, start: &Place) -> Result<(), Refusal> {
+    for line in master.lines_named("EXRULE") {
+        let rule: Rule = line.value.parse().map_err(|_| {
+            Refusal::of_part(Reason::InvalidData, "EXRULE", format!("“{}” is no recurrence rule", line.value))
+        })?;
+        let dates = rule.occurrences(start.moment.local(), &start.zone).take(MOST_RULED + 1).count();
+        if !rule.is_finite() || dates > MOST_RULED {
+            let text = "end the rule after at most 400 dates, or list the excluded dates instead";
+            return Err(Refusal::of_part(Reason::UnsupportedRecurrence, "EXRULE", text));
+        }
+    }
+    Ok(())
+}
+
+/// A start, and an end where that is told.
+pub type Added = (Moment, Option<Moment>);
+
 /// Added dates, each as the new place of an excluded occurrence, in order. These are taken out of `gone`.
 pub fn added(
     master: &Component,
     zones: &Zones,
+    numbered: &Numbered,
     gone: &mut BTreeSet<u32>,
-) -> Result<BTreeMap<u32, Moment>, Refusal> {
-    let mut dates: Vec<Moment> = master.lines_named("RDATE").flat_map(|line| zones.moments(line)).collect();
+) -> Result<BTreeMap<u32, Added>, Refusal> {
+    let mut dates: Vec<Added> = master.lines_named("RDATE").flat_map(|line| zones.periods(line)).collect();
+    // What the rule produces anyway is no date more, and what is excluded stays so.
+    dates.retain(|(start, end)| end.is_some() || numbered.number(start).is_none());
     if dates.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -104,7 +137,7 @@ pub fn added(
             "Exchange repeats by a rule alone: make the added date an event of its own",
         ));
     }
-    dates.sort_by_key(|moment| zones.instant(moment));
+    dates.sort_by_key(|(start, _)| zones.instant(start));
     Ok(std::mem::take(gone).into_iter().zip(dates).collect())
 }
 

@@ -9,6 +9,7 @@ use super::{Current, Plan, Telling};
 use crate::ews::field;
 use crate::ews::types::write::{Change, Field, Value};
 use crate::ews::types::{ItemClass, Pattern, RangeEnd, Recurrence};
+use crate::model::recurrence::Rule;
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::moment::{Moment, Zones, length};
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 pub(in crate::convert) const GROUPS: [(char, &[&str]); 9] = [
     ('S', &["SUMMARY"]),
     ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
-    ('T', &["DTSTART", "DUE", "DURATION"]),
+    ('T', &["DTSTART", "DUE", "DURATION", "EXDATE"]),
     ('R', &["RRULE", REGENERATION]),
     ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
     ('I', &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
@@ -115,6 +116,8 @@ pub fn plan(
 
 /// Days of a task, as written: Exchange's tasks have no times.
 struct Days {
+    /// The first turn of all.
+    first: Option<Date>,
     start: Option<Date>,
     due: Option<Date>,
 }
@@ -130,12 +133,31 @@ impl Days {
             // What repeats has a start and is due.
             (start, due) = (start.or(due), due.or(start));
         }
+        let first = start.or(due);
+        if let Some(shift) = first.and_then(|first| skipped(task, zones, first)) {
+            let later = |day: Date| day.checked_add(shift).ok();
+            (start, due) = (start.and_then(later), due.and_then(later));
+        }
         // Exchange refuses what is due before it starts; the client's start stays in its text.
         if due.is_some_and(|due| start.is_some_and(|start| start > due)) {
             start = None;
         }
-        Self { start, due }
+        Self { first, start, due }
     }
+}
+
+/// How far the open turn is behind the first one, because that and perhaps others are excluded.
+fn skipped(task: &Component, zones: &Zones, first: Date) -> Option<jiff::Span> {
+    let rule: Rule = task.value("RRULE")?.parse().ok()?;
+    let dates = task.lines_named("EXDATE").flat_map(|line| zones.moments(line));
+    let gone: BTreeSet<Date> = dates.map(|moment| moment.day(zones.floating())).collect();
+    if !gone.contains(&first) {
+        return None;
+    }
+    let rule = rule.of_days(zones.floating());
+    let mut turns =
+        rule.occurrences(first.into(), &Zone::Utc).take(gone.len() + 1).map(jiff::civil::DateTime::date);
+    turns.find(|turn| !gone.contains(turn)).map(|turn| turn - first)
 }
 
 fn day_change(uri: &'static str, day: Option<Date>) -> Change {
@@ -202,8 +224,8 @@ fn rule_change(task: &Component, days: &Days) -> Result<Change, Refusal> {
     if task.line("RRULE").is_none() && pattern.is_none() {
         return Ok(Change::remove("task:Recurrence"));
     }
-    let start = days.start.or(days.due);
-    let start = start
+    let start = days
+        .first
         .ok_or_else(|| Refusal::new(Reason::InvalidData, "a task that repeats has a start or is due"))?;
     let Some(rule) = task.value("RRULE") else {
         let pattern = pattern.unwrap_or(Pattern::Daily { interval: 1 });

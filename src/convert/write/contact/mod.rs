@@ -74,7 +74,9 @@ pub fn plan(
         let lines = |card: &Component| -> BTreeSet<String> {
             card.lines
                 .iter()
-                .filter(|line| properties.contains(&line.name.as_str()))
+                .filter(|line| {
+                    properties.contains(&line.name.as_str()) || *letter == 'Y' && is_phonetic(line)
+                })
                 .map(|l| told(card, l))
                 .collect()
         };
@@ -169,11 +171,14 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
     match letter {
         'N' => names(scene),
         'Y' => {
-            let phonetic = |property, name| Change::extended(property, text_of(card, name));
+            let spoken = parts(card.lines_named("N").find(|line| is_phonetic(line)), " ");
+            let phonetic = |property, name, at| {
+                Change::extended(property, text_of(card, name).or_else(|| part(&spoken, at)))
+            };
             vec![
-                phonetic(field::YOMI_GIVEN, "X-PHONETIC-FIRST-NAME"),
-                phonetic(field::YOMI_SURNAME, "X-PHONETIC-LAST-NAME"),
-                phonetic(field::YOMI_COMPANY, "X-PHONETIC-ORG"),
+                phonetic(field::YOMI_GIVEN, "X-PHONETIC-FIRST-NAME", 1),
+                phonetic(field::YOMI_SURNAME, "X-PHONETIC-LAST-NAME", 0),
+                Change::extended(field::YOMI_COMPANY, text_of(card, "X-PHONETIC-ORG")),
             ]
         }
         'X' => field::CUSTOM
@@ -240,10 +245,16 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
     }
 }
 
+/// Whether a name is told as it is spoken. RFC 9554 4.6
+fn is_phonetic(line: &Line) -> bool {
+    line.name == "N" && line.param("PHONETIC").is_some()
+}
+
 fn names(scene: &Scene) -> Vec<Change> {
     let Scene { card, served, current, .. } = *scene;
     let full = text_of(card, "FN");
-    let mut name = parts(card.line("N"), " ");
+    let written = card.lines_named("N").find(|line| !is_phonetic(line));
+    let mut name = parts(written, " ");
     let kind = text_of(card, "KIND").unwrap_or_default().to_lowercase();
     let company = text_of(card, "ORG").is_some()
         && (name.iter().all(String::is_empty) && card.line("N").is_some()
