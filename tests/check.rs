@@ -95,6 +95,15 @@ async fn a_throttled_user_is_told_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_takes_fewer_requests_at_once_is_shown_with_what_to_set() {
+    let stage = stage(&[Scheme::Basic], false).await;
+    // Long enough for all of them to be there at once.
+    stage.latency(1_000).await;
+    stage.throttle(r#"{"max_concurrency": 2}"#).await;
+    check(&stage, PLAIN, Some(USER), PASSWORD, "crowded.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ews_that_is_switched_off_is_told_from_a_wrong_password() {
     let stage = stage(&[Scheme::Basic], false).await;
     stage.faults("[{\"kind\":\"forbidden\",\"times\":99}]").await;

@@ -4,7 +4,7 @@ use super::{Failure, print};
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
 use crate::ews::auth::{Choice, Scheme};
-use crate::ews::{Credentials, Error, Exchange, FolderSelector, ServerVersion};
+use crate::ews::{Abilities, Credentials, Crowd, Error, Exchange, FolderSelector, Product, ServerVersion};
 use crate::gateway;
 use clap::Args;
 use std::path::PathBuf;
@@ -115,12 +115,19 @@ async fn walk(
         let rights: Vec<&str> = rights.into_iter().filter(|(_, has)| *has).map(|(word, _)| word).collect();
         found("folders", &format!("{name}: “{}”, may {}", folder.display_name, rights.join(", ")))?;
     }
-    let zones = go!("time zones", session.count_time_zones().await);
-    found("time zones", &format!("{zones} known to the server"))?;
-    found(
-        "limits",
-        &format!("at most {} requests of one user at once (exchange.concurrency)", session.concurrency()),
-    )?;
+    let product = Product::of(&version);
+    *step = "time zones";
+    match session.count_time_zones().await {
+        Ok(zones) => found("time zones", &format!("{zones} known to the server"))?,
+        // grommunio answers with a fault without a code of Exchange's.
+        Err(Error::Response { .. } | Error::Http { .. }) => {
+            found("time zones", "the server has no list; exdav's own is used")?;
+        }
+        Err(error) => return Ok(Err(stop(&error, config))),
+    }
+    found("features", &features(&product.abilities()))?;
+    let crowd = go!("limits", session.crowd().await);
+    limits(&crowd, &product.abilities(), session.concurrency())?;
     Ok(Ok(()))
 }
 
@@ -150,24 +157,65 @@ fn credentials(config: &Config, exchange: &Exchange, user: &str) -> Result<Crede
     Ok(Credentials::password(user, password.lines().next().unwrap_or_default()))
 }
 
-/// Products by their version. Microsoft: Exchange Server build numbers and release dates
+/// The product and its version.
 fn named(version: &ServerVersion, asked: &str) -> String {
-    let product = match version.release {
-        (8, _) => "Exchange 2007, which is too old",
-        (14, _) if asked != "Exchange2010_SP2" => {
-            "Exchange 2010; set exchange.version = \"Exchange2010_SP2\""
+    let product = Product::of(version);
+    let advice = match product {
+        _ if *version == ServerVersion { server: version.server.clone(), ..ServerVersion::default() } => {
+            return "the server does not tell".to_owned();
         }
-        (14, _) => "Exchange 2010",
-        (15, 0) => "Exchange 2013",
-        (15, 1) => "Exchange 2016",
-        (15, 2) if version.build.0 >= 2562 => "Exchange Server SE",
-        (15, 2) => "Exchange 2019",
-        (15, 20) => "Exchange Online",
-        (0, 0) => return "the server does not tell".to_owned(),
-        _ => "a server of another kind",
+        Product::Exchange2007 => ", which is too old",
+        Product::Exchange2010 if asked != "Exchange2010_SP2" => {
+            "; set exchange.version = \"Exchange2010_SP2\""
+        }
+        _ => "",
     };
     let ((major, minor), (build, revision)) = (version.release, version.build);
-    format!("{product} ({major}.{minor}.{build}.{revision}, schema {})", version.schema)
+    let name = product.abilities().name;
+    format!("{name}{advice} ({major}.{minor}.{build}.{revision}, schema {})", version.schema)
+}
+
+fn features(abilities: &Abilities) -> String {
+    match (abilities.can, abilities.cannot) {
+        ([], []) => {
+            "nothing is known of this kind of server: what it does not take is told in the log".to_owned()
+        }
+        (can, []) => can.join(", "),
+        (can, cannot) => format!("{}; not: {}", can.join(", "), cannot.join(", ")),
+    }
+}
+
+/// The throttling policy, as far as a few requests at once show it: it cannot be read.
+fn limits(crowd: &Crowd, abilities: &Abilities, at_once: usize) -> Result<(), Failure> {
+    let Crowd { served, crowded, busy, back_off } = *crowd;
+    let (what, advice) = if crowded > 0 {
+        (
+            format!("of {at_once} requests at once {crowded} were too many (EWSMaxConcurrency)"),
+            format!(
+                "set exchange.concurrency = {}, or give the user a throttling policy with more",
+                served.max(1)
+            ),
+        )
+    } else if busy > 0 {
+        let quiet = back_off
+            .map_or_else(String::new, |wait| format!(", which asks for {} ms of quiet", wait.as_millis()));
+        (
+            format!("of {at_once} requests at once {busy} were refused by a busy Exchange{quiet}"),
+            "wait a few minutes; if it stays, the user's budget (EwsRechargeRate, EwsCutoffBalance) is too small".to_owned(),
+        )
+    } else {
+        let usual = match (abilities.requests, abilities.streams) {
+            (Some(requests), Some(streams)) => {
+                format!("; {} allows {requests} by default, and {streams} streams", abilities.name)
+            }
+            _ => String::new(),
+        };
+        return found(
+            "limits",
+            &format!("{at_once} requests at once are taken (exchange.concurrency){usual}"),
+        );
+    };
+    Ok(print(&format!("note  {:WIDTH$} {what}\n      {:WIDTH$} → {advice}", "limits", ""))?)
 }
 
 /// THE table of advice.

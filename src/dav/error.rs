@@ -66,9 +66,9 @@ impl Error {
                 gateway::Error::Refused(_) => StatusCode::FORBIDDEN,
                 gateway::Error::Exists => Precondition::MustBeNew.row().1,
                 gateway::Error::Full => Precondition::Quota.row().1,
-                gateway::Error::Unavailable { .. } | gateway::Error::Barred(_) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                gateway::Error::Unavailable { .. }
+                | gateway::Error::Store { .. }
+                | gateway::Error::Barred(_) => StatusCode::SERVICE_UNAVAILABLE,
                 gateway::Error::Internal(..) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Refused(precondition, _) => precondition.row().1,
@@ -119,7 +119,7 @@ impl Error {
                 tracing::error!("{causes}");
                 "exdav failed; its log says why".to_owned()
             }
-            Self::Gateway(error @ gateway::Error::Unavailable { .. }) => {
+            Self::Gateway(error @ (gateway::Error::Unavailable { .. } | gateway::Error::Store { .. })) => {
                 tracing::warn!("{error}");
                 error.to_string()
             }
@@ -177,7 +177,9 @@ impl IntoResponse for Error {
             }
             // RFC 6585 4
             Self::Gateway(
-                gateway::Error::Unavailable { retry_after, .. } | gateway::Error::TooMany { retry_after },
+                gateway::Error::Unavailable { retry_after, .. }
+                | gateway::Error::Store { retry_after, .. }
+                | gateway::Error::TooMany { retry_after },
             ) => {
                 set(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
             }

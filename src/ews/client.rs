@@ -10,7 +10,7 @@ use super::throttle::{Slot, Throttle, spread};
 use super::transport::{Request, Response};
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER, SERVER};
 use reqwest::{StatusCode, Url};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -45,7 +45,7 @@ pub struct Settings {
 const MOST_OCTETS: usize = 256 << 20;
 
 /// More requests at once than the policy allows: refused before anything is done.
-const CROWDED: &str = "ErrorExceededConnectionCount";
+pub(super) const CROWDED: &str = "ErrorExceededConnectionCount";
 
 impl Default for Settings {
     fn default() -> Self {
@@ -297,9 +297,12 @@ impl Session {
 
     async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
         let answer = self.open(request, Some(self.exchange.settings().timeout)).await?;
+        let server = answer.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let server = server.to_owned();
         let octets = answer.bytes(MOST_OCTETS).await?;
         if self.version.get().is_none() {
-            let _ = self.version.set(soap::server_version(&octets).unwrap_or_default());
+            let version = soap::server_version(&octets).unwrap_or_default();
+            let _ = self.version.set(ServerVersion { server, ..version });
         }
         let answer = soap::open_envelope(&octets)?;
         match soap::busy_throughout(&answer) {

@@ -14,6 +14,7 @@ mod error;
 pub mod field;
 pub mod network;
 mod operations;
+mod product;
 mod soap;
 mod streaming;
 mod throttle;
@@ -26,9 +27,11 @@ pub use client::{Exchange, Session, Settings};
 
 pub use error::{Error, ResponseCode};
 pub use operations::{
-    Answer, BusyTime, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector, ItemChange,
-    MOST_DAYS, MOST_PEOPLE, MOST_SUBSCRIPTIONS, NewAttachment, Page, Relocate, Resolved, Scope, Target,
+    Answer, BusyTime, Crowd, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector,
+    ItemChange, MOST_DAYS, MOST_PEOPLE, MOST_SUBSCRIPTIONS, NewAttachment, Page, Relocate, Resolved, Scope,
+    Target,
 };
+pub use product::{Abilities, Product};
 pub use soap::ServerVersion;
 pub use streaming::{Ended, Event, EventStream, Told};
 pub use throttle::spread;

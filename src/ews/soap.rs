@@ -61,6 +61,8 @@ pub struct ServerVersion {
     pub build: (u32, u32),
     /// Its newest schema.
     pub schema: String,
+    /// The `Server` header beside it. RFC 9110 10.2.4
+    pub server: String,
 }
 
 /// What an answer's header says of the server.
@@ -72,6 +74,7 @@ pub fn server_version(octets: &[u8]) -> Option<ServerVersion> {
         release: (number("MajorVersion"), number("MinorVersion")),
         build: (number("MajorBuildNumber"), number("MinorBuildNumber")),
         schema: info.attribute("Version").unwrap_or_default().to_owned(),
+        server: String::new(),
     })
 }
 

@@ -47,6 +47,14 @@ pub enum Error {
         /// What happened, without secrets.
         reason: String,
     },
+    /// exdav's own store has trouble that passes.
+    #[error("exdav cannot answer at the moment: {reason}")]
+    Store {
+        /// When to try again.
+        retry_after: Duration,
+        /// What happened, without secrets.
+        reason: String,
+    },
     /// The upstream no longer takes what exdav keeps for this account: a person must act, and nothing is shown till then.
     #[error("exdav cannot sign in to Exchange for this account at the moment; its log says why")]
     Barred(String),

@@ -11,11 +11,14 @@ use std::time::Duration;
 /// When to come back if the upstream does not say.
 const LATER: Duration = Duration::from_secs(30);
 
+/// A store that is filled anew can be asked again then.
+const MOMENT: Duration = Duration::from_secs(2);
+
 impl From<sync::Error> for Error {
     fn from(error: sync::Error) -> Self {
         match error {
             sync::Error::Exchange(error) => error.into(),
-            sync::Error::Mirror(error) => Error::Internal(error.to_string(), None),
+            sync::Error::Mirror(error) => of_store(&error),
             sync::Error::Interrupted => Error::Unavailable { retry_after: LATER, reason: error.to_string() },
         }
     }
@@ -77,7 +80,17 @@ impl From<mirror::Error> for Error {
     fn from(error: mirror::Error) -> Self {
         match error {
             mirror::Error::Forgotten => Error::ForgottenToken,
-            error => Error::Internal(error.to_string(), Some(Box::new(error))),
+            error => of_store(&error),
         }
     }
+}
+
+/// Trouble with the store passes: a damaged one is filled anew, a full disk gets empty.
+fn of_store(error: &mirror::Error) -> Error {
+    let retry_after = match error {
+        mirror::Error::Full(_) | mirror::Error::Folder(_) => LATER,
+        mirror::Error::NoCollection(_) => return Error::Internal(error.to_string(), None),
+        _ => MOMENT,
+    };
+    Error::Store { retry_after, reason: error.to_string() }
 }

@@ -167,6 +167,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_HASHING: usize = 2;
 /// App passwords of one account that are remembered.
 const MOST_DIGESTS: usize = 16;
+/// Longer nobody waits for Exchange at the door: whom it knew before is let in to the mirror.
+const LONGEST_SIGN_IN: Duration = Duration::from_secs(20);
 /// Sign-ins and refusals that are remembered at once.
 const MOST_REMEMBERED: usize = 10_000;
 /// Octets of a name: an address has at most 254, `DOMAIN\user` fewer. RFC 5321 4.5.3.1
@@ -330,7 +332,8 @@ impl Gateway {
         if lock(&self.0.refused).get(digest).is_some_and(|no| no.at.elapsed() < no.hold(settings)) {
             return Some(Err(Error::SignIn));
         }
-        let known = lock(&self.0.known).get(key).cloned()?;
+        let known =
+            lock(&self.0.known).get(key).cloned().filter(|known| !known.mailbox.mirror().is_dead())?;
         let same = known.knows(digest) && self.fingerprint(key).is_ok_and(|now| now == known.fingerprint);
         (same && known.is_open(settings)).then_some(Ok(known.mailbox))
     }
@@ -399,9 +402,12 @@ impl Gateway {
             entry => entry?,
         };
         let session = self.0.exchange.session(credentials);
-        let before = lock(&self.0.known).get(key).cloned().filter(|known| known.address == address);
+        let before = lock(&self.0.known).get(key).cloned();
+        let before = before.filter(|known| known.address == address && !known.mailbox.mirror().is_dead());
         let same = before.as_ref().is_some_and(|known| known.knows(&digest));
-        match Follower::sign_in(&session).await {
+        let signed_in = tokio::time::timeout(LONGEST_SIGN_IN, Follower::sign_in(&session)).await;
+        let late = || ews::Error::Lost("no answer to the sign-in in time".to_owned()).into();
+        match signed_in.unwrap_or_else(|_| Err(late())) {
             Ok(folders) => {
                 let mut digests = vec![digest];
                 let mailbox = match before {

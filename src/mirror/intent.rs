@@ -6,7 +6,7 @@ use super::tables::{INTENTS, damaged};
 use crate::model::id::{CollectionId, ResourceName, UpstreamVersion};
 use bytes::Bytes;
 use jiff::Timestamp;
-use redb::{ReadableDatabase as _, ReadableTable as _};
+use redb::ReadableTable as _;
 
 /// Who is still to be told of a write, by its last call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Mirror {
 
     /// What has been begun and not been ended.
     pub fn intents(&self) -> Result<Vec<Intent>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let mut found = Vec::new();
         for row in read.open_table(INTENTS)?.iter()? {
             let (key, value) = row?;

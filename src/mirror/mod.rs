@@ -9,6 +9,7 @@
 //! **Invariant:** a key's file is opened by those who hold its key; whether they may is decided in `gateway`.
 
 mod entry;
+mod heal;
 mod intent;
 mod known;
 mod members;

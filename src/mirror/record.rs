@@ -6,7 +6,7 @@ use super::store::{Error, Mirror};
 use super::tables::{UIDS, WRITTEN, damaged};
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::object::Head;
-use redb::{ReadableDatabase as _, WriteTransaction};
+use redb::WriteTransaction;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -158,7 +158,7 @@ impl Mirror {
 
     /// The members of a collection with this UID: at most one, unless somebody copied it.
     pub fn with_uid(&self, id: &CollectionId, uid: &str) -> Result<Vec<ResourceName>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let table = read.open_table(UIDS)?;
         let mut names = Vec::new();
         for row in table.range((id.as_str(), uid, "")..)? {

@@ -1,17 +1,19 @@
 //! Files: one per key, opened once.
 
+use super::heal::set_aside;
 use super::known::Known;
 use super::record::Queue;
 use super::tables::{BODIES, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
 use super::write::forget_versions;
 use crate::model::id::{CollectionId, UpstreamId};
-use redb::{Builder, Database, ReadableTable as _};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 /// Raised when the tables change their form: older files are thrown away.
@@ -54,6 +56,15 @@ pub enum Error {
     /// What lies there is not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// It was written by another exdav.
+    #[error("the store has another format: {0}")]
+    Outdated(String),
+    /// There is no more room on the disk.
+    #[error("the disk of the store is full: {0}")]
+    Full(#[source] std::io::Error),
+    /// It was damaged; another one can be opened in its place.
+    #[error("the store was damaged and is filled anew")]
+    Dead,
     /// A write for a collection that is not there any more.
     #[error("there is no collection `{0}`")]
     NoCollection(CollectionId),
@@ -69,11 +80,23 @@ macro_rules! from_redb {
                 let error: redb::Error = error.into();
                 match error {
                     redb::Error::Corrupted(why) => Self::Damaged(why),
+                    redb::Error::Io(error) => Self::of_file(error),
                     error => Self::Store(Box::new(error)),
                 }
             }
         }
     )+ };
+}
+
+impl Error {
+    fn of_file(error: std::io::Error) -> Self {
+        match error.kind() {
+            // It ends where something should be.
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Self::Damaged(error.to_string()),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full(error),
+            _ => Self::Store(Box::new(redb::Error::Io(error))),
+        }
+    }
 }
 
 from_redb!(
@@ -106,10 +129,22 @@ pub struct Store {
 /// One file.
 #[derive(Debug)]
 pub struct Mirror {
-    pub(super) db: Database,
+    /// `None` while it cannot be opened.
+    pub(super) db: RwLock<Option<Database>>,
+    /// How often it was opened.
+    pub(super) opened: AtomicU64,
+    /// It was damaged.
+    pub(super) is_dead: AtomicBool,
+    /// Shared by all who work, had alone by who opens the file again.
+    pub(super) gate: RwLock<()>,
+    /// When it was last tried to open it again.
+    pub(super) tried: Mutex<Instant>,
+    /// When the log was last told of trouble.
+    pub(super) told: Mutex<Option<Instant>>,
     pub(super) epoch: u64,
-    pub(super) most_gone: u64,
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) settings: Settings,
+    pub(super) rendering: String,
     /// What was recorded since the refresh that is under way began.
     fences: Mutex<HashMap<CollectionId, HashSet<UpstreamId>>>,
     /// Writes that wait to be recorded.
@@ -132,7 +167,7 @@ impl Store {
     pub fn open(&self, key: &Key, rendering: &str) -> Result<Arc<Mirror>, Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let name = file_name(key);
-        if let Some(mirror) = open.get(&name).and_then(Weak::upgrade) {
+        if let Some(mirror) = open.get(&name).and_then(Weak::upgrade).filter(|mirror| !mirror.is_dead()) {
             return Ok(mirror);
         }
         open.retain(|_, mirror| mirror.strong_count() > 0);
@@ -142,10 +177,12 @@ impl Store {
         let mirror = loop {
             match Mirror::open(&path, &self.settings, rendering) {
                 Ok(mirror) => break mirror,
-                Err(Error::Damaged(why)) if !is_new => {
-                    // Nothing is lost: Exchange is the truth.
-                    tracing::warn!(%why, "the mirror is filled anew");
-                    std::fs::remove_file(&path)?;
+                Err(error @ (Error::Damaged(_) | Error::Outdated(_))) if !is_new => {
+                    tracing::warn!(%error, "the mirror is filled anew");
+                    match error {
+                        Error::Damaged(_) => set_aside(&path)?,
+                        _ => std::fs::remove_file(&path)?,
+                    }
                     is_new = true;
                 }
                 // Whoever held it is just closing it.
@@ -197,71 +234,100 @@ fn file_name(key: &Key) -> String {
     Sha256::digest(text).iter().take(16).map(|octet| format!("{octet:02x}")).collect()
 }
 
+/// Opens a file, or makes it; gives what its sync-tokens begin with.
+pub(super) fn open_file(path: &Path, settings: &Settings, rendering: &str) -> Result<(Database, u64), Error> {
+    let file = private_file(path)?;
+    let mut builder = Builder::new();
+    builder.set_cache_size(usize::try_from(settings.cache).unwrap_or(DEFAULT_CACHE));
+    let db = match builder.create_file(file) {
+        Ok(db) => db,
+        Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))
+            if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            return Err(Error::of_file(error));
+        }
+        Err(error @ redb::DatabaseError::DatabaseAlreadyOpen) => return Err(error.into()),
+        Err(error) => return Err(Error::Damaged(error.to_string())),
+    };
+    let mut write = db.begin_write()?;
+    write.set_quick_repair(true);
+    let epoch = {
+        let mut meta = write.open_table(META)?;
+        let read = |meta: &redb::Table<'_, &str, &[u8]>, key: &str| {
+            Ok::<_, Error>(meta.get(key)?.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
+        };
+        match read(&meta, "format")? {
+            None => {
+                let hasher = std::collections::hash_map::RandomState::new().build_hasher();
+                let drawn = format!("{:016x}", hasher.finish());
+                meta.insert("epoch", drawn.as_bytes())?;
+                meta.insert("format", FORMAT.as_bytes())?;
+            }
+            Some(format) if format == FORMAT => {}
+            Some(format) => return Err(Error::Outdated(format)),
+        }
+        let text = read(&meta, "epoch")?.unwrap_or_default();
+        u64::from_str_radix(&text, 16).map_err(|_| Error::Damaged("no epoch".to_owned()))?
+    };
+    write.open_table(FOLDERS)?;
+    write.open_table(HEADS)?;
+    write.open_table(BODIES)?;
+    write.open_table(NAMES)?;
+    write.open_table(UIDS)?;
+    write.open_table(LOG)?;
+    write.open_table(REVISIONS)?;
+    write.open_table(STAGE)?;
+    write.open_table(INTENTS)?;
+    write.open_table(WRITTEN)?;
+    let is_other = {
+        let before = write
+            .open_table(META)?
+            .insert("rendering", rendering.as_bytes())?
+            .map(|row| row.value() != rendering.as_bytes());
+        before == Some(true)
+    };
+    if is_other {
+        forget_versions(&write)?;
+    }
+    write.commit()?;
+    Ok((db, epoch))
+}
+
 impl Mirror {
     fn open(path: &Path, settings: &Settings, rendering: &str) -> Result<Self, Error> {
-        let file = private_file(path)?;
-        let mut builder = Builder::new();
-        builder.set_cache_size(usize::try_from(settings.cache).unwrap_or(DEFAULT_CACHE));
-        let db = match builder.create_file(file) {
-            Ok(db) => db,
-            Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))
-                if !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
-            {
-                return Err(Error::Folder(error));
-            }
-            Err(error @ redb::DatabaseError::DatabaseAlreadyOpen) => return Err(error.into()),
-            Err(error) => return Err(Error::Damaged(error.to_string())),
-        };
-        let mut write = db.begin_write()?;
-        write.set_quick_repair(true);
-        let epoch = {
-            let mut meta = write.open_table(META)?;
-            let read = |meta: &redb::Table<'_, &str, &[u8]>, key: &str| {
-                Ok::<_, Error>(meta.get(key)?.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
-            };
-            match read(&meta, "format")? {
-                None => {
-                    let hasher = std::collections::hash_map::RandomState::new().build_hasher();
-                    let drawn = format!("{:016x}", hasher.finish());
-                    meta.insert("epoch", drawn.as_bytes())?;
-                    meta.insert("format", FORMAT.as_bytes())?;
-                }
-                Some(format) if format == FORMAT => {}
-                Some(format) => return Err(Error::Damaged(format!("its format is {format}"))),
-            }
-            let text = read(&meta, "epoch")?.unwrap_or_default();
-            u64::from_str_radix(&text, 16).map_err(|_| Error::Damaged("no epoch".to_owned()))?
-        };
-        write.open_table(FOLDERS)?;
-        write.open_table(HEADS)?;
-        write.open_table(BODIES)?;
-        write.open_table(NAMES)?;
-        write.open_table(UIDS)?;
-        write.open_table(LOG)?;
-        write.open_table(REVISIONS)?;
-        write.open_table(STAGE)?;
-        write.open_table(INTENTS)?;
-        write.open_table(WRITTEN)?;
-        let is_other = {
-            let before = write
-                .open_table(META)?
-                .insert("rendering", rendering.as_bytes())?
-                .map(|row| row.value() != rendering.as_bytes());
-            before == Some(true)
-        };
-        if is_other {
-            forget_versions(&write)?;
-        }
-        write.commit()?;
+        let (db, epoch) = open_file(path, settings, rendering)?;
         Ok(Self {
-            db,
+            db: RwLock::new(Some(db)),
+            opened: AtomicU64::new(1),
+            is_dead: AtomicBool::new(false),
+            gate: RwLock::default(),
+            tried: Mutex::new(Instant::now()),
+            told: Mutex::default(),
             epoch,
-            most_gone: settings.most_gone,
             path: path.to_owned(),
+            settings: settings.clone(),
+            rendering: rendering.to_owned(),
             fences: Mutex::default(),
             queue: Queue::default(),
             known: Mutex::default(),
         })
+    }
+
+    /// Begins to read.
+    pub(super) fn begin_read(&self) -> Result<ReadTransaction, Error> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| Error::Interrupted("it cannot be opened".to_owned()))?;
+        Ok(db.begin_read()?)
+    }
+
+    /// Begins to write: one at a time.
+    pub(super) fn begin(&self) -> Result<WriteTransaction, Error> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| Error::Interrupted("it cannot be opened".to_owned()))?;
+        let mut write = db.begin_write()?;
+        // A kill leaves a file that opens at once.
+        write.set_quick_repair(true);
+        Ok(write)
     }
 
     pub(super) fn fences(&self) -> MutexGuard<'_, HashMap<CollectionId, HashSet<UpstreamId>>> {
@@ -274,12 +340,7 @@ impl Mirror {
         work: impl FnOnce(&Mirror) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let mirror = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&mirror)).await;
-        let done = done.unwrap_or_else(|error| Err(Error::Interrupted(error.to_string())));
-        if let Err(Error::Damaged(why)) = &done {
-            tracing::error!(%why, "the mirror is damaged: it is filled anew at the next start");
-            let _ = std::fs::remove_file(&self.path);
-        }
-        done
+        let done = tokio::task::spawn_blocking(move || mirror.work(work)).await;
+        done.unwrap_or_else(|error| Err(Error::Interrupted(error.to_string())))
     }
 }

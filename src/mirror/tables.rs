@@ -7,7 +7,7 @@ use crate::model::id::{
     CollectionId, ETag, ResourceName, ScheduleTag, SyncToken, UpstreamId, UpstreamVersion,
 };
 use crate::model::object::{Head, Object, Span};
-use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{ReadableTable as _, TableDefinition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of the file: epoch, version, SyncState of the hierarchy.
@@ -179,7 +179,7 @@ pub(super) fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
 impl Mirror {
     /// All collections.
     pub fn folders(&self) -> Result<Vec<Folder>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let table = read.open_table(FOLDERS)?;
         let mut folders = Vec::new();
         for row in table.iter()? {
@@ -193,7 +193,7 @@ impl Mirror {
 
     /// One collection.
     pub fn folder(&self, id: &CollectionId) -> Result<Option<Folder>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let table = read.open_table(FOLDERS)?;
         let found = table.get(id.as_str())?;
         found.map(|row| Folder::unpack(row.value()).ok_or_else(damaged)).transpose()
@@ -201,7 +201,7 @@ impl Mirror {
 
     /// Where SyncFolderHierarchy goes on.
     pub fn hierarchy_state(&self) -> Result<Option<String>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let table = read.open_table(META)?;
         let found = table.get("hierarchy")?;
         Ok(found.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
@@ -214,7 +214,7 @@ impl Mirror {
 
     /// All members in the order of their names.
     pub fn list(&self, id: &CollectionId) -> Result<Vec<Listed>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let table = read.open_table(HEADS)?;
         let mut all = Vec::new();
         for row in table.range((id.as_str(), "")..)? {
@@ -230,7 +230,7 @@ impl Mirror {
 
     /// Members by name, in one snapshot and in the order asked; `None` where there is none.
     pub fn get_many(&self, id: &CollectionId, names: &[ResourceName]) -> Result<Vec<Option<Object>>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
         let mut objects = Vec::with_capacity(names.len());
         for name in names {
@@ -254,7 +254,7 @@ impl Mirror {
 
     /// What is behind a member: its item, version and attachments.
     pub fn entry(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Entry>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let key = (id.as_str(), name.as_str());
         let (head, body) = (read.open_table(HEADS)?.get(key)?, read.open_table(BODIES)?.get(key)?);
         match (head, body) {
@@ -294,7 +294,7 @@ impl Mirror {
     /// to be there: a refresh that does not mention them has to look whether they still are. An item that came and
     /// went between two looks is in no answer of SyncFolderItems.
     pub fn written(&self, id: &CollectionId) -> Result<Vec<(UpstreamId, ResourceName)>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let names = read.open_table(NAMES)?;
         let mut found = Vec::new();
         for row in read.open_table(WRITTEN)?.range((id.as_str(), "")..)? {
@@ -317,7 +317,7 @@ impl Mirror {
         id: &CollectionId,
         items: &[UpstreamId],
     ) -> Result<HashMap<UpstreamId, UpstreamVersion>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let (names, heads, stage) =
             (read.open_table(NAMES)?, read.open_table(HEADS)?, read.open_table(STAGE)?);
         let mut found = HashMap::new();
@@ -345,7 +345,7 @@ impl Mirror {
         id: &CollectionId,
         of: impl Fn(Entry) -> T,
     ) -> Result<HashMap<UpstreamId, T>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let mut found = HashMap::new();
         let mut note = |head: &[u8]| {
             let entry = Entry::unpack_head(head).ok_or_else(damaged)?;
@@ -371,7 +371,7 @@ impl Mirror {
 
     /// Members of one UID, as they will be once what is staged is visible: only UIDs of what is staged.
     pub fn twins(&self, id: &CollectionId, gone: &HashSet<UpstreamId>) -> Result<Vec<Vec<Entry>>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let (stage, uids) = (read.open_table(STAGE)?, read.open_table(UIDS)?);
         let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
         let mut staged: HashSet<UpstreamId> = HashSet::new();
@@ -423,7 +423,7 @@ impl Mirror {
         since: Option<SyncToken>,
         limit: Option<usize>,
     ) -> Result<Changes, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         let folders = read.open_table(FOLDERS)?;
         let folder = folders.get(id.as_str())?.ok_or(Error::Forgotten)?;
         let folder = Folder::unpack(folder.value()).ok_or_else(damaged)?;

@@ -374,3 +374,37 @@ fn what_was_written_here_is_watched_until_a_refresh_has_seen_it() {
     mirror.record(&Deed { written: vec![], gone: vec![(cal(), item("y"))] }).unwrap();
     assert_eq!(written(), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_with_a_record_that_cannot_be_read_is_set_aside_while_it_is_used() {
+    let shelf = Shelf::new();
+    let path = shelf.folder.path().join("store");
+    let store = Store::new(Settings { path: path.clone(), ..Settings::default() }).unwrap();
+    let mirror = store.open(&key("demo"), "r").unwrap();
+    mirror.set_collections(&[collection("cal")], Some("tree")).unwrap();
+    mirror.stage(&cal(), &[entry(1, "a")]).unwrap();
+    mirror.commit(&cal(), &Commit { sync_state: Some("s".into()), ..Commit::default() }).unwrap();
+    let list = |mirror: &Mirror| mirror.list(&cal());
+    assert_eq!(mirror.run(list).await.unwrap().len(), 1);
+    let write = mirror.begin().unwrap();
+    write.open_table(super::tables::HEADS).unwrap().insert(("cal", "1.ics"), b"?".as_slice()).unwrap();
+    write.commit().unwrap();
+    assert!(matches!(mirror.run(list).await, Err(Error::Damaged(_))));
+    // Whoever still has it is told, and does not see an empty calendar.
+    assert!(matches!(mirror.run(list).await, Err(Error::Dead)));
+    let other = store.open(&key("demo"), "r").unwrap();
+    assert!(other.run(Mirror::folders).await.unwrap().is_empty());
+    assert_ne!(other.epoch, mirror.epoch);
+    let names = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path());
+    assert_eq!(names.filter(|path| path.extension().is_some_and(|e| e == "damaged")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_in_which_something_broke_off_goes_on_when_it_is_whole() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r");
+    let broken: Result<(), Error> = mirror.run(|_| panic!("on purpose")).await;
+    assert!(matches!(broken, Err(Error::Interrupted(_))), "{broken:?}");
+    assert_eq!(mirror.run(Mirror::folders).await.unwrap().len(), 1);
+    assert!(!mirror.is_dead());
+}

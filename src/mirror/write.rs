@@ -120,7 +120,7 @@ impl Mirror {
                     members.put(&mut folder, &entry)?;
                 }
             }
-            members.prune(&mut folder, before, self.most_gone)?;
+            members.prune(&mut folder, before, self.settings.most_gone)?;
         }
         if agrees {
             folder.sync_state.clone_from(sync_state);
@@ -134,13 +134,6 @@ impl Mirror {
         }
         store_folder(&write, &folder)?;
         self.commit_folders(write)
-    }
-
-    pub(super) fn begin(&self) -> Result<WriteTransaction, Error> {
-        let mut write = self.db.begin_write()?;
-        // A kill leaves a file that opens at once.
-        write.set_quick_repair(true);
-        Ok(write)
     }
 }
 

@@ -80,12 +80,22 @@ impl Stage {
         settings: Settings,
         convert: convert::Settings,
     ) -> Gateway {
+        let mirror = mirror::Settings { path: store.to_owned(), ..mirror::Settings::default() };
+        self.gateway_keeping(sync, mirror, settings, convert)
+    }
+
+    pub fn gateway_keeping(
+        &self,
+        sync: sync::Settings,
+        mirror: mirror::Settings,
+        settings: Settings,
+        convert: convert::Settings,
+    ) -> Gateway {
         let ews = ews::Settings {
             url: format!("http://{}/EWS/Exchange.asmx", self.exchange.exchange),
             patience: Duration::from_secs(2),
             ..ews::Settings::default()
         };
-        let mirror = mirror::Settings { path: store.to_owned(), ..mirror::Settings::default() };
         Gateway::new(settings, ews, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
     }
 

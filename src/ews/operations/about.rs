@@ -1,11 +1,13 @@
 //! What a server is and can, for people who set exdav up.
 
-use super::Session;
+use super::{FolderSelector, Session};
 use crate::ews::auth::Scheme;
-use crate::ews::client::{Exchange, Repeat};
+use crate::ews::client::{CROWDED, Exchange, Repeat};
 use crate::ews::error::Error;
 use crate::ews::soap::{check, m, messages};
 use crate::xml::Element;
+use futures_util::future::join_all;
+use std::time::Duration;
 
 impl Session {
     /// GetServerTimeZones: how many zones the server knows. MS-OXWSGTZ 3.1.4.1
@@ -18,6 +20,39 @@ impl Session {
         let message = messages(&answer).next().ok_or_else(|| super::missing("response message"))?;
         let zones = check(message)?.find("TimeZoneDefinitions");
         Ok(zones.map_or(0, |zones| Element::children(zones).count()))
+    }
+}
+
+/// What became of requests that were sent at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crowd {
+    /// Those that were answered.
+    pub served: usize,
+    /// Those that were too many at once.
+    pub crowded: usize,
+    /// Those that the server was too busy for.
+    pub busy: usize,
+    /// The longest quiet that it asked for.
+    pub back_off: Option<Duration>,
+}
+
+impl Session {
+    /// As many small requests at once as the settings allow: what the throttling policy makes of them. It cannot be read.
+    pub async fn crowd(&self) -> Result<Crowd, Error> {
+        let ask = || self.get_folders(&[FolderSelector::Distinguished("calendar")]);
+        let mut crowd = Crowd::default();
+        for answer in join_all((0..self.concurrency()).map(|_| ask())).await {
+            match answer {
+                Ok(_) => crowd.served += 1,
+                Err(error) if error.is(CROWDED) => crowd.crowded += 1,
+                Err(Error::Busy { back_off }) => {
+                    crowd.busy += 1;
+                    crowd.back_off = crowd.back_off.max(back_off);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(crowd)
     }
 }
 

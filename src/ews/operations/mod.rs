@@ -6,6 +6,7 @@ mod notifications;
 mod people;
 mod write;
 
+pub use about::Crowd;
 pub use folders::{FolderChoice, FolderEdit, Relocate};
 pub use notifications::MOST_SUBSCRIPTIONS;
 pub use people::{BusyTime, MOST_DAYS, MOST_PEOPLE, Resolved, Scope};
