@@ -112,10 +112,8 @@ impl Mirror {
             }
             Err(Error::Damaged(what)) => {
                 self.is_dead.store(true, Ordering::Release);
-                match set_aside(&self.path) {
-                    Ok(()) => {
-                        tracing::error!(%what, "the mirror is damaged: it is set aside and filled anew")
-                    }
+                let aside = set_aside(&self.path).err();
+                tracing::error!(%what, ?aside, "the mirror is damaged: it is set aside and filled anew");
                     Err(error) => {
                         tracing::error!(%what, %error, "the mirror is damaged and cannot be set aside")
                     }
