@@ -45,6 +45,7 @@ impl Visits {
     /// `Some` if nobody has to be asked.
     fn find(&self, owner: &str) -> Option<Result<Mailbox, Error>> {
         match self.known().get(owner)? {
+            Visit::Open(mailbox) if mailbox.mirror().is_dead() => None,
             Visit::Open(mailbox) => Some(Ok(mailbox.clone())),
             Visit::Closed(at) => (at.elapsed() < CLOSED).then_some(Err(Error::NotFound)),
         }

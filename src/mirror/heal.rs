@@ -114,10 +114,6 @@ impl Mirror {
                 self.is_dead.store(true, Ordering::Release);
                 let aside = set_aside(&self.path).err();
                 tracing::error!(%what, ?aside, "the mirror is damaged: it is set aside and filled anew");
-                    Err(error) => {
-                        tracing::error!(%what, %error, "the mirror is damaged and cannot be set aside")
-                    }
-                }
             }
             Err(error) => self.tell(|| tracing::error!(%error, "the mirror's file cannot be opened")),
         }
