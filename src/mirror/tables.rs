@@ -278,7 +278,7 @@ impl Mirror {
 
     /// An attachment of any member of any collection. Looks at all heads: only for what is rarely asked.
     pub fn attachment_anywhere(&self, managed_id: &str) -> Result<Option<Attachment>, Error> {
-        let read = self.db.begin_read()?;
+        let read = self.begin_read()?;
         for row in read.open_table(HEADS)?.iter()? {
             let (_, head) = row?;
             let entry = Entry::unpack_head(head.value()).ok_or_else(damaged)?;
