@@ -12,7 +12,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{PASSWORD, Stage, USER, calendar};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 const LONG: Duration = Duration::from_hours(1);
 /// Every third request is refused, in each of the ways that there are.
@@ -46,9 +49,9 @@ impl Log {
     /// From here on, of this whole process: no other test may be in it.
     fn start() -> Self {
         let log = Self::default();
-        let filter = tracing_subscriber::EnvFilter::new("info,exdav::simulator=off");
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-        subscriber.with_writer(log.clone()).init();
+        let filter: Targets = "info,exdav::simulator=off".parse().unwrap();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
+        tracing_subscriber::registry().with(filter).with(lines).init();
         log
     }
 

@@ -15,7 +15,10 @@ use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Calendars, contacts and tasks of Microsoft Exchange for every CalDAV and CardDAV client.
 #[derive(Debug, Parser)]
@@ -201,15 +204,21 @@ pub fn run() -> std::process::ExitCode {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn start_log(filter: Option<&str>, json: bool) {
-    let filter = match filter {
-        Some(text) => EnvFilter::new(text),
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+    let asked = filter.map(str::to_owned).or_else(|| std::env::var("RUST_LOG").ok());
+    let (targets, misread) = match asked.as_deref().map(str::parse::<Targets>) {
+        Some(Ok(targets)) => (targets, None),
+        Some(Err(error)) => (Targets::new().with_default(LevelFilter::INFO), Some(error)),
+        None => (Targets::new().with_default(LevelFilter::INFO), None),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(targets);
     if json {
-        builder.json().init();
+        log.with(lines.json()).init();
     } else {
-        builder.init();
+        log.with(lines).init();
+    }
+    if let Some(error) = misread {
+        tracing::warn!(%error, "the log filter cannot be read: the level is info");
     }
 }
 

@@ -79,7 +79,11 @@ impl Mailbox {
         let kind = self.fresh_folder(id).await?.collection.kind;
         let zone = self.floating_zone(query::zone(filter));
         let (mut members, mut candidates) = (Vec::new(), Vec::new());
-        for Listed { head, span, .. } in self.listed(id).await? {
+        let (key, wanted) = (id.clone(), filter.clone());
+        let may_match = move |mirror: &mirror::Mirror| {
+            mirror.list_where(&key, |span| query::foresee(&wanted, kind.component(), span) != Foreseen::Fails)
+        };
+        for Listed { head, span, .. } in self.mirror().run(may_match).await? {
             match query::foresee(filter, kind.component(), &span) {
                 Foreseen::Fails => {}
                 Foreseen::Matches if *shape == Shape::Nothing => members.push(Selected { head, body: None }),

@@ -164,6 +164,18 @@ pub(super) fn damaged() -> Error {
     Error::Damaged("an entry cannot be read".to_owned())
 }
 
+/// When a member takes place, from its head.
+fn span(packed: &[u8]) -> Option<Span> {
+    let mut h = Unpacker(packed);
+    h.bytes()?;
+    if h.flag()? {
+        h.bytes()?;
+    }
+    h.instant()?;
+    h.number()?;
+    Some(Span { first: h.instant()?, last: h.instant()? })
+}
+
 pub(super) fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
     let mut h = Unpacker(packed);
     let etag = ETag(h.text()?);
@@ -214,6 +226,15 @@ impl Mirror {
 
     /// All members in the order of their names.
     pub fn list(&self, id: &CollectionId) -> Result<Vec<Listed>, Error> {
+        self.list_where(id, |_| true)
+    }
+
+    /// Those members whose times are wanted; of the others nothing is read but these.
+    pub fn list_where(
+        &self,
+        id: &CollectionId,
+        is_wanted: impl Fn(&Span) -> bool,
+    ) -> Result<Vec<Listed>, Error> {
         let read = self.begin_read()?;
         let table = read.open_table(HEADS)?;
         let mut all = Vec::new();
@@ -223,7 +244,10 @@ impl Mirror {
             if collection != id.as_str() {
                 break;
             }
-            all.push(listed(name, value.value()).ok_or_else(damaged)?);
+            let packed = value.value();
+            if is_wanted(&span(packed).ok_or_else(damaged)?) {
+                all.push(listed(name, packed).ok_or_else(damaged)?);
+            }
         }
         Ok(all)
     }

@@ -34,11 +34,17 @@ def workplace(name):
         if owner.isdigit() and not Path("/proc", owner).exists():
             shutil.rmtree(left, ignore_errors=True)
     tempfile.tempdir = tempfile.mkdtemp(prefix=f"exdav-{name}-{os.getpid()}-", dir=place)
-    atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+
+    def clear():
+        for child in [int(pid) for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
 
     def end(number, _):
-        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
-        os._exit(128 + number)  # threads are not waited for; children end with this process
+        clear()
+        os._exit(128 + number)  # threads are not waited for
+    atexit.register(clear)
     for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked, end)
 
