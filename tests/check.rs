@@ -8,6 +8,7 @@ use exdav::simulator::{self, Scheme};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use support::domain::{Names, Stranger, certificate, name_server};
 use support::{PASSWORD, Stage, USER};
 
 fn fixture(name: &str) -> PathBuf {
@@ -115,4 +116,50 @@ async fn a_server_that_takes_only_tokens_and_a_wrong_path_are_told() {
     let stage = stage(&[Scheme::Bearer], false).await;
     check(&stage, PLAIN, Some(USER), PASSWORD, "only-tokens.txt");
     check(&stage, &PLAIN.replace("/EWS/", "/owa/"), Some(USER), PASSWORD, "wrong-path.txt");
+}
+
+/// A company whose Exchange is found from the domain alone; its own host is a web site.
+async fn company() -> (Stage, Names, String) {
+    let settings = simulator::Settings {
+        sign_in: vec![Scheme::Negotiate, Scheme::Ntlm],
+        tls: Some(simulator::Tls { certificate: certificate("domain.crt"), key: certificate("domain.key") }),
+        events: Some(1),
+        ..simulator::Settings::default()
+    };
+    let (stage, names) = (Stage::of(settings).await, Names::new().await);
+    let site = Stranger::new("domain", "404 Not Found").await;
+    names.host("example.com", site.address);
+    stage.plan_autodiscover(r#"{"ews_url": "https://mail.example.com/EWS/Exchange.asmx"}"#).await;
+    let authority = certificate("domains-ca.crt");
+    let settings = format!(
+        "[exchange]\ndomain = \"example.com\"\nca = \"{}\"\nproxy = \"http://{}\"\nnameserver = \"{}\"\n",
+        authority.display(),
+        names.proxy,
+        name_server(None).await
+    );
+    (stage, names, settings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_steps_of_autodiscover_are_shown_with_what_each_place_said() {
+    let (stage, names, settings) = company().await;
+    for host in ["autodiscover.example.com", "mail.example.com"] {
+        names.host(host, stage.exchange.exchange);
+    }
+    check(&stage, &settings, Some(USER), PASSWORD, "discovered.txt");
+    check(&stage, &settings, None, PASSWORD, "domain-without-a-user.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_leads_nowhere_is_told_with_what_to_do() {
+    let (stage, _names, settings) = company().await;
+    check(&stage, &settings, Some(USER), PASSWORD, "undiscovered.txt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_nobody_proves_is_refused_and_told() {
+    let (stage, names, settings) = company().await;
+    names.redirect("autodiscover.example.com", "https://evil.test/autodiscover/autodiscover.xml");
+    check(&stage, &settings, Some(USER), PASSWORD, "redirect-refused.txt");
+    assert!(!names.asked().iter().any(|place| place.contains("evil")));
 }

@@ -49,6 +49,18 @@ async fn files_that_are_no_certificate_or_key_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clients_are_served_by_ipv6() {
+    let stage = Stage::lively().await;
+    let listen = (std::net::Ipv6Addr::LOCALHOST, 0).into();
+    let settings = server::Settings { listen, ..settings(None) };
+    let running = server::start(settings, stage.gateway(Duration::ZERO)).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("http://{}/healthz", running.address)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_address_is_named() {
     let stage = Stage::lively().await;
     let running = server::start(settings(None), stage.gateway(Duration::ZERO)).await.unwrap();

@@ -176,3 +176,65 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
         assert!(!error.to_string().contains("wrong"), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exchange_is_reached_by_ipv6() {
+    let tls = simulator::Tls { certificate: fixture("localhost.crt"), key: fixture("localhost.key") };
+    for scheme in BOTH {
+        let settings = simulator::Settings {
+            exchange_listen: (std::net::Ipv6Addr::LOCALHOST, 0).into(),
+            sign_in: vec![scheme],
+            tls: Some(tls.clone()),
+            events: Some(1),
+            ..simulator::Settings::default()
+        };
+        let stage = Stage::of(settings).await;
+        ask(&stage, "[::1]", trusting()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_silent_is_given_up_before_and_after_the_request_was_sent() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let short = std::time::Duration::from_millis(300);
+    for (scheme, sign_in) in [("https", ews::auth::Scheme::Basic), ("https", ews::auth::Scheme::Ntlm)]
+        .into_iter()
+        .chain([("http", ews::auth::Scheme::Basic), ("http", ews::auth::Scheme::Ntlm)])
+    {
+        let settings = ews::Settings {
+            url: format!("{scheme}://127.0.0.1:{port}/EWS/Exchange.asmx"),
+            connect_timeout: short,
+            timeout: 2 * short,
+            patience: std::time::Duration::ZERO,
+            sign_in: ews::auth::Choice::Only(sign_in),
+            ..ews::Settings::default()
+        };
+        let session = Exchange::new(settings).unwrap().session(Credentials::password(USER, PASSWORD));
+        let error = session.get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap_err();
+        // Without TLS the connection stands, and the request may have been read.
+        let is_right = match scheme {
+            "https" => matches!(error, Error::Unreachable(_)),
+            _ => matches!(error, Error::Lost(_)),
+        };
+        assert!(is_right, "{scheme} {sign_in}: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_users_share_the_connections_of_an_upstream_unless_these_are_signed_in() {
+    for (scheme, connections) in [(Scheme::Basic, 1), (Scheme::Ntlm, 3)] {
+        let stage = stage(scheme).await;
+        let url = format!("https://localhost:{}/EWS/Exchange.asmx", stage.exchange.exchange.port());
+        let settings = ews::Settings { url, network: trusting(), ..ews::Settings::default() };
+        let exchange = Exchange::new(settings).unwrap();
+        for user in [USER, "demo2@example.com"] {
+            let session = exchange.session(Credentials::password(user, PASSWORD));
+            for _ in 0..3 {
+                session.get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap();
+            }
+        }
+        // With NTLM: the question for the schemes, and one for each user.
+        assert_eq!(stage.door().await["connections"], connections, "{scheme:?}");
+    }
+}

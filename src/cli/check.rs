@@ -4,6 +4,7 @@ use super::{Failure, print};
 use crate::accounts::Accounts;
 use crate::config::{self, Config};
 use crate::ews::auth::{Choice, Scheme};
+use crate::ews::autodiscover::Step;
 use crate::ews::{Abilities, Credentials, Crowd, Error, Exchange, FolderSelector, Product, ServerVersion};
 use crate::gateway;
 use clap::Args;
@@ -65,21 +66,44 @@ async fn walk(
         }};
     }
     let exchange = go!("settings", Exchange::new(config.ews.clone()));
-    found("settings", exchange.url())?;
+    found("settings", exchange.name())?;
+    *step = "account";
+    let mut known = None;
+    let endpoint = if config.ews.url.is_empty() {
+        let Some(user) = user else {
+            print("      give --user NAME to go on: Autodiscover starts from a mailbox")?;
+            return Ok(Ok(()));
+        };
+        let credentials = credentials(config, &exchange, user)?;
+        let (steps, outcome) = exchange.discover(&credentials).await;
+        known = Some(credentials);
+        for Step { place, outcome, has_led_on } in steps {
+            let mark = if has_led_on { "ok" } else { "--" };
+            print(&format!("{mark:5} {:WIDTH$} {place}: {outcome}", "discovery"))?;
+        }
+        go!("discovery", outcome)
+    } else {
+        *step = "settings";
+        go!("settings", reqwest::Url::parse(exchange.name()).map_err(|e| Error::Settings(e.to_string())))
+    };
     *step = "address";
-    match addresses(exchange.url()).await {
+    let proxy = &config.ews.network.proxy;
+    // With this kind alone names are looked up here.
+    let is_left = !proxy.is_empty() && !proxy.starts_with("socks5://");
+    let listed = if is_left { None } else { addresses(&endpoint).await };
+    match listed {
         Some(listed) if !listed.is_empty() => found("address", &listed)?,
         // A proxy may know names that this machine does not.
-        _ if !config.ews.network.proxy.is_empty() => found("address", "left to the proxy")?,
+        _ if !proxy.is_empty() => found("address", "left to the proxy")?,
         _ => {
-            let what = format!("the name in {} has no address", exchange.url());
+            let what = format!("the name in {endpoint} has no address");
             let advice = "is the name in exchange.url right, and does this machine's DNS know it?".to_owned();
             return Ok(Err(Stop { what, advice }));
         }
     }
-    let offered = go!("connection", exchange.offered().await);
+    let offered = go!("connection", exchange.offered(&endpoint).await);
     let secured =
-        if exchange.url().starts_with("https:") { "TLS, the certificate is trusted" } else { "without TLS" };
+        if endpoint.scheme() == "https" { "TLS, the certificate is trusted" } else { "without TLS" };
     found("connection", secured)?;
     *step = "schemes";
     let words: Vec<String> = offered.iter().map(ToString::to_string).collect();
@@ -101,7 +125,10 @@ async fn walk(
         return Ok(Ok(()));
     };
     *step = "account";
-    let credentials = credentials(config, &exchange, user)?;
+    let credentials = match known {
+        Some(credentials) => credentials,
+        None => credentials(config, &exchange, user)?,
+    };
     let session = exchange.session(credentials);
     let folders = go!("sign-in", session.get_folders(&FOLDERS.map(FolderSelector::Distinguished)).await);
     found("sign-in", &format!("Exchange accepts {user}"))?;
@@ -132,8 +159,7 @@ async fn walk(
 }
 
 /// All addresses of the host, in the resolver's order.
-async fn addresses(url: &str) -> Option<String> {
-    let url = reqwest::Url::parse(url).ok()?;
+async fn addresses(url: &reqwest::Url) -> Option<String> {
     let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
     let found = tokio::net::lookup_host((host.as_str(), url.port_or_known_default()?)).await.ok()?;
     let mut listed: Vec<String> = Vec::new();
@@ -248,6 +274,10 @@ fn stop(error: &Error, config: &Config) -> Stop {
             "give the service account's new password in exchange.service_password, or that of the account"
         }
         Error::Consent(_) => "run exdav login for this account",
+        Error::Undiscovered(_) => {
+            "the lines above tell what each place said: does the domain in exchange.domain have a host autodiscover.DOMAIN \
+             in this machine's DNS, and does a firewall let exdav reach it? If not, set exchange.url"
+        }
         Error::Settings(_) => "mend the settings",
         Error::Http { status: 404, .. } => "there is no EWS at this path; it usually is /EWS/Exchange.asmx",
         Error::Http { .. } | Error::Answer(_) => {

@@ -33,7 +33,7 @@ pub struct Config {
 impl Config {
     /// Refuses what cannot work together.
     pub fn check(&self) -> Result<(), Error> {
-        if self.ews.url.is_empty() {
+        if self.ews.url.is_empty() && self.ews.autodiscover.domains.is_empty() {
             let Some(key) = KEYS.iter().find(|key| (key.table, key.name) == ("exchange", "url")) else {
                 return Ok(());
             };
@@ -86,6 +86,20 @@ fn tls(config: &mut Config) -> &mut server::Tls {
     config.server.tls.get_or_insert_with(|| server::Tls { certificate: PathBuf::new(), key: PathBuf::new() })
 }
 
+/// Names of hosts or domains, joined by commas.
+fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let is_name = |name: &String| {
+        let is_good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        name.contains('.') && name.split('.').all(|label| !label.is_empty() && label.chars().all(is_good))
+    };
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+    if names.iter().all(is_name) {
+        Ok(names)
+    } else {
+        Err(value::expected("names such as `example.com`", text))
+    }
+}
+
 const DURATION: &str = "a duration: `250ms`, `15s`, `5m`, `2h`, `7d`";
 const SIZE: &str = "a size: `512 KB`, `20 MB`";
 const HTML: [(&str, HtmlForm); 4] = [
@@ -118,7 +132,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             form: "an http or https URL",
             default: None,
             example: "\"https://mail.example.com/EWS/Exchange.asmx\"",
-            doc: "The EWS endpoint of your Exchange; without it there is nothing to serve.",
+            doc: "The EWS endpoint of your Exchange; without it Autodiscover finds that of each mailbox, from `domain`.",
             set: |config, text| {
                 let good = text.starts_with("https://") || text.starts_with("http://");
                 if !good {
@@ -129,6 +143,45 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
                 }
                 config.ews.url = text.to_owned();
                 Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "domain",
+            form: "a mail domain, or an array of them",
+            default: None,
+            example: "\"example.com\"",
+            doc: "The domain of your users' mail addresses, from which Autodiscover finds their Exchange; other domains may not sign in.",
+            set: |config, text| {
+                config.ews.autodiscover.domains = hosts(text)?;
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "trusted_hosts",
+            form: "a host, or an array of them",
+            default: None,
+            example: "\"autodiscover.hoster.example\"",
+            doc: "Hosts outside of `domain` to which Autodiscover may be led by what nobody proves: a redirect without TLS, a DNS record.",
+            set: |config, text| {
+                config.ews.autodiscover.trusted = hosts(text)?;
+                Ok(())
+            },
+        },
+        Key {
+            table: "exchange",
+            name: "nameserver",
+            form: "an address with a port",
+            default: None,
+            example: "\"192.0.2.53:53\"",
+            doc: "The DNS server that Autodiscover asks for its record; without it those of /etc/resolv.conf.",
+            set: |config, text| match text.parse() {
+                Ok(address) => {
+                    config.ews.autodiscover.nameserver = Some(address);
+                    Ok(())
+                }
+                Err(_) => Err(value::expected("an address with a port such as `192.0.2.53:53`", text)),
             },
         },
         Key {

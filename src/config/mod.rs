@@ -51,7 +51,10 @@ pub enum Error {
     #[error("`{0}` needs `{1}`")]
     Needs(&'static str, &'static str),
     /// A key that has no default is missing.
-    #[error("`{table}.{name}` is not set: put it into the configuration file or set {variable}\n  {doc}")]
+    #[error(
+        "neither `exchange.domain` nor `{table}.{name}` is set: put one into the configuration file, or set \
+         {variable}\n  {doc}"
+    )]
     Missing {
         /// Table.
         table: &'static str,
@@ -154,7 +157,8 @@ fn words_owned(names: impl Iterator<Item = String>) -> String {
 /// The annotated example file: every key with what it means, its form and its default.
 pub fn example() -> String {
     let mut text = String::from(
-        "# exdav configuration. Every key is here with its default; those that have none are not set. `exchange.url` must be.\n\
+        "# exdav configuration. Every key is here with its default; those that have none are not set.\n\
+         # `exchange.domain` or `exchange.url` must be.\n\
          # Each can also be set by an environment variable, which wins: EXDAV_<TABLE>_<KEY>.\n",
     );
     let mut table = "";

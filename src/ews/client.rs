@@ -2,7 +2,9 @@
 
 use super::affinity::Affinity;
 use super::auth::oauth::{self, Provider};
-use super::auth::{Choice, Credentials, Schemes};
+use super::auth::{Choice, Credentials};
+use super::autodiscover::{self, Finder};
+use super::endpoint::Endpoint;
 use super::error::Error;
 use super::network::{self, Network};
 use super::soap::{self, ServerVersion};
@@ -19,8 +21,10 @@ use std::time::{Duration, Instant};
 /// How to talk to the upstream.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The EWS endpoint, `https://host/EWS/Exchange.asmx`.
+    /// The EWS endpoint, `https://host/EWS/Exchange.asmx`; empty: it is discovered for each mailbox.
     pub url: String,
+    /// How it is discovered.
+    pub autodiscover: autodiscover::Settings,
     /// `RequestServerVersion`. FACTS 1: Exchange2013_SP1 is a sound floor.
     pub version: String,
     /// How long to wait for a connection.
@@ -51,6 +55,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             url: String::new(),
+            autodiscover: autodiscover::Settings::default(),
             version: "Exchange2013_SP1".to_owned(),
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_mins(1),
@@ -72,10 +77,18 @@ pub struct Exchange(Arc<Upstream>);
 struct Upstream {
     http: reqwest::Client,
     network: Network,
-    endpoint: Url,
-    schemes: Schemes,
+    place: Place,
     provider: Option<Arc<Provider>>,
     settings: Settings,
+}
+
+/// Where EWS is.
+#[derive(Debug)]
+enum Place {
+    /// For all users here.
+    Known(Arc<Endpoint>),
+    /// Where Autodiscover says, for each mailbox.
+    Discovered(Box<Finder>),
 }
 
 /// One user at the upstream. Cheap to clone.
@@ -88,6 +101,14 @@ pub struct Session {
     version: Arc<OnceLock<ServerVersion>>,
     affinity: Option<Arc<Affinity>>,
 }
+
+/// Refusals of a whole request by a server that does not have the mailbox, or no longer. MS-OXWSCDATA 2.2.5.24
+const ELSEWHERE: [&str; 4] = [
+    "ErrorNonExistentMailbox",
+    "ErrorNoApplicableProxyCASServersAvailable",
+    "ErrorProxyRequestNotAllowed",
+    "ErrorProxyServiceDiscoveryFailed",
+];
 
 /// Whether a request may be sent again after its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,19 +124,21 @@ impl Exchange {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         // Whoever comes first installs it; it is the same for all.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let endpoint =
-            Url::parse(&settings.url).map_err(|e| Error::Settings(format!("`{}`: {e}", settings.url)))?;
+        let place = if settings.url.is_empty() {
+            Place::Discovered(Box::new(Finder::new(&settings.autodiscover)?))
+        } else {
+            let url =
+                Url::parse(&settings.url).map_err(|e| Error::Settings(format!("`{}`: {e}", settings.url)))?;
+            Place::Known(Arc::new(Endpoint::new(url)))
+        };
         let network = Network::new(&settings.network, settings.connect_timeout)?;
         let http = network.pooled()?.build().map_err(|e| Error::Settings(e.to_string()))?;
-        let provider = Provider::new(http.clone(), &settings.oauth, &endpoint).map(Arc::new);
-        Ok(Self(Arc::new(Upstream {
-            http,
-            network,
-            endpoint,
-            schemes: Schemes::default(),
-            provider,
-            settings,
-        })))
+        let endpoint = match &place {
+            Place::Known(endpoint) => Some(endpoint.url()),
+            Place::Discovered(_) => None,
+        };
+        let provider = Provider::new(http.clone(), &settings.oauth, endpoint)?.map(Arc::new);
+        Ok(Self(Arc::new(Upstream { http, network, place, provider, settings })))
     }
 
     /// A user's session; nothing is asked yet.
@@ -131,9 +154,28 @@ impl Exchange {
         }
     }
 
-    /// The endpoint.
-    pub fn url(&self) -> &str {
-        &self.0.settings.url
+    /// What tells this upstream from others: the endpoint, or the domain that leads to it.
+    pub fn name(&self) -> &str {
+        match &self.0.place {
+            Place::Known(_) => &self.0.settings.url,
+            Place::Discovered(finder) => finder.name(),
+        }
+    }
+
+    /// The endpoint of a user's mailbox; where it is not known, it is discovered.
+    pub(super) async fn endpoint(&self, credentials: &Credentials) -> Result<Arc<Endpoint>, Error> {
+        match &self.0.place {
+            Place::Known(endpoint) => Ok(Arc::clone(endpoint)),
+            Place::Discovered(finder) => Box::pin(finder.find(self, credentials)).await,
+        }
+    }
+
+    /// Another endpoint, now that a mailbox is no longer at this one.
+    pub(super) async fn moved(&self, credentials: &Credentials, from: &Endpoint) -> Option<Arc<Endpoint>> {
+        match &self.0.place {
+            Place::Known(_) => None,
+            Place::Discovered(finder) => Box::pin(finder.find_again(self, credentials, from)).await,
+        }
     }
 
     /// The identity provider, if the settings name one.
@@ -150,20 +192,12 @@ impl Exchange {
         &self.0.settings
     }
 
-    pub(super) fn endpoint(&self) -> &Url {
-        &self.0.endpoint
-    }
-
     pub(super) fn network(&self) -> &Network {
         &self.0.network
     }
 
     pub(super) fn http(&self) -> &reqwest::Client {
         &self.0.http
-    }
-
-    pub(super) fn schemes(&self) -> &Schemes {
-        &self.0.schemes
     }
 }
 
@@ -231,6 +265,7 @@ impl Session {
         ));
         let mut patience = self.exchange.settings().patience;
         let mut pause = Duration::from_millis(200);
+        let mut is_doubted = false;
         loop {
             let slot = self.throttle.enter(&mut patience).await?;
             let began = Instant::now();
@@ -238,6 +273,13 @@ impl Session {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            if !is_doubted && ELSEWHERE.iter().any(|code| error.is(code)) {
+                is_doubted = true;
+                let from = self.exchange.endpoint(&self.credentials).await?;
+                if self.exchange.moved(&self.credentials, &from).await.is_some() {
+                    continue;
+                }
+            }
             let wait = match &error {
                 Error::Busy { back_off } => back_off.unwrap_or(pause),
                 // Nothing was sent or nothing was begun, or it may be sent twice.

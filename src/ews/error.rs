@@ -27,6 +27,9 @@ pub enum Error {
     /// The settings cannot be used.
     #[error("the settings of Exchange: {0}")]
     Settings(String),
+    /// Autodiscover leads nowhere.
+    #[error("Autodiscover finds no Exchange for {0}")]
+    Undiscovered(String),
     /// HTTP 403: EWS is switched off for the user, or a proxy forbids it.
     #[error("Exchange forbids EWS to this user (HTTP 403)")]
     Forbidden,
@@ -75,7 +78,7 @@ impl Error {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Unreachable(_) | Self::Lost(_) => true,
+            Self::Busy { .. } | Self::Unreachable(_) | Self::Lost(_) | Self::Undiscovered(_) => true,
             Self::Http { status, .. } => *status >= 500,
             Self::Response { code, .. } => code.is_transient(),
             Self::SignIn

@@ -9,7 +9,9 @@
 
 mod affinity;
 pub mod auth;
+pub mod autodiscover;
 mod client;
+mod endpoint;
 mod error;
 pub mod field;
 pub mod network;

@@ -1,6 +1,7 @@
 //! The way to the upstream: names, proxies, TCP, TLS. Pooled and pinned connections are made from the same settings.
 
 mod pin;
+pub(super) mod srv;
 
 use super::error::Error;
 use hyper::Uri;

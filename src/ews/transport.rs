@@ -5,22 +5,24 @@
 use super::affinity::ANCHOR_MAILBOX;
 use super::auth::oauth::Tokens;
 use super::auth::pinned::{Answered, Post};
-use super::auth::{self, Choice, Scheme, Secret};
+use super::auth::{self, Choice, Credentials, Scheme, Secret};
 use super::client::{Exchange, Session};
+use super::endpoint::Endpoint;
 use super::error::Error;
 use super::network::unreachable;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::GzDecoder;
-use reqwest::StatusCode;
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
     USER_AGENT,
 };
+use reqwest::{StatusCode, Url};
 use std::io::Read as _;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// A POST to the endpoint.
+#[derive(Clone)]
 pub(super) struct Request {
     /// The document.
     pub body: Bytes,
@@ -85,33 +87,92 @@ impl Response {
 }
 
 impl Session {
-    /// Sends a request, signed in by the scheme of this upstream.
+    /// Sends a request to the mailbox's endpoint, signed in by the scheme of that; once more if the mailbox has moved.
     ///
     /// Fails with [`Error::SignIn`] when the secret was refused, and does not show it again for a while.
-    pub(super) async fn post(&self, request: Request) -> Result<Response, Error> {
-        let begin = Instant::now() + request.timeout.unwrap_or(self.exchange().settings().timeout);
-        let deadline = request.timeout.map(|_| begin);
-        let identity = self.credentials().identity();
-        identity.may_try()?;
-        let sent = tokio::time::timeout_at(begin, self.signed_in(request)).await;
-        let (status, headers, body) = identity.tried(sent.map_err(|_| late())?)?;
+    pub(super) async fn post(&self, mut request: Request) -> Result<Response, Error> {
+        let (exchange, credentials) = (self.exchange(), self.credentials());
         if let Some(affinity) = self.affinity() {
-            affinity.read(&headers);
+            affinity.write(&mut request.headers);
         }
+        let endpoint = exchange.endpoint(credentials).await?;
+        // Boxed: what waits for an answer is part of every task that asks for anything.
+        let mut outcome = Box::pin(exchange.post(credentials, &endpoint, request.clone())).await;
+        let is_elsewhere = match &outcome {
+            Ok(answer) => MOVED.contains(&answer.status.as_u16()),
+            Err(error) => matches!(error, Error::Unreachable(_) | Error::Certificate(_)),
+        };
+        if is_elsewhere && let Some(endpoint) = exchange.moved(credentials, &endpoint).await {
+            outcome = Box::pin(exchange.post(credentials, &endpoint, request)).await;
+        }
+        if let (Some(affinity), Ok(answer)) = (self.affinity(), &outcome) {
+            affinity.read(&answer.headers);
+        }
+        outcome
+    }
+}
+
+/// Nothing was carried out where these come from: the mailbox, or EWS as a whole, is at another place.
+const MOVED: [u16; 8] = [301, 302, 303, 307, 308, 404, 410, 456];
+
+/// Somebody's way to one endpoint.
+struct Way<'a> {
+    exchange: &'a Exchange,
+    credentials: &'a Credentials,
+    endpoint: &'a Endpoint,
+}
+
+impl Exchange {
+    /// Sends a request to an endpoint, signed in by the scheme of that.
+    ///
+    /// Fails with [`Error::SignIn`] when the secret was refused, and does not show it again for a while.
+    pub(super) async fn post(
+        &self,
+        credentials: &Credentials,
+        endpoint: &Endpoint,
+        request: Request,
+    ) -> Result<Response, Error> {
+        let begin = Instant::now() + request.timeout.unwrap_or(self.settings().timeout);
+        let deadline = request.timeout.map(|_| begin);
+        let identity = credentials.identity();
+        identity.may_try()?;
+        let way = Way { exchange: self, credentials, endpoint };
+        let sent = tokio::time::timeout_at(begin, way.signed_in(request)).await;
+        let (status, headers, body) = identity.tried(sent.map_err(|_| late())?)?;
         Ok(Response { status, headers, body, deadline })
     }
 
+    /// The same where a refusal proves nothing: it is told, not remembered.
+    pub(super) async fn try_post(
+        &self,
+        credentials: &Credentials,
+        endpoint: &Endpoint,
+        request: Request,
+    ) -> Result<Response, Error> {
+        credentials.identity().may_try()?;
+        let way = Way { exchange: self, credentials, endpoint };
+        let (status, headers, body) = way.signed_in(request).await?;
+        Ok(Response { status, headers, body, deadline: None })
+    }
+
+    /// A request of one who does not sign in.
+    pub(super) async fn knock(&self, url: &Url) -> Result<reqwest::Response, Error> {
+        // IIS answers 411 to a POST that does not say that it is empty.
+        let request = self.http().post(url.clone()).header(CONTENT_LENGTH, 0);
+        let request = request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("");
+        request.header(USER_AGENT, &self.settings().user_agent).send().await.map_err(lost)
+    }
+}
+
+impl Way<'_> {
     async fn signed_in(&self, request: Request) -> Result<(StatusCode, HeaderMap, Body), Error> {
         let Request { body, mut headers, timeout } = request;
-        let settings = self.exchange().settings();
+        let settings = self.exchange.settings();
         let text = |value: &str| HeaderValue::from_str(value).map_err(|e| Error::Settings(e.to_string()));
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/xml; charset=utf-8"));
         headers.insert(USER_AGENT, text(&settings.user_agent)?);
-        if let Some(anchor) = self.credentials().anchor().and_then(|a| HeaderValue::from_str(a).ok()) {
-            headers.insert(ANCHOR_MAILBOX, anchor);
-        }
-        if let Some(affinity) = self.affinity() {
-            affinity.write(&mut headers);
+        if let Some(anchor) = self.credentials.anchor().and_then(|a| HeaderValue::from_str(a).ok()) {
+            headers.entry(ANCHOR_MAILBOX).or_insert(anchor);
         }
         // A stream's envelopes must come at once, not when a compressor thinks fit.
         if timeout.is_some() {
@@ -119,29 +180,30 @@ impl Session {
         } else {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let identity = self.credentials().identity();
+        let identity = self.credentials.identity();
         let password = match identity.secret() {
             Secret::Password(password) => password,
             Secret::Tokens(tokens) => return self.with_token(tokens, headers, body).await,
         };
-        match self.exchange().scheme().await? {
+        match self.scheme().await? {
             Scheme::Basic => {
-                let answer = self.pooled(&auth::basic(self.login(), password), headers, body).await?;
+                let answer =
+                    self.pooled(&auth::basic(self.credentials.login(), password), headers, body).await?;
                 if answer.status() != StatusCode::UNAUTHORIZED {
                     return Ok(pooled(answer));
                 }
                 // A server that no longer takes this scheme has not said that the password is wrong.
                 if !Scheme::Basic.is_offered(answer.headers()) && Scheme::best(answer.headers()).is_some() {
-                    self.exchange().schemes().learn(None);
+                    self.endpoint.schemes().learn(None);
                     return Err(Error::Scheme(Scheme::Basic));
                 }
                 Err(Error::SignIn)
             }
             scheme => {
-                let (network, url) = (self.exchange().network(), self.exchange().endpoint());
+                let (network, url) = (self.exchange.network(), self.endpoint.url());
                 let sent = Post { network, url, scheme, headers: &headers, body }.send(identity).await;
                 if matches!(sent, Err(Error::Scheme(_))) {
-                    self.exchange().schemes().learn(None);
+                    self.endpoint.schemes().learn(None);
                 }
                 let answer = sent?;
                 Ok((answer.status, answer.headers.clone(), Body::Pinned(answer)))
@@ -177,34 +239,24 @@ impl Session {
     ) -> Result<reqwest::Response, Error> {
         let mut authorization = HeaderValue::from_str(authorization).map_err(|_| Error::SignIn)?;
         authorization.set_sensitive(true);
-        let request = self.exchange().http().post(self.exchange().endpoint().clone());
+        let request = self.exchange.http().post(self.endpoint.url().clone());
         request.headers(headers).header(AUTHORIZATION, authorization).body(body).send().await.map_err(lost)
-    }
-}
-
-impl Exchange {
-    /// A request of one who does not sign in.
-    pub(super) async fn knock(&self) -> Result<reqwest::Response, Error> {
-        // IIS answers 411 to a POST that does not say that it is empty.
-        let request = self.http().post(self.endpoint().clone()).header(CONTENT_LENGTH, 0);
-        let request = request.header(CONTENT_TYPE, "text/xml; charset=utf-8").body("");
-        request.header(USER_AGENT, &self.settings().user_agent).send().await.map_err(lost)
     }
 
     /// The scheme for passwords: what was chosen, what is known, or what the server says to one who does not sign in.
     async fn scheme(&self) -> Result<Scheme, Error> {
-        if let Choice::Only(scheme) = self.settings().sign_in {
+        if let Choice::Only(scheme) = self.exchange.settings().sign_in {
             return Ok(scheme);
         }
-        if let Some(scheme) = self.schemes().learned() {
+        if let Some(scheme) = self.endpoint.schemes().learned() {
             return Ok(scheme);
         }
-        let answer = self.knock().await?;
+        let answer = self.exchange.knock(self.endpoint.url()).await?;
         match answer.status() {
             StatusCode::UNAUTHORIZED => {
                 let scheme = Scheme::best(answer.headers()).ok_or(Error::NoScheme)?;
                 tracing::info!(%scheme, "Exchange is signed in to");
-                self.schemes().learn(Some(scheme));
+                self.endpoint.schemes().learn(Some(scheme));
                 Ok(scheme)
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

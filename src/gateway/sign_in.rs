@@ -180,7 +180,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gateway({})", self.0.exchange.url())
+        write!(f, "Gateway({})", self.0.exchange.name())
     }
 }
 
@@ -193,7 +193,7 @@ impl Gateway {
     /// Prepares the product; asks nobody yet.
     pub fn new(
         settings: Settings,
-        ews: ews::Settings,
+        mut ews: ews::Settings,
         mirror: mirror::Settings,
         sync: sync::Settings,
         convert: convert::Settings,
@@ -209,6 +209,7 @@ impl Gateway {
         } else {
             settings.zone.clone()
         };
+        ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
         let exchange = ews::Exchange::new(ews)?;
         Ok(Self(Arc::new(Inner {
             upstreams: Upstreams::new(&exchange, &settings.service),
@@ -489,7 +490,7 @@ impl Gateway {
             }
         };
         let key =
-            Key { upstream: inner.exchange.url().to_owned(), mailbox: principal.address.clone(), accessor };
+            Key { upstream: inner.exchange.name().to_owned(), mailbox: principal.address.clone(), accessor };
         let rendering = format!(
             "{} {:?} {} {}",
             convert::RENDERING_VERSION,

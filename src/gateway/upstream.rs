@@ -76,7 +76,9 @@ impl Upstreams {
                     service.ok_or_else(|| missing("there is no service account in the settings"))?;
                 Ok(service.for_mailbox(mailbox))
             }
-            Upstream::Password { login, password } => Ok(Credentials::kept_password(login, password)),
+            Upstream::Password { login, password } => {
+                Ok(Credentials::kept_password(login, password).with_address(mailbox))
+            }
             Upstream::Tokens(None) => Err(missing("nobody has signed in; run `exdav login`")),
             Upstream::Tokens(Some(token)) => {
                 let provider = exchange.provider().ok_or_else(|| missing("[oauth] is not set"))?;

@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::autodiscover::Plan;
 use super::faults::Fault;
 use super::item::{Attachment, Content};
 use super::server::Server;
@@ -31,6 +32,9 @@ pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
                           unauthorized (401), forbidden (403), too-many-requests (429), server-error (500),
                           unavailable (503), busy (ErrorServerBusy), drop-before and drop-after (the
                           connection is cut before or after the work is done), invalid-sync-state
+  POST /autodiscover      {"ews_url": URL, "redirect_address": ADDRESS, "redirect_url": URL, "http_redirect": URL,
+                          "without_soap": true, "without_ews": true}: how Autodiscover answers, and whether EWS is
+                          here; each may be left out, {} is the beginning
   POST /sign-in           {"schemes": ["basic", "ntlm", "negotiate", "bearer"], "token_seconds": 3600, "revoke": "access"}
                           each may be left out; "revoke": "all" makes people consent again
   GET  /sign-in           {"requests": N, "unauthorized": N, "connections": N, "refused": {ACCOUNT: wrong passwords},
@@ -58,6 +62,7 @@ pub fn router(server: Arc<Server>) -> Router {
         .route("/stats/reset", post(reset))
         .route("/latency", post(latency))
         .route("/faults", post(faults))
+        .route("/autodiscover", post(autodiscover))
         .route("/sign-in", get(door).post(change_door))
         .route("/throttling", get(throttling).post(change_throttling))
         .route("/streaming", get(streaming).post(change_streaming))
@@ -90,6 +95,11 @@ async fn latency(State(server): State<Arc<Server>>, Json(latency): Json<Latency>
 
 async fn faults(State(server): State<Arc<Server>>, Json(faults): Json<Vec<Fault>>) -> Json<Value> {
     server.set_faults(faults);
+    Json(json!({}))
+}
+
+async fn autodiscover(State(server): State<Arc<Server>>, Json(plan): Json<Plan>) -> Json<Value> {
+    server.plan_autodiscover(plan);
     Json(json!({}))
 }
 

@@ -9,6 +9,7 @@
 //! **Invariant:** every write gives the item a ChangeKey it never had; an ItemId is never used twice.
 //! **Invariant:** stored times are UTC; zones are applied when an answer is written.
 
+mod autodiscover;
 mod calendar;
 mod control;
 mod demo;

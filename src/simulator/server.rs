@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
+use super::autodiscover;
 use super::demo;
 use super::element::Element;
 use super::faults::{Fault, Faults, Kind};
@@ -118,6 +119,7 @@ pub struct Server {
     is_ending: AtomicBool,
     /// Who is let in.
     pub door: Door,
+    autodiscover: Mutex<autodiscover::Plan>,
     /// How much they may have.
     pub throttling: Arc<Throttling>,
 }
@@ -154,6 +156,11 @@ impl Server {
     /// Each request takes that much longer.
     pub fn set_latency(&self, latency: Duration) {
         self.latency_ms.store(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Answers Autodiscover otherwise from now on.
+    pub fn plan_autodiscover(&self, plan: autodiscover::Plan) {
+        *lock(&self.autodiscover) = plan;
     }
 
     /// Replaces all faults.
@@ -213,6 +220,7 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         sent: AtomicU64::new(0),
         changes: watch::channel(0).0,
         is_ending: AtomicBool::new(false),
+        autodiscover: Mutex::default(),
         door: Door::new(settings.sign_in.clone(), settings.lockout),
         throttling: Arc::default(),
     });
@@ -277,19 +285,33 @@ async fn ews(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let plan = lock(&server.autodiscover).clone();
+    if let Some(target) = &plan.http_redirect {
+        return (StatusCode::FOUND, [(header::LOCATION, target.as_str())]).into_response();
+    }
+    // HTTP/2 has the host in the request's target. RFC 9113 8.3.1
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = named.or(uri.authority().map(axum::http::uri::Authority::as_str)).unwrap_or_default();
+    let scheme = if connection.certificate.is_some() { "https" } else { "http" };
+    let host = format!("{scheme}://{host}");
     if uri.path().to_ascii_lowercase().contains("/oauth2/") {
         let text = String::from_utf8_lossy(&body);
-        // HTTP/2 has the host in the request's target. RFC 9113 8.3.1
-        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = named.or(uri.authority().map(axum::http::uri::Authority::as_str)).unwrap_or_default();
-        let scheme = if connection.certificate.is_some() { "https" } else { "http" };
-        let host = format!("{scheme}://{host}");
         let world = server.world();
         let answer =
             server.door.identity_provider(&world, uri.path(), uri.query().unwrap_or_default(), &text, &host);
         return answer.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response());
     }
-    if !uri.path().eq_ignore_ascii_case("/ews/exchange.asmx") {
+    if let Some(service) = autodiscover::Service::of(uri.path()) {
+        if service == autodiscover::Service::Soap && plan.without_soap {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        if let Err(response) = server.door.enter(&server.world(), &connection, &headers) {
+            return *response;
+        }
+        *lock(&server.counts).entry("Autodiscover").or_default() += 1;
+        return autodiscover::answer(&server.world(), &plan, service, &host, &body);
+    }
+    if plan.without_ews || !uri.path().eq_ignore_ascii_case("/ews/exchange.asmx") {
         return StatusCode::NOT_FOUND.into_response();
     }
     let entered = server.door.enter(&server.world(), &connection, &headers);

@@ -84,6 +84,7 @@ SESSIONS = {
     "series": ("series_session.py", None, ["G", "E", USER, PASSWORD]),
     "write": ("write_session.py", None, ["G", "E", "C", USER, PASSWORD]),
     "ntlm": ("ntlm_session.py", "ntlm", [USER, PASSWORD]),
+    "autodiscover": ("autodiscover_session.py", "exchangelib", [USER, PASSWORD]),
     "login": ("login_session.py", None, [USER]),
     "live": ("live_session.py", "exchangelib", ["E", "C", USER, PASSWORD]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),

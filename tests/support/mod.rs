@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part of the stage")]
 
+pub mod domain;
+
 use exdav::gateway::{Gateway, Mailbox, Settings};
 use exdav::model::id::CollectionId;
 use exdav::{convert, ews, mirror, simulator, sync};
@@ -149,6 +151,10 @@ impl Stage {
         self.control(reqwest::Method::GET, "/sign-in", "").await
     }
 
+    pub async fn plan_autodiscover(&self, plan: &str) {
+        self.control(reqwest::Method::POST, "/autodiscover", plan).await;
+    }
+
     pub async fn change_door(&self, change: &str) {
         self.control(reqwest::Method::POST, "/sign-in", change).await;
     }
@@ -251,4 +257,14 @@ pub fn calendar() -> CollectionId {
 
 pub fn contacts() -> CollectionId {
     "contacts".parse().unwrap()
+}
+
+/// Waits for what happens on its own.
+pub async fn until(is_so: impl Fn() -> bool) {
+    let waited = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waited).await.expect("it does not happen");
 }

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 pub struct Credentials {
     identity: Arc<Identity>,
     mailbox: Option<Arc<str>>,
+    address: Option<Arc<str>>,
 }
 
 /// An account that Exchange knows, with the connections that are signed in as it.
@@ -93,14 +94,20 @@ impl Credentials {
     fn of(login: String, secret: Secret, is_kept: bool) -> Self {
         let refusals = Mutex::default();
         let identity = Identity { login, secret, is_kept, refusals, connections: pinned::Pool::default() };
-        Self { identity: Arc::new(identity), mailbox: None }
+        Self { identity: Arc::new(identity), mailbox: None, address: None }
     }
 
     /// The same account in another's mailbox, which it must be allowed to impersonate: an SMTP address.
     /// MS-OXWSCDATA 2.2.3.3 (ExchangeImpersonation)
     #[must_use]
     pub fn for_mailbox(&self, address: &str) -> Self {
-        Self { identity: Arc::clone(&self.identity), mailbox: Some(address.into()) }
+        Self { identity: Arc::clone(&self.identity), mailbox: Some(address.into()), address: None }
+    }
+
+    /// The same account, whose own mailbox has this SMTP address: a sign-in name does not tell.
+    #[must_use]
+    pub fn with_address(self, address: &str) -> Self {
+        Self { address: Some(address.into()), ..self }
     }
 
     /// The account's name.
@@ -115,7 +122,8 @@ impl Credentials {
 
     /// The mailbox that requests are about, where an SMTP address is known: for `X-AnchorMailbox`.
     pub(super) fn anchor(&self) -> Option<&str> {
-        self.impersonated().or_else(|| Some(self.login()).filter(|login| login.contains('@')))
+        let login = || Some(self.login()).filter(|login| login.contains('@'));
+        self.impersonated().or(self.address.as_deref()).or_else(login)
     }
 
     pub(super) fn identity(&self) -> &Arc<Identity> {
@@ -124,6 +132,11 @@ impl Credentials {
 }
 
 impl Identity {
+    /// Whether exdav keeps the secret: then an administrator has chosen the account.
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     pub(super) fn secret(&self) -> &Secret {
         &self.secret
     }

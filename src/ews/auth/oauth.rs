@@ -100,20 +100,31 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const EXCHANGE_ONLINE: &str = "https://outlook.office365.com";
 
 impl Provider {
-    /// `endpoint` is that of EWS; `None` without OAuth in the settings. Asks nobody.
-    pub(in crate::ews) fn new(http: reqwest::Client, settings: &Settings, endpoint: &Url) -> Option<Self> {
+    /// `endpoint` is that of EWS, where it is known; `None` without OAuth in the settings. Asks nobody.
+    pub(in crate::ews) fn new(
+        http: reqwest::Client,
+        settings: &Settings,
+        endpoint: Option<&Url>,
+    ) -> Result<Option<Self>, Error> {
         let mut settings = settings.clone();
         if settings.authority.is_empty() {
-            return None;
+            return Ok(None);
         }
         settings.authority.truncate(settings.authority.trim_end_matches('/').len());
         let is_adfs = settings.authority.ends_with("/adfs");
         if settings.resource.is_empty() {
-            settings.resource =
-                if is_adfs { endpoint.origin().ascii_serialization() } else { EXCHANGE_ONLINE.to_owned() };
+            settings.resource = match (is_adfs, endpoint) {
+                (false, _) => EXCHANGE_ONLINE.to_owned(),
+                (true, Some(endpoint)) => endpoint.origin().ascii_serialization(),
+                (true, None) => {
+                    return Err(Error::Settings(
+                        "AD FS needs oauth.resource where exchange.url is not set".to_owned(),
+                    ));
+                }
+            };
         }
         settings.resource.truncate(settings.resource.trim_end_matches('/').len());
-        Some(Self { http, settings, is_adfs })
+        Ok(Some(Self { http, settings, is_adfs }))
     }
 
     fn endpoint(&self, name: &str) -> String {
@@ -370,7 +381,7 @@ mod tests {
         let settings =
             Settings { authority: authority.to_owned(), client_id: "app".to_owned(), ..Settings::default() };
         let endpoint = Url::parse("https://mail.example.com/EWS/Exchange.asmx").unwrap();
-        Provider::new(reqwest::Client::new(), &settings, &endpoint).unwrap()
+        Provider::new(reqwest::Client::new(), &settings, Some(&endpoint)).unwrap().unwrap()
     }
 
     #[test]

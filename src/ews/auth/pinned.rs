@@ -31,6 +31,8 @@ const MOST_REFUSAL: usize = 1 << 20;
 pub(in crate::ews) struct Pool(Mutex<Vec<Connection>>);
 
 struct Connection {
+    /// Where it leads to.
+    url: reqwest::Url,
     sender: SendRequest<Full<Bytes>>,
     binding: Option<[u8; 16]>,
     is_signed_in: bool,
@@ -77,18 +79,19 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection that was used last: the others may fall silent.
-    fn take(&self) -> Option<Connection> {
+    /// The connection there that was used last: the others may fall silent.
+    fn take(&self, url: &reqwest::Url) -> Option<Connection> {
         let mut idle = self.idle();
         idle.retain(|c| !c.sender.is_closed() && c.idle_since.elapsed() < IDLE);
-        idle.pop()
+        let at = idle.iter().rposition(|c| c.url.origin() == url.origin())?;
+        Some(idle.remove(at))
     }
 }
 
 impl Post<'_> {
     /// Sends it over a connection of the identity, which is signed in first where that is needed.
     pub(in crate::ews) async fn send(self, identity: &Arc<Identity>) -> Result<Answered, Error> {
-        while let Some(mut connection) = identity.connections.take() {
+        while let Some(mut connection) = identity.connections.take(self.url) {
             match self.exchange(&mut connection, None, self.body.clone()).await {
                 Ok(answer) if answer.0 == StatusCode::UNAUTHORIZED => {
                     // The server forgot who we are: it is told once more, here or over a new connection.
@@ -120,7 +123,13 @@ impl Post<'_> {
             }
         });
         let binding = made.certificate.as_ref().map(|certificate| binding::of_certificate(certificate));
-        Ok(Connection { sender, binding, is_signed_in: false, idle_since: Instant::now() })
+        Ok(Connection {
+            url: self.url.clone(),
+            sender,
+            binding,
+            is_signed_in: false,
+            idle_since: Instant::now(),
+        })
     }
 
     /// NEGOTIATE, CHALLENGE, then AUTHENTICATE together with the request. MS-NTHT 3.1.5

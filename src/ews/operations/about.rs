@@ -7,6 +7,7 @@ use crate::ews::error::Error;
 use crate::ews::soap::{check, m, messages};
 use crate::xml::Element;
 use futures_util::future::join_all;
+use reqwest::Url;
 use std::time::Duration;
 
 impl Session {
@@ -57,8 +58,8 @@ impl Session {
 }
 
 impl Exchange {
-    /// The schemes that the server offers to one who has not signed in, in its order; none if it does not ask.
-    pub async fn offered(&self) -> Result<Vec<Scheme>, Error> {
-        self.knock().await.map(|answer| Scheme::all_offered(answer.headers()))
+    /// The schemes that the endpoint offers to one who has not signed in, in its order; none if it does not ask.
+    pub async fn offered(&self, endpoint: &Url) -> Result<Vec<Scheme>, Error> {
+        self.knock(endpoint).await.map(|answer| Scheme::all_offered(answer.headers()))
     }
 }

@@ -46,6 +46,9 @@ const INTERVAL: i64 = 15;
 
 impl Session {
     /// ResolveNames with all that the directory tells. MS-OXWSRSLNM 3.1.4.1
+    ///
+    /// FindPeople (Exchange 2013 and later) would page beyond a hundred. Nobody who types a name reads that far, and this
+    /// is at every server, and tells phones and addresses in the same answer.
     pub async fn resolve_names(&self, entry: &str, scope: Scope) -> Result<Resolved, Error> {
         let scope = match scope {
             Scope::Directory => "ActiveDirectory",

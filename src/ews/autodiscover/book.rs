@@ -1,0 +1,96 @@
+//! What was found: for each address its endpoint, in memory and in one file.
+//!
+//! The file holds no secret. It can be deleted at any time.
+
+use crate::ews::endpoint::Endpoint;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Addresses that are remembered.
+const MOST: usize = 20_000;
+
+/// One address' endpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// Seconds since 1970.
+    found: u64,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    entries: BTreeMap<String, Entry>,
+    endpoints: HashMap<Url, Arc<Endpoint>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    url: String,
+    found: u64,
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+impl Entry {
+    /// How long ago it was found; none for what the clock puts into the future.
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_secs(now().saturating_sub(self.found))
+    }
+}
+
+impl Book {
+    /// What the file has; nothing where there is none or it makes no sense.
+    pub(super) fn open(path: &Path) -> Self {
+        let lines: BTreeMap<String, Line> = std::fs::read(path)
+            .ok()
+            .and_then(|octets| serde_json::from_slice(&octets).ok())
+            .unwrap_or_default();
+        let mut book = Self::default();
+        for (address, Line { url, found }) in lines.into_iter().take(MOST) {
+            if let Some(url) = Url::parse(&url).ok().filter(|url| url.scheme() == "https") {
+                book.enter(address, url, found);
+            }
+        }
+        book
+    }
+
+    pub(super) fn get(&self, address: &str) -> Option<Entry> {
+        self.entries.get(address).cloned()
+    }
+
+    /// Enters what was found just now; addresses at the same URL share what is known of it.
+    pub(super) fn put(&mut self, address: &str, url: Url) -> Arc<Endpoint> {
+        if self.entries.len() >= MOST && !self.entries.contains_key(address) {
+            self.entries.pop_first();
+        }
+        self.enter(address.to_owned(), url, now())
+    }
+
+    fn enter(&mut self, address: String, url: Url, found: u64) -> Arc<Endpoint> {
+        let new = || Arc::new(Endpoint::new(url.clone()));
+        let endpoint = Arc::clone(self.endpoints.entry(url.clone()).or_insert_with(new));
+        self.entries.insert(address, Entry { endpoint: Arc::clone(&endpoint), found });
+        endpoint
+    }
+
+    /// Writes the file anew, whole or not at all.
+    pub(super) fn save(&self, path: &Path) -> io::Result<()> {
+        let line = |entry: &Entry| Line { url: entry.endpoint.url().to_string(), found: entry.found };
+        let lines: BTreeMap<&String, Line> = self.entries.iter().map(|(a, e)| (a, line(e))).collect();
+        let octets = serde_json::to_vec(&lines)?;
+        let passing = path.with_extension("new");
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&passing, octets)?;
+        std::fs::rename(&passing, path)
+    }
+}
