@@ -7,7 +7,7 @@ mod support;
 use exdav::accounts::{self, Accounts, Upstream};
 use exdav::gateway::{Error, Gateway, Mailbox, Service, Settings};
 use exdav::model::id::SyncToken;
-use exdav::{convert, simulator, sync};
+use exdav::{convert, ews, simulator, sync};
 use std::time::Duration;
 use support::{PASSWORD, Stage, USER, calendar, contacts};
 
@@ -320,4 +320,28 @@ async fn a_service_account_listens_to_many_mailboxes_over_one_connection_and_one
     assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
     gateway.shutdown().await;
     assert_eq!(stage.streaming("subscriptions").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_stream_has_a_connection_of_its_own_so_that_none_waits_for_another() {
+    let fixture =
+        |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name);
+    let tls = simulator::Tls { certificate: fixture("localhost.crt"), key: fixture("localhost.key") };
+    let stage = Stage::of(simulator::Settings { tls: Some(tls), ..simulator::Settings::default() }).await;
+    let network = ews::network::Settings { authorities: vec![fixture("ca.crt")], ..Default::default() };
+    let url = format!("https://localhost:{}/EWS/Exchange.asmx", stage.exchange.exchange.port());
+    let exchange = ews::Exchange::new(ews::Settings { url, network, ..ews::Settings::default() }).unwrap();
+    let session = exchange.session(ews::Credentials::password(USER, PASSWORD));
+    let id = session.subscribe().await.unwrap();
+    let before = stage.door().await["connections"].as_u64().unwrap();
+    let mut stream = session.listen(&[id]).await.unwrap();
+    let soon = tokio::time::Instant::now() + Duration::from_mins(1);
+    assert!(stream.next(soon).await.unwrap().events.is_empty());
+    assert_eq!(
+        stage.door().await["connections"].as_u64().unwrap(),
+        before + 1,
+        "although the server takes HTTP/2"
+    );
+    session.count_time_zones().await.unwrap();
+    assert_eq!(stage.door().await["connections"].as_u64().unwrap(), before + 1);
 }

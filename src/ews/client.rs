@@ -76,6 +76,7 @@ pub struct Exchange(Arc<Upstream>);
 #[derive(Debug)]
 struct Upstream {
     http: reqwest::Client,
+    hanging: reqwest::Client,
     network: Network,
     place: Place,
     provider: Option<Arc<Provider>>,
@@ -132,13 +133,15 @@ impl Exchange {
             Place::Known(Arc::new(Endpoint::new(url)))
         };
         let network = Network::new(&settings.network, settings.connect_timeout)?;
-        let http = network.pooled()?.build().map_err(|e| Error::Settings(e.to_string()))?;
+        let build =
+            |client: reqwest::ClientBuilder| client.build().map_err(|e| Error::Settings(e.to_string()));
+        let (http, hanging) = (build(network.pooled()?)?, build(network.hanging()?)?);
         let endpoint = match &place {
             Place::Known(endpoint) => Some(endpoint.url()),
             Place::Discovered(_) => None,
         };
         let provider = Provider::new(http.clone(), &settings.oauth, endpoint)?.map(Arc::new);
-        Ok(Self(Arc::new(Upstream { http, network, place, provider, settings })))
+        Ok(Self(Arc::new(Upstream { http, hanging, network, place, provider, settings })))
     }
 
     /// A user's session; nothing is asked yet.
@@ -198,6 +201,11 @@ impl Exchange {
 
     pub(super) fn http(&self) -> &reqwest::Client {
         &self.0.http
+    }
+
+    /// For answers that go on.
+    pub(super) fn hanging(&self) -> &reqwest::Client {
+        &self.0.hanging
     }
 }
 

@@ -114,8 +114,18 @@ impl Network {
 
     /// A client whose connections are shared.
     pub(super) fn pooled(&self) -> Result<reqwest::ClientBuilder, Error> {
+        self.client(&[b"h2", b"http/1.1"])
+    }
+
+    /// A client for answers that go on: each has a connection of its own. HTTP/2 servers allow about a hundred answers
+    /// on a connection, and all other requests would wait for them.
+    pub(super) fn hanging(&self) -> Result<reqwest::ClientBuilder, Error> {
+        Ok(self.client(&[b"http/1.1"])?.http1_only().pool_max_idle_per_host(0))
+    }
+
+    fn client(&self, protocols: &[&[u8]]) -> Result<reqwest::ClientBuilder, Error> {
         let mut tls = ClientConfig::clone(&self.tls);
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .connect_timeout(self.connect_timeout)

@@ -180,15 +180,17 @@ impl Way<'_> {
         } else {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        let http = if timeout.is_some() { self.exchange.http() } else { self.exchange.hanging() };
         let identity = self.credentials.identity();
         let password = match identity.secret() {
             Secret::Password(password) => password,
-            Secret::Tokens(tokens) => return self.with_token(tokens, headers, body).await,
+            Secret::Tokens(tokens) => return self.with_token(http, tokens, headers, body).await,
         };
         match self.scheme().await? {
             Scheme::Basic => {
-                let answer =
-                    self.pooled(&auth::basic(self.credentials.login(), password), headers, body).await?;
+                let answer = self
+                    .pooled(http, &auth::basic(self.credentials.login(), password), headers, body)
+                    .await?;
                 if answer.status() != StatusCode::UNAUTHORIZED {
                     return Ok(pooled(answer));
                 }
@@ -213,18 +215,19 @@ impl Way<'_> {
 
     async fn with_token(
         &self,
+        http: &reqwest::Client,
         tokens: &Tokens,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<(StatusCode, HeaderMap, Body), Error> {
         let token = tokens.bearer(None).await?;
-        let answer = self.pooled(&format!("Bearer {token}"), headers.clone(), body.clone()).await?;
+        let answer = self.pooled(http, &format!("Bearer {token}"), headers.clone(), body.clone()).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(pooled(answer));
         }
         // Tokens end before their time when somebody's rights change; a fresh one is asked for once.
         let token = tokens.bearer(Some(&token)).await?;
-        let answer = self.pooled(&format!("Bearer {token}"), headers, body).await?;
+        let answer = self.pooled(http, &format!("Bearer {token}"), headers, body).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(pooled(answer));
         }
@@ -233,13 +236,14 @@ impl Way<'_> {
 
     async fn pooled(
         &self,
+        http: &reqwest::Client,
         authorization: &str,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<reqwest::Response, Error> {
         let mut authorization = HeaderValue::from_str(authorization).map_err(|_| Error::SignIn)?;
         authorization.set_sensitive(true);
-        let request = self.exchange.http().post(self.endpoint.url().clone());
+        let request = http.post(self.endpoint.url().clone());
         request.headers(headers).header(AUTHORIZATION, authorization).body(body).send().await.map_err(lost)
     }
 

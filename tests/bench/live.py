@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Many mailboxes with live streams on one exdav: memory for each, and processor time when nothing happens.
 
-    live.py --exdav PROGRAM [--mailboxes N] [--events N] [--idle SECONDS] [--service]
+    live.py --exdav PROGRAM [--mailboxes N] [--events N] [--idle SECONDS]
 
-Every mailbox is signed in to and its calendar is polled until exdav listens to it. With --service all of them are
-accounts that one service account reaches, so that they share connections. Prints figures; asserts nothing.
+Every mailbox is signed in to and its calendar is polled until exdav listens to it, over a connection of its own.
+Prints figures; asserts nothing.
 """
 import argparse
 import base64
@@ -49,9 +49,8 @@ def main():
     parser.add_argument("--mailboxes", type=int, default=1000)
     parser.add_argument("--events", type=int, default=20)
     parser.add_argument("--idle", type=float, default=60)
-    parser.add_argument("--service", action="store_true")
     arguments = parser.parse_args()
-    # Each mailbox is a file and, unless they share, a connection.
+    # Each mailbox is a file and a connection.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     count = arguments.mailboxes
@@ -59,13 +58,8 @@ def main():
                        "127.0.0.1:0", "--mailboxes", str(count), "--events", str(arguments.events), "--contacts", "1",
                        "--tasks", "1")
     control = Control(exchange.urls["control"])
-    settings = {"sync__freshness": "1s"}
-    if arguments.service:
-        settings.update(accounts__service_login="service@example.com", accounts__service_password=PASSWORD)
-    serve = Serve(arguments.exdav, exchange.urls["exchange"], **settings)
+    serve = Serve(arguments.exdav, exchange.urls["exchange"], sync__freshness="1s")
     people = [("demo@example.com" if n == 1 else f"demo{n}@example.com", PASSWORD) for n in range(1, count + 1)]
-    if arguments.service:
-        people = accounts(arguments.exdav, serve, people)
     try:
         measure(arguments, control, serve, people)
     finally:
@@ -73,10 +67,6 @@ def main():
             serve.running.stop()
         serve.remove()
         exchange.stop()
-
-
-def accounts(program, serve, people):
-    raise SystemExit("accounts are made one by one by `exdav user`; not measured yet")
 
 
 def measure(arguments, control, serve, people):
