@@ -218,7 +218,7 @@ def one_change(exchange, results, program, sizes):
             own = Exchange(program, LATENCY, size, 0)
         else:
             own = exchange
-        subject = Exdav(program, own.url, sync__freshness="0s")
+        subject = Exdav(program, own.url, sync__freshness="0s", sync__live=False)
         subject.start()
         subject.locate()
         before = token(subject.client.ask("PROPFIND", subject.calendar, propfind("D:sync-token")))
@@ -408,7 +408,7 @@ def growth(program, short):
     for factor in (1, 4, 16):
         say(f"growth: {base * factor:,} events")
         results, exchange = Results(), Exchange(program, 0, base * factor, 0)
-        subject = Exdav(program, exchange.url, sync__freshness="0s")
+        subject = Exdav(program, exchange.url, sync__freshness="0s", sync__live=False)
         subject.start()
         subject.locate()
         listing(subject)
