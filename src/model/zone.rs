@@ -1,6 +1,6 @@
 //! One time zone type: UTC, a zone of the IANA database, or custom rules.
 
-use super::recurrence::Rule;
+use super::recurrence::{Frequency, Rule};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 /// Most transitions of a custom zone that one question looks at.
 const MOST_ONSETS: usize = 10_000;
+/// Parts of a VTIMEZONE; with all their history the oldest zones have some 150.
+const MOST_PARTS: usize = 500;
+/// RDATEs of a VTIMEZONE.
+const MOST_DATES: usize = 2_000;
 
 /// Names under which the IANA database files UTC itself.
 const UTC_NAMES: [&str; 8] =
@@ -81,9 +85,14 @@ impl Zone {
         if offset == Offset::UTC { Self::Utc } else { Self::Iana(TimeZone::fixed(offset)) }
     }
 
-    /// A zone of rules that came with the data; `None` without any rule.
-    pub fn custom(name: impl Into<String>, observances: Vec<Observance>) -> Option<Self> {
+    /// A zone of rules that came with the data; `None` without any rule, and with more than anybody needs.
+    pub fn custom(name: impl Into<String>, mut observances: Vec<Observance>) -> Option<Self> {
         let name = name.into();
+        let dates: usize = observances.iter().map(|part| part.dates.len()).sum();
+        if observances.len() > MOST_PARTS || dates > MOST_DATES {
+            return None;
+        }
+        observances.iter_mut().for_each(Observance::forget_idle_rule);
         (!observances.is_empty()).then(|| Self::Custom(Arc::new(CustomZone { name, observances })))
     }
 
@@ -215,6 +224,16 @@ impl CustomZone {
 }
 
 impl Observance {
+    /// A rule that never comes again would be looked for, through all the years, at every question. No clock changes
+    /// more often than daily.
+    fn forget_idle_rule(&mut self) {
+        let (clock, onset) = (Zone::fixed(self.from), self.onset);
+        self.rule.take_if(|rule| {
+            matches!(rule.frequency, Frequency::Hourly | Frequency::Minutely | Frequency::Secondly)
+                || rule.occurrences(onset, &clock).nth(1).is_none()
+        });
+    }
+
     fn onsets(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Transition> + '_ {
         let clock = Zone::fixed(self.from);
         let (first, end) = (clock.to_local(from), clock.to_local(to));
@@ -260,4 +279,43 @@ impl Observance {
 fn instant(offset: Offset, local: DateTime) -> Timestamp {
     let nearest = if local.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
     offset.to_timestamp(local).unwrap_or(nearest)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn part(rule: &str, dates: usize) -> Observance {
+        let onset: DateTime = "1601-01-01T03:00".parse().unwrap();
+        Observance {
+            onset,
+            rule: Some(rule.parse().unwrap()),
+            dates: vec![onset; dates],
+            from: Offset::constant(2),
+            to: Offset::constant(1),
+            name: None,
+            daylight: false,
+        }
+    }
+
+    #[test]
+    fn rules_that_never_come_again_are_forgotten() {
+        for (rule, stays) in [
+            ("FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10", true),
+            ("FREQ=YEARLY;BYDAY=-1SU;BYSETPOS=10", false),
+            ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", false),
+            ("FREQ=SECONDLY", false),
+        ] {
+            let zone = Zone::custom("x", vec![part(rule, 0)]).unwrap();
+            assert_eq!(zone.observances().unwrap()[0].rule.is_some(), stays, "{rule}");
+            assert_eq!(zone.offset(Timestamp::UNIX_EPOCH), Offset::constant(1), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_zone_of_more_parts_than_there_is_history_is_none() {
+        assert!(Zone::custom("x", vec![part("FREQ=YEARLY", 0); MOST_PARTS + 1]).is_none());
+        assert!(Zone::custom("x", vec![part("FREQ=YEARLY", MOST_DATES + 1)]).is_none());
+    }
 }
