@@ -135,8 +135,10 @@ impl fmt::Display for CollectionId {
 /// An `@` in a path is spelled in two ways by the clients, so there is none.
 pub fn login_segment(login: &str) -> String {
     let mut segment = String::new();
+    // Alone these would lead to another level. RFC 3986 5.2.4
+    let is_dots = matches!(login, "." | "..");
     for byte in login.to_ascii_lowercase().bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && !is_dots) {
             segment.push(char::from(byte));
         } else {
             let _ = write!(segment, "~{byte:02X}");
