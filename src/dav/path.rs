@@ -103,6 +103,8 @@ impl Target {
         let mut segments = Vec::new();
         for segment in path.split('/').filter(|segment| !segment.is_empty()) {
             match percent_decode_str(segment).decode_utf8() {
+                // Dots alone are a way, not a name. RFC 3986 5.2.4
+                Ok(text) if text == "." || text == ".." => return Self::Nothing,
                 Ok(text) => segments.push(text.into_owned()),
                 Err(_) => return Self::Nothing,
             }
