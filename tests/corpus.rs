@@ -21,6 +21,8 @@ mod judge;
 mod packages;
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use exdav::convert::{self, Settings};
 use exdav::dav;
 use http::{Answer, Client};
@@ -72,6 +74,35 @@ fn inline() -> Settings {
 async fn client(stage: &Stage, store: &std::path::Path) -> Client {
     let gateway = stage.gateway_rendering(LONG, store, exdav::gateway::Settings::default(), inline());
     Client::of(gateway, USER, PASSWORD).await
+}
+
+/// Where attachments are, for clients.
+const PUBLIC: &str = "http://gateway.example.test";
+
+/// A client of a gateway as it is by default: attachments are links.
+async fn linked(stage: &Stage) -> (Client, tempfile::TempDir) {
+    let store = tempfile::tempdir().unwrap();
+    let settings =
+        exdav::gateway::Settings { public_url: PUBLIC.to_owned(), ..exdav::gateway::Settings::default() };
+    let gateway = stage.gateway_with(LONG, store.path(), settings);
+    (Client::of(gateway, USER, PASSWORD).await, store)
+}
+
+/// A text with the octets of its links in their places.
+async fn with_octets(client: &Client, text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in judge::unfolded(text) {
+        let link = line.starts_with("ATTACH;").then(|| line.split_once(&format!(":{PUBLIC}"))).flatten();
+        let Some((head, path)) = link else {
+            lines.push(line);
+            continue;
+        };
+        let octets = client.ask("GET", path, &[], "").await;
+        assert_eq!(octets.status, 200, "{line}");
+        let content = STANDARD.encode(&octets.body);
+        lines.push(format!("{head};ENCODING=BASE64;VALUE=BINARY:{content}"));
+    }
+    lines.join("\r\n")
 }
 
 /// How the round of one sample ended.
@@ -164,19 +195,143 @@ impl Round<'_> {
     }
 }
 
+/// Where a sample goes.
+fn path_of(sample: &Sample, number: usize) -> String {
+    let calendar = dav::path::default_calendar(USER);
+    let folder = if is_task(sample) { calendar.replace("/calendar/", "/tasks/") } else { calendar };
+    format!("{folder}corpus-{number}.ics")
+}
+
+fn is_task(sample: &Sample) -> bool {
+    String::from_utf8_lossy(&sample.text).contains("BEGIN:VTODO")
+}
+
+/// What a client makes of an object whose title it changes, with a property of its own.
+fn edited(text: &str, title: &str) -> String {
+    let lines = judge::unfolded(text);
+    let begins: Vec<usize> = (0..lines.len()).filter(|at| is_begin(&lines[*at])).collect();
+    let block = |at: usize| {
+        let kind = lines[at].trim()[6..].to_ascii_uppercase();
+        let end =
+            (at..lines.len()).find(|end| lines[*end].trim().eq_ignore_ascii_case(&format!("END:{kind}")));
+        at..end.unwrap()
+    };
+    let is_override = |at: &usize| lines[block(*at)].iter().any(|line| line.starts_with("RECURRENCE-ID"));
+    let master = begins.iter().copied().find(|at| !is_override(at)).unwrap_or(begins[0]);
+    let own = block(master);
+    let (mut depth, mut out) = (0, Vec::new());
+    for (at, line) in lines.iter().enumerate() {
+        let upper = line.to_ascii_uppercase();
+        if own.contains(&at) && at > master {
+            depth += i32::from(upper.starts_with("BEGIN:")) - i32::from(upper.starts_with("END:"));
+            if depth == 0 && (upper.starts_with("SUMMARY:") || upper.starts_with("SUMMARY;")) {
+                continue;
+            }
+        }
+        out.push(line.clone());
+        if at == master {
+            out.push(format!("SUMMARY:{title}"));
+            out.push(format!("X-EDITED;BY=\"somebody, else\":{title}"));
+        }
+    }
+    out.join("\r\n") + "\r\n"
+}
+
+fn is_begin(line: &str) -> bool {
+    ["BEGIN:VEVENT", "BEGIN:VTODO"].iter().any(|begin| line.trim().eq_ignore_ascii_case(begin))
+}
+
+/// What Exchange's change of the importance may replace.
+const REPLACED: [&str; 5] =
+    ["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE", "DTSTAMP", "LAST-MODIFIED", "SEQUENCE"];
+
+/// A colleague in Outlook finds something important; whether there is one item of that title.
+async fn find_important(stage: &Stage, title: &str, is_task: bool) -> bool {
+    let (folder, element) = if is_task { ("tasks", "Task") } else { ("calendar", "CalendarItem") };
+    let find = format!(
+        "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
+         <m:Restriction><t:IsEqualTo><t:FieldURI FieldURI='item:Subject'/><t:FieldURIOrConstant>\
+         <t:Constant Value='{title}'/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>\
+         <m:ParentFolderIds><t:DistinguishedFolderId Id='{folder}'/></m:ParentFolderIds></m:FindItem>"
+    );
+    let found = stage.colleague(USER, &find).await;
+    let ids: Vec<&str> =
+        found.split("<t:ItemId ").skip(1).map(|rest| rest.split("/>").next().unwrap()).collect();
+    let [id] = ids.as_slice() else { return false };
+    let change = format!(
+        "<m:UpdateItem MessageDisposition='SaveOnly' ConflictResolution='AlwaysOverwrite' \
+         SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange><t:ItemId {id}/>\
+         <t:Updates><t:SetItemField><t:FieldURI FieldURI='item:Importance'/><t:{element}>\
+         <t:Importance>High</t:Importance></t:{element}></t:SetItemField></t:Updates></t:ItemChange>\
+         </m:ItemChanges></m:UpdateItem>"
+    );
+    let answer = stage.colleague(USER, &change).await;
+    assert!(answer.contains("NoError"), "{answer}");
+    true
+}
+
+/// Objects go in, are read, edited by another client and in Outlook, and read from mirrors that start empty.
+async fn update_round(what: &str, samples: Vec<Sample>) {
+    let stage = Stage::lively().await;
+    let mut round = Round { stage: &stage, tally: Tally::default() };
+    let (first, _store) = linked(&stage).await;
+    let mut stored = Vec::new();
+    for (number, sample) in samples.iter().enumerate() {
+        let path = path_of(sample, number);
+        if !round.put(&first, &path, "text/calendar; charset=utf-8", sample).await {
+            continue;
+        }
+        let got = first.ask("GET", &path, &[], "").await;
+        assert_eq!(got.status, 200, "{}", sample.title);
+        let whole = with_octets(&first, got.text()).await;
+        let lost = judge::lost(&String::from_utf8_lossy(&sample.text), &whole);
+        if !lost.is_empty() {
+            round.tally.problem(sample, format!("lost {lost:#?} in\n{whole}"));
+            continue;
+        }
+        let text = edited(got.text(), &format!("Edited {number}"));
+        let typed = [("Content-Type", "text/calendar; charset=utf-8"), ("If-Match", got.header("etag"))];
+        let answer = first.ask("PUT", &path, &typed, &text).await;
+        match (answer.status, precondition(&answer)) {
+            (204, _) => stored.push((number, sample, path, text)),
+            (_, Some(name)) => round.tally.count(sample, format!("the edit is refused with {name}")),
+            (status, None) => round.tally.problem(sample, format!("{status} for\n{text}")),
+        }
+    }
+    let (second, _store) = linked(&stage).await;
+    for (number, sample, path, text) in &stored {
+        let got = second.ask("GET", path, &[], "").await;
+        let lost = judge::lost(text, got.text());
+        if !lost.is_empty() {
+            round.tally.problem(sample, format!("lost {lost:#?} after the edit\n{text}\nin\n{}", got.text()));
+        }
+        find_important(&stage, &format!("Edited {number}"), is_task(sample)).await;
+    }
+    let (third, _store) = linked(&stage).await;
+    for (number, sample, path, text) in &stored {
+        let got = third.ask("GET", path, &[], "").await;
+        let mut lost = judge::lost(text, got.text());
+        lost.retain(|fact| !REPLACED.contains(&fact.name.as_str()));
+        let is_seen =
+            got.text().contains("PRIORITY:1") || !got.text().contains(&format!("SUMMARY:Edited {number}"));
+        if lost.is_empty() && is_seen {
+            round.tally.count(sample, "edited twice, and nothing is lost");
+        } else {
+            let (found, text) = (got.text(), format!("{text}\nin\n{}", got.text()));
+            assert_eq!(got.status, 200, "{found}");
+            round.tally.problem(sample, format!("lost {lost:#?} after Outlook's change of\n{text}"));
+        }
+    }
+    round.tally.finish(what, samples.len());
+}
+
 async fn calendar_round(what: &str, samples: Vec<Sample>) {
     let stage = Stage::lively().await;
     let mut round = Round { stage: &stage, tally: Tally::default() };
     let first = client(&stage, stage.store.path()).await;
     let mut stored = Vec::new();
     for (number, sample) in samples.iter().enumerate() {
-        let is_task = String::from_utf8_lossy(&sample.text).contains("BEGIN:VTODO");
-        let folder = if is_task {
-            dav::path::default_calendar(USER).replace("/calendar/", "/tasks/")
-        } else {
-            dav::path::default_calendar(USER)
-        };
-        let path = format!("{folder}corpus-{number}.ics");
+        let path = path_of(sample, number);
         if round.put(&first, &path, "text/calendar; charset=utf-8", sample).await {
             let got = first.ask("GET", &path, &[], "").await;
             stored.push((sample, path, got));
@@ -203,4 +358,9 @@ async fn calendar_objects_in_the_tests_of_packages_lose_nothing() {
     let files = packages::calendars();
     let samples = packages::with_own_uids(files.iter().flat_map(packages::objects).collect());
     calendar_round("calendar objects in the tests of packages", samples).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calendar_objects_of_many_clients_lose_nothing_when_they_are_edited_here_and_in_outlook() {
+    update_round("calendar objects, edited by another client and in Outlook", events::objects()).await;
 }

@@ -6,7 +6,7 @@
 pub struct Fact {
     /// The components around it.
     place: String,
-    name: String,
+    pub name: String,
     /// Sorted, unquoted.
     params: Vec<String>,
     value: String,

@@ -282,6 +282,14 @@ fn coordinates(item: &Item) -> Option<(String, String)> {
 
 fn place(scene: &Scene, event: &mut Component) {
     let item = scene.item;
+    // An occurrence that takes place elsewhere may still have the coordinates of its series.
+    let is_elsewhere = scene.master.is_some_and(|master| {
+        item.filled("Location") != master.filled("Location") && coordinates(item) == coordinates(master)
+    });
+    if is_elsewhere {
+        event.lines.extend(item.filled("Location").map(|place| Line::text("LOCATION", &place)));
+        return;
+    }
     let title = item.nested(&["EnhancedLocation", "DisplayName"]).or_else(|| item.filled("Location"));
     event.lines.extend(title.as_deref().map(|title| Line::text("LOCATION", title)));
     let Some((latitude, longitude)) = coordinates(item) else { return };

@@ -12,6 +12,7 @@ use super::{Context, Error, Rendered, attachment, identity, vtimezone};
 use crate::ews::field;
 use crate::ews::types::Item;
 use crate::model::object::Span;
+use crate::model::recurrence::Rule;
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -244,12 +245,19 @@ fn merge(
     let mut merged = Vec::new();
     if let Some(master) = master {
         let mut kept = at.map_or_else(|| Component::new("VEVENT"), |at| events.remove(at));
+        let rule = kept.line("RRULE").cloned();
         for group in group::ALL.iter().filter(|group| changed.contains(&group.letter) || at.is_none()) {
             group.replace(&mut kept, master);
         }
         if changed.contains(&'T') {
             // Names of occurrences follow the start's form.
             group::of('R').for_each(|group| group.replace(&mut kept, master));
+        }
+        // Occurrences alone have changed: the rule stays in the client's words.
+        let rule_of = |line: &Line| line.value.parse::<Rule>().ok();
+        let same = |old: &Line| kept.line("RRULE").is_some_and(|new| rule_of(new) == rule_of(old));
+        if let Some(old) = rule.filter(|old| rule_of(old).is_some() && same(old)) {
+            kept::set_line(&mut kept, "RRULE", Some(&old));
         }
         kept::restamp(&mut kept, master);
         merged.push(kept);
@@ -263,7 +271,9 @@ fn merge(
                     group.replace(&mut event, fresh);
                 }
             }
-            kept::set_line(&mut event, "RECURRENCE-ID", fresh.line("RECURRENCE-ID"));
+            if changed.contains(&'T') {
+                kept::set_line(&mut event, "RECURRENCE-ID", fresh.line("RECURRENCE-ID"));
+            }
             kept::restamp(&mut event, fresh);
         }
         merged.push(event);

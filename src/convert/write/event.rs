@@ -846,7 +846,11 @@ impl Draft<'_> {
         let told = ['S', 'L', 'B', 'C', 'K', 'F', 'A'];
         for group in projected::group::ALL.iter().filter(|group| told.contains(&group.letter)).filter(differs)
         {
-            changes.extend(self.group(group.letter, event, times, None));
+            changes.extend(match group.letter {
+                // Coordinates of the series are not those of another place.
+                'L' => fields::place(event, Some(base)),
+                letter => self.group(letter, event, times, None),
+            });
         }
         if is_new {
             // An occurrence has all fields of its series: removing one needs it to be there, which it is.
