@@ -77,6 +77,7 @@ impl Mailbox {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
         let _turn = self.turn(id, name).await?;
+        self.refuse_hidden(id, name).await?;
         let known = self.get_known(id, name).await?.ok_or(Error::NotFound)?;
         conditions.judge(Some(&known.head))?;
         let found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;

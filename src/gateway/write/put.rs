@@ -451,7 +451,28 @@ impl Mailbox {
             "TENTATIVE" => Answer::Tentative,
             _ => Answer::Decline,
         };
-        self.follower().session().answer(id, answer, &reply.comment, reply.tell).await?;
+        let outcome = self.follower().session().answer(id, answer, &reply.comment, reply.tell).await;
+        if let Err(error) = outcome {
+            // What Exchange holds now tells whether a lost answer was given: never a second time.
+            if !matches!(error, ews::Error::Lost(_)) {
+                return Err(error.into());
+            }
+            let given = match (self.follower().fetch_one(class, &id.id).await?, answer) {
+                (None, answer) => answer == Answer::Decline,
+                (Some((item, _)), answer) => {
+                    let word = item.filled("MyResponseType");
+                    word.as_deref()
+                        == Some(match answer {
+                            Answer::Accept => "Accept",
+                            Answer::Tentative => "Tentative",
+                            Answer::Decline => "Decline",
+                        })
+                }
+            };
+            if !given {
+                return Err(error.into());
+            }
+        }
         if answer == Answer::Decline {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use crate::ews::types::{ItemClass, ItemId};
 use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Entry;
-use crate::model::collection::Collection;
+use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::refusal::{Reason, Refusal};
 
@@ -46,6 +46,8 @@ impl Mailbox {
             return Err(Error::Denied("source and destination are the same".to_owned()));
         }
         let source = self.fresh_folder(from.0).await?.collection;
+        // What lies at the destination is judged by what Exchange holds now.
+        self.follower().distrust(to.0);
         let target = self.fresh_folder(to.0).await?.collection;
         let (first, second) = (from.min(to), from.max(to));
         let _turns = (self.turn(first.0, first.1).await?, self.turn(second.0, second.1).await?);
@@ -53,6 +55,10 @@ impl Mailbox {
         self.refuse_hidden(to.0, to.1).await?;
         let entry = self.entry(from.0, from.1).await?.ok_or(Error::NotFound)?;
         conditions.judge(Some(&entry.head(from.1.clone())))?;
+        let entry = match self.newest(from, &entry, source.kind, conditions).await? {
+            Some(newest) => newest,
+            None => entry,
+        };
         if source.kind != target.kind {
             let text = "the destination holds another kind of objects";
             return Err(Refusal::new(Reason::UnsupportedComponent, text).into());
@@ -68,7 +74,7 @@ impl Mailbox {
         self.refuse_twins(&entry.uid, to, is_rename.then_some(from.1)).await?;
 
         let item = ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() };
-        let item = if is_rename { item } else { self.take_over(how, &item, from.0, &target).await? };
+        let item = if is_rename { item } else { self.take_over(how, &entry, from, &target).await? };
         let class = class_of(source.kind, &entry.body);
         let renamed = self.rename(&entry, item.clone(), to.1, class).await;
         let replaced = match (&renamed, &there) {
@@ -111,27 +117,71 @@ impl Mailbox {
         }
     }
 
+    /// The object as Exchange holds it now, where a condition speaks of its state; `None`: as it was known.
+    async fn newest(
+        &self,
+        (id, name): (&CollectionId, &ResourceName),
+        entry: &Entry,
+        kind: CollectionKind,
+        conditions: &Conditions,
+    ) -> Result<Option<Entry>, Error> {
+        if conditions.if_match.is_none() && conditions.if_schedule_tag_match.is_none() {
+            return Ok(None);
+        }
+        let class = class_of(kind, &entry.body);
+        let Some((item, related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
+            self.follower().record_gone(id, entry.upstream.clone()).await?;
+            return Err(Error::NotFound);
+        };
+        if item.id.change_key == entry.version.0 {
+            return Ok(None);
+        }
+        let head = self.follower().record(id, item, related).await?;
+        conditions.judge(head.as_ref())?;
+        self.entry(id, name).await
+    }
+
     /// Moves or copies the item; gives its new id.
     async fn take_over(
         &self,
         how: Relocation,
-        item: &ItemId,
-        from: &CollectionId,
+        entry: &Entry,
+        from: (&CollectionId, &ResourceName),
         target: &Collection,
     ) -> Result<ItemId, Error> {
-        let how = match how {
+        let relocate = match how {
             Relocation::Move => Relocate::Move,
             Relocation::Copy => Relocate::Copy,
         };
-        let outcome = self.follower().session().relocate_item(how, item, &target.upstream.0).await;
+        let before = self.namesakes(&target.id, &entry.uid).await?;
+        let item = ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() };
+        let outcome = self.follower().session().relocate_item(relocate, &item, &target.upstream.0).await;
         if let Ok(Some(item)) = outcome {
             return Ok(item);
         }
-        // Done or not: the next request sees what has become of it.
-        self.follower().distrust(from);
+        // Done or not: Exchange tells what has become of it.
+        self.follower().distrust(from.0);
         self.follower().distrust(&target.id);
+        if self.follower().refresh(&[from.0.clone(), target.id.clone()]).await.is_ok() {
+            let after = self.namesakes(&target.id, &entry.uid).await?;
+            let new =
+                after.into_iter().find(|found| !before.iter().any(|old| old.upstream == found.upstream));
+            if let Some(new) = new {
+                return Ok(ItemId { id: new.upstream.0, change_key: new.version.0 });
+            }
+        }
         outcome?;
         Err(Error::Internal("Exchange does not tell the id of an item that it moved".to_owned(), None))
+    }
+
+    /// The members of a collection that have a UID.
+    async fn namesakes(&self, id: &CollectionId, uid: &str) -> Result<Vec<Entry>, Error> {
+        let (id, uid) = (id.clone(), uid.to_owned());
+        let found = self.mirror().run(move |mirror| {
+            let names = mirror.with_uid(&id, &uid)?;
+            names.iter().map(|name| mirror.entry(&id, name)).collect::<Result<Vec<_>, _>>()
+        });
+        Ok(found.await?.into_iter().flatten().collect())
     }
 
     /// Lets the item remember the name that the client chose, unless it has that name by itself.
