@@ -5,9 +5,10 @@
 
 mod support;
 
-use exdav::gateway::write::{Conditions, Written};
+use exdav::gateway::write::{Conditions, Others, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
+use exdav::model::refusal::Reason;
 use serde_json::Value;
 use std::time::Duration;
 use support::{PASSWORD, Stage, USER, calendar};
@@ -310,4 +311,115 @@ async fn told_despite(fault: &str, before: Option<String>, after: &str) -> Vec<S
     let mut told: Vec<String> = post.of(&stage).await.into_iter().flat_map(|mail| mail.to).collect();
     told.sort_unstable();
     told
+}
+
+async fn refusal(body: &str) -> exdav::model::refusal::Refusal {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let answer = put(&mailbox, body).await;
+    assert_eq!(Post { seen: 0 }.of(&stage).await, [], "nothing refused is told");
+    assert!(mailbox.list(&calendar()).await.unwrap().is_empty());
+    match answer {
+        Err(Error::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_of_what_the_rule_does_not_produce_is_refused_by_name() {
+    let refused = refusal(&series().with("20271207", MOVED).text()).await;
+    assert_eq!(refused.reason, Reason::UnsupportedRecurrence);
+    assert_eq!(refused.part.as_deref(), Some("RECURRENCE-ID:20271207T090000Z"));
+    assert!(refused.text.contains("make it an event of its own"), "{refused}");
+    let mut daily = series().with("20511201", &MOVED.replace("2027", "2051"));
+    daily.head = daily.head.replace("WEEKLY;COUNT=6", "DAILY");
+    assert!(refusal(&daily.text()).await.text.contains("5000"));
+    let mut excluded = series().and("EXDATE:20511201T090000Z\r\n");
+    excluded.head = excluded.head.replace("WEEKLY;COUNT=6", "DAILY");
+    assert_eq!(refusal(&excluded.text()).await.part.as_deref(), Some("EXDATE"));
+    // What is called off and was never there is kept as it is.
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let harmless = series().with("20271207", &format!("{MOVED}STATUS:CANCELLED\r\n")).text();
+    put(&mailbox, &harmless).await.unwrap();
+    assert_eq!(text(&mailbox).await, harmless);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_exchange_cannot_hold_is_refused_for_good() {
+    let mut long = series();
+    long.head = "DTSTART:20271201T090000Z\r\nDTEND:20371201T100000Z\r\nSUMMARY:Long\r\n".to_owned();
+    let refused = refusal(&long.text()).await;
+    assert_eq!((refused.reason, refused.part.as_deref()), (Reason::InvalidData, Some("DTEND")));
+    let mut wide = series();
+    wide.head = wide.head.replace("DTEND:20271201", "DTEND:20271220");
+    assert_eq!(refusal(&wide.text()).await.reason, Reason::UnsupportedRecurrence);
+}
+
+/// What the guest's own gateway shows, and the gateway.
+async fn seen_by_guest(stage: &Stage) -> (Mailbox, ResourceName, String) {
+    let gateway = stage.gateway_with(Duration::ZERO, &stage.store.path().join("guest"), Settings::default());
+    let guest = gateway.sign_in(GUEST, PASSWORD).await.unwrap();
+    let heads = guest.list(&calendar()).await.unwrap();
+    let object = guest.get(&calendar(), &heads[0].name).await.unwrap().unwrap();
+    (guest, heads[0].name.clone(), String::from_utf8(object.body.to_vec()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_occurrence_that_takes_the_whole_day_does_so_for_its_guests() {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    put(&mailbox, &series().text()).await.unwrap();
+    let day = "DTSTART;VALUE=DATE:20271208\r\nDTEND;VALUE=DATE:20271209\r\nSUMMARY:Weekly\r\n";
+    let whole = series().with("20271208", day).text();
+    put(&mailbox, &whole).await.unwrap();
+    assert_eq!(text(&mailbox).await, whole);
+    let (_, _, seen) = seen_by_guest(&stage).await;
+    assert!(seen.contains("DTSTART;VALUE=DATE:20271208"), "{seen}");
+    put(&mailbox, &series().with("20271208", PLAIN).text()).await.unwrap();
+    let (_, _, seen) = seen_by_guest(&stage).await;
+    assert!(!seen.contains("VALUE=DATE"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_silence_gets_it() {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let (at, conditions) = (name(), Conditions::default());
+    let id = calendar();
+    mailbox.put_telling(Others::NotTold, &id, &at, &conditions, series().text().into()).await.unwrap();
+    let moved = series().with("20271208", MOVED).text();
+    mailbox.put_telling(Others::NotTold, &id, &at, &conditions, moved.into()).await.unwrap();
+    mailbox.delete(&id, &at, &conditions, Others::NotTold).await.unwrap();
+    let mut own = series();
+    own.guests = own.guests.replace("RSVP", "SCHEDULE-AGENT=CLIENT;RSVP");
+    put(&mailbox, &own.text()).await.unwrap();
+    put(&mailbox, &own.with("20271208", MOVED).text()).await.unwrap();
+    mailbox.delete(&id, &at, &conditions, Others::Told).await.unwrap();
+    assert_eq!(Post { seen: 0 }.of(&stage).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_answers_for_one_occurrence_and_moves_none() {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    put(&mailbox, &series().text()).await.unwrap();
+    let (guest, at, seen) = seen_by_guest(&stage).await;
+    let write = async |body: String| {
+        guest.put(&calendar(), &at, &Conditions::default(), body.into()).await.map(|_| ())
+    };
+    let people = format!("ORGANIZER:mailto:{USER}\r\nATTENDEE;PARTSTAT=DECLINED:mailto:{GUEST}\r\n");
+    let uid = "BEGIN:VEVENT\r\nUID:meeting\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20271208T090000Z\r\n";
+    let with = |times: &str| {
+        seen.replace("END:VCALENDAR", &format!("{uid}{times}{people}END:VEVENT\r\nEND:VCALENDAR"))
+    };
+    let moved = write(with(MOVED)).await;
+    assert!(matches!(&moved, Err(Error::Refused(r)) if r.reason == Reason::AttendeeChange), "{moved:?}");
+    write(with(PLAIN)).await.unwrap();
+    write(seen.replace("RRULE:", "EXDATE:20271208T090000Z,20271215T090000Z\r\nRRULE:")).await.unwrap();
+    let sent = stage.dump(GUEST).await["sent"].as_array().unwrap().clone();
+    let answers: Vec<&str> = sent.iter().map(|mail| mail["answer"].as_str().unwrap()).collect();
+    assert_eq!(answers, ["Decline", "Decline"], "each occurrence once");
+    let shown = seen_by_guest(&stage).await.2;
+    assert!(shown.contains("20271208T090000Z") && shown.contains("20271215T090000Z"), "{shown}");
 }

@@ -221,6 +221,9 @@ impl Draft<'_> {
         let rule_changed = changed.contains(&'T')
             || (changed.contains(&'R') && !self.has_the_rule_of_before(master, translated.as_ref()));
         let mut series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
+        if audience == Audience::Nobody {
+            series.replies.iter_mut().for_each(|(_, reply)| reply.tell = false);
+        }
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
@@ -261,6 +264,7 @@ impl Draft<'_> {
             uid,
             reply: self.reply(master, invited, audience != Audience::Nobody),
             telling,
+            replies: series.replies,
             outcome: changes.iter().cloned().chain(outcome).collect(),
             changes,
             detach,
@@ -444,23 +448,27 @@ impl Draft<'_> {
     /// The client's answer to an invitation, when it is another than Exchange knows.
     fn reply(&self, master: &Component, invited: bool, tell: bool) -> Option<Reply> {
         let current = self.current.filter(|_| invited)?;
-        let own = master.lines_named("ATTENDEE").find(|line| self.context.is_owner(&address(line)))?;
-        let status = match own.param("PARTSTAT").map(str::to_ascii_uppercase).as_deref() {
-            Some("ACCEPTED") => ("ACCEPTED", "Accept"),
-            Some("TENTATIVE") => ("TENTATIVE", "Tentative"),
-            Some("DECLINED") => ("DECLINED", "Decline"),
-            _ => return None,
+        let status = self.own_status(master)?;
+        let known = match current.item.filled("MyResponseType").as_deref() {
+            Some("Accept") => "ACCEPTED",
+            Some("Tentative") => "TENTATIVE",
+            Some("Decline") => "DECLINED",
+            _ => "",
         };
-        if current.item.filled("MyResponseType").as_deref() == Some(status.1) {
-            return None;
-        }
-        let silent = master.line("ORGANIZER").is_some_and(is_silent);
-        let comment = master.line("COMMENT").or_else(|| master.line("X-CALENDARSERVER-COMMENT"));
-        Some(Reply {
-            status: status.0,
-            comment: comment.map(Line::unescaped).unwrap_or_default(),
-            tell: tell && !silent,
-        })
+        (status != known).then(|| Self::reply_of(master, status, tell))
+    }
+
+    /// The owner's own answer, where it is one that Exchange has a word for.
+    fn own_status(&self, event: &Component) -> Option<&'static str> {
+        let own = event.lines_named("ATTENDEE").find(|line| self.context.is_owner(&address(line)))?;
+        let word = own.param("PARTSTAT")?;
+        ["ACCEPTED", "TENTATIVE", "DECLINED"].into_iter().find(|known| word.eq_ignore_ascii_case(known))
+    }
+
+    fn reply_of(event: &Component, status: &'static str, tell: bool) -> Reply {
+        let silent = event.line("ORGANIZER").is_some_and(is_silent);
+        let comment = event.line("COMMENT").or_else(|| event.line("X-CALENDARSERVER-COMMENT"));
+        Reply { status, comment: comment.map(Line::unescaped).unwrap_or_default(), tell: tell && !silent }
     }
 
     /// Who is told of the item itself: THE table. `None` where nobody may be.
@@ -532,6 +540,19 @@ fn is_silent(line: &Line) -> bool {
     line.param("SCHEDULE-AGENT").is_some_and(|word| !word.eq_ignore_ascii_case("SERVER"))
 }
 
+/// Whether Exchange tells the others when a meeting goes.
+pub fn tells_of_end(calendar: &Component, is_own: bool) -> bool {
+    let Some(master) = master_of(calendar) else { return true };
+    let organizer = master.line("ORGANIZER");
+    if !is_own {
+        return !organizer.is_some_and(is_silent);
+    }
+    let host = organizer.map(address).unwrap_or_default();
+    let mut guests =
+        master.lines_named("ATTENDEE").filter(|line| !address(line).eq_ignore_ascii_case(&host)).peekable();
+    guests.peek().is_none() || guests.any(|line| !is_silent(line))
+}
+
 fn same_people(one: &[(String, String)], other: &[(String, String)]) -> bool {
     let addresses = |list: &[(String, String)]| -> BTreeSet<String> {
         list.iter().map(|(_, address)| address.to_lowercase()).collect()
@@ -591,6 +612,7 @@ struct Occurrences {
     moves: Vec<OccurrenceChange>,
     edits: Vec<OccurrenceChange>,
     guests: Vec<OccurrenceChange>,
+    replies: Vec<(u32, Reply)>,
     /// Occurrences of whose change the guests of the series hear.
     news: BTreeSet<u32>,
 }
@@ -756,7 +778,24 @@ impl Draft<'_> {
             }
         }
         series::check_neighbours(&numbered, &gone, &moved)?;
-        let delete: Vec<u32> = gone.difference(&gone_before).copied().collect();
+        let mut delete: Vec<u32> = gone.difference(&gone_before).copied().collect();
+        let mut replies = Vec::new();
+        if invited {
+            if !moves.is_empty() {
+                let text = "only the organiser can move an occurrence";
+                return Err(Refusal::of_part(Reason::AttendeeChange, "RECURRENCE-ID", text));
+            }
+            // An occurrence that somebody invited takes out is declined.
+            let declined = std::mem::take(&mut delete).into_iter();
+            replies.extend(declined.map(|number| (number, Self::reply_of(master, "DECLINED", true))));
+            for (number, event) in &overrides {
+                let before = known.get(number).copied().or(self.served.as_ref().and_then(master_of));
+                let status = self.own_status(event);
+                if let Some(status) = status.filter(|_| before.and_then(|b| self.own_status(b)) != status) {
+                    replies.push((*number, Self::reply_of(event, status, true)));
+                }
+            }
+        }
         let changed = moves.iter().chain(edits.iter().map(|(number, changes)| (number, changes)));
         let news = changed.filter(|(_, changes)| changes.iter().any(is_news)).map(|(number, _)| *number);
         let called_off = delete.iter().filter(|number| !translated.superfluous.contains(number));
@@ -767,6 +806,7 @@ impl Draft<'_> {
             moves: series::in_order(&numbered, &moved, moves),
             edits,
             guests,
+            replies,
         })
     }
 

@@ -113,6 +113,8 @@ pub struct Plan {
     pub uid: String,
     /// First of all: the answer to an invitation.
     pub reply: Option<Reply>,
+    /// Answers to single occurrences, by their number.
+    pub replies: Vec<(u32, Reply)>,
     /// Fields of the item: all of them for a new one, else those that differ.
     pub changes: Vec<Change>,
     /// Which call tells the guests of all that is done.
@@ -148,6 +150,7 @@ impl Plan {
             && self.moves.is_empty()
             && self.edits.is_empty()
             && self.guests.is_empty()
+            && self.replies.is_empty()
             && self.telling.last() == Notify::Nobody
     }
 
@@ -323,6 +326,11 @@ pub fn keep_attachments(
     }
     let class = current.item.class;
     Some(keep(class, &text, current.item, &current.related.exceptions))
+}
+
+/// Whether Exchange tells the others when a meeting goes: a client may see to that itself. RFC 6638 7.1
+pub fn tells_of_end(body: &[u8], is_own: bool) -> bool {
+    Component::parse(body).map_or(true, |calendar| event::tells_of_end(&calendar, is_own))
 }
 
 /// The class of the item that an object of a collection is or becomes.

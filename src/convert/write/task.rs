@@ -103,6 +103,7 @@ pub fn plan(
         outcome: changes.clone(),
         changes,
         telling: Telling::Never,
+        replies: Vec::new(),
         detach,
         attach,
         delete: Vec::new(),

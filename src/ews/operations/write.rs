@@ -259,6 +259,20 @@ impl Session {
         root_version(&answer, item, "RootItemId")
     }
 
+    /// The ids of occurrences, in the order asked: an answer takes no other name of them.
+    pub async fn occurrence_ids(&self, targets: &[Target]) -> Result<Vec<Result<ItemId, Error>>, Error> {
+        let answer = self
+            .call("GetItem", Repeat::Freely, |w| {
+                w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly").close();
+                w.open(&m("ItemIds"));
+                for target in targets {
+                    target_element(w, target);
+                }
+            })
+            .await?;
+        Ok(messages(&answer).map(written).collect())
+    }
+
     /// Answers an invitation; `tell` sends the answer to the organiser. MS-OXWSMTGS 3.1.4.2
     pub async fn answer(
         &self,

@@ -1,7 +1,7 @@
 //! Removing objects.
 
 use super::Conditions;
-use crate::convert::write::class_of;
+use crate::convert::write::{class_of, tells_of_end};
 use crate::ews::types::write::Notify;
 use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
@@ -58,11 +58,12 @@ impl Mailbox {
             }
             if entry.schedule_tag.is_some() && others == Others::Told {
                 let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
+                let tells = tells_of_end(&entry.body, is_own);
                 if is_own {
-                    notify = Notify::All;
+                    notify = if tells { Notify::All } else { Notify::Nobody };
                 } else if !item.flag("IsCancelled") {
                     // The answer takes the meeting out of the calendar by itself.
-                    match session.answer(&item.id, Answer::Decline, "", true).await {
+                    match session.answer(&item.id, Answer::Decline, "", tells).await {
                         Ok(()) => return Ok(self.follower().record_gone(id, entry.upstream).await?),
                         Err(error) => {
                             tracing::warn!(%error, "a meeting cannot be declined and is only removed");

@@ -12,6 +12,7 @@ mod groups;
 mod intent;
 mod members;
 mod put;
+mod refused;
 mod relocate;
 mod turn;
 

@@ -1,11 +1,12 @@
 //! Creating and replacing objects.
 
+use super::refused::refused;
 use super::{Conditions, Others, Written};
 use crate::convert::Related;
 use crate::convert::write::{self, Audience, Current, Plan, Reply, Telling};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
-use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
+use crate::ews::{Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Folder, Intent, Owed};
 use crate::model::collection::CollectionKind;
@@ -16,9 +17,6 @@ use crate::sync::source;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
-
-/// Codes with which a server says that an item is no longer what its ChangeKey says.
-const CONFLICTS: [&str; 3] = ["ErrorIrresolvableConflict", "ErrorStaleObject", "ErrorItemNotFound"];
 
 /// What a PUT found at its name.
 #[derive(Clone)]
@@ -446,16 +444,12 @@ impl Mailbox {
 
     /// Answers an invitation; gives the item as it is then, `None` when it is gone.
     async fn answer(&self, class: ItemClass, id: &ItemId, reply: &Reply) -> Result<Option<Found>, Error> {
-        let answer = match reply.status {
-            "ACCEPTED" => Answer::Accept,
-            "TENTATIVE" => Answer::Tentative,
-            _ => Answer::Decline,
-        };
+        let answer = answer_of(reply);
         let outcome = self.follower().session().answer(id, answer, &reply.comment, reply.tell).await;
         if let Err(error) = outcome {
             // What Exchange holds now tells whether a lost answer was given: never a second time.
             if !matches!(error, ews::Error::Lost(_)) {
-                return Err(error.into());
+                return Err(refused(error));
             }
             let given = match (self.follower().fetch_one(class, &id.id).await?, answer) {
                 (None, answer) => answer == Answer::Decline,
@@ -470,7 +464,7 @@ impl Mailbox {
                 }
             };
             if !given {
-                return Err(error.into());
+                return Err(refused(error));
             }
         }
         if answer == Answer::Decline {
@@ -509,6 +503,21 @@ impl Mailbox {
         // Each change of an occurrence makes a new version of its series: none is named.
         let series = ItemId { id: id.id.clone(), change_key: String::new() };
         let occurrence = |number: u32| Target::Occurrence(series.clone(), number);
+        if !plan.replies.is_empty() {
+            let targets: Vec<Target> = plan.replies.iter().map(|(number, _)| occurrence(*number)).collect();
+            let ids = session.occurrence_ids(&targets).await?;
+            for (id, (_, reply)) in ids.into_iter().zip(&plan.replies) {
+                match id {
+                    Ok(id) => {
+                        let answer = answer_of(reply);
+                        session.answer(&id, answer, &reply.comment, reply.tell).await.map_err(refused)?;
+                    }
+                    // It was declined before.
+                    Err(error) if error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {}
+                    Err(error) => return Err(refused(error)),
+                }
+            }
+        }
         if !plan.delete.is_empty() {
             let targets: Vec<Target> = plan.delete.iter().map(|number| occurrence(*number)).collect();
             for answer in session.delete_items(&targets, Disposal::Gone, plan.telling.of_occurrence()).await?
@@ -560,6 +569,14 @@ impl Mailbox {
     }
 }
 
+fn answer_of(reply: &Reply) -> Answer {
+    match reply.status {
+        "ACCEPTED" => Answer::Accept,
+        "TENTATIVE" => Answer::Tentative,
+        _ => Answer::Decline,
+    }
+}
+
 /// Fields that change first, and those that change with the call that tells: who comes and who goes is told by the
 /// very call that changes the lists.
 fn by_turn(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
@@ -598,30 +615,4 @@ async fn change(
     notify: Notify,
 ) -> Result<ItemId, Error> {
     session.update_item(class, &target, changes, notify).await.map_err(refused)
-}
-
-/// What a server says about a write, in the gateway's words.
-fn refused(error: ews::Error) -> Error {
-    if CONFLICTS.iter().any(|code| error.is(code)) {
-        return Error::Changed;
-    }
-    let recurrence = |text: &str| Refusal::new(Reason::UnsupportedRecurrence, text).into();
-    match &error {
-        _ if error.is("ErrorOccurrenceCrossingBoundary") => Refusal::new(
-            Reason::OccurrenceCrossesNeighbour,
-            "Exchange does not let an occurrence reach the day of its neighbour",
-        )
-        .into(),
-        _ if error.is("ErrorInvalidCompleteDate") => {
-            Refusal::of_part(Reason::TooLate, "COMPLETED", "nothing is completed in the future").into()
-        }
-        _ if error.is("ErrorTimeZone") => Refusal::new(
-            Reason::UnsupportedTimeZone,
-            "this server does not take a time zone of one's own: use one of the IANA database",
-        )
-        .into(),
-        _ if error.is("ErrorUnsupportedRecurrence") => recurrence("Exchange does not hold this rule here"),
-        _ if error.is("ErrorQuotaExceeded") => Error::Full,
-        _ => error.into(),
-    }
 }

@@ -96,6 +96,7 @@ pub fn plan(
         outcome: changes.clone(),
         changes,
         telling: Telling::Never,
+        replies: Vec::new(),
         detach: old_photo.filter(|_| !is_same_photo).into_iter().collect(),
         attach: photo.filter(|_| !is_same_photo).into_iter().collect(),
         delete: Vec::new(),
