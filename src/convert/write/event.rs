@@ -795,6 +795,11 @@ impl Draft<'_> {
                     replies.push((*number, Self::reply_of(event, status, true)));
                 }
             }
+            // What is declined is not there to be changed.
+            let is_declined = |number: &u32| {
+                overrides.get(number).and_then(|event| self.own_status(event)) == Some("DECLINED")
+            };
+            edits.retain(|(number, _)| !is_declined(number));
         }
         let changed = moves.iter().chain(edits.iter().map(|(number, changes)| (number, changes)));
         let news = changed.filter(|(_, changes)| changes.iter().any(is_news)).map(|(number, _)| *number);
