@@ -6,7 +6,7 @@ use crate::convert::Related;
 use crate::convert::write::{self, Audience, Current, Plan, Reply, Telling};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
-use crate::ews::{Answer, Disposal, NewAttachment, Session, Target};
+use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Folder, Intent, Owed};
 use crate::model::collection::CollectionKind;
