@@ -46,15 +46,15 @@ impl Mailbox {
             return Err(Error::Denied("source and destination are the same".to_owned()));
         }
         let source = self.fresh_folder(from.0).await?.collection;
+        self.refuse_hidden(from.0, from.1).await?;
+        self.known(from, conditions).await?;
         // What lies at the destination is judged by what Exchange holds now.
         self.follower().distrust(to.0);
         let target = self.fresh_folder(to.0).await?.collection;
         let (first, second) = (from.min(to), from.max(to));
         let _turns = (self.turn(first.0, first.1).await?, self.turn(second.0, second.1).await?);
-        self.refuse_hidden(from.0, from.1).await?;
         self.refuse_hidden(to.0, to.1).await?;
-        let entry = self.entry(from.0, from.1).await?.ok_or(Error::NotFound)?;
-        conditions.judge(Some(&entry.head(from.1.clone())))?;
+        let entry = self.known(from, conditions).await?;
         let entry = match self.newest(from, &entry, source.kind, conditions).await? {
             Some(newest) => newest,
             None => entry,
@@ -97,6 +97,17 @@ impl Mailbox {
             etag: head.as_ref().map(|head| head.etag.clone()),
             schedule_tag: head.and_then(|head| head.schedule_tag),
         })
+    }
+
+    /// The object as it is known, where that meets the conditions: what fails by this needs no look at Exchange.
+    async fn known(
+        &self,
+        (id, name): (&CollectionId, &ResourceName),
+        conditions: &Conditions,
+    ) -> Result<Entry, Error> {
+        let entry = self.entry(id, name).await?.ok_or(Error::NotFound)?;
+        conditions.judge(Some(&entry.head(name.clone())))?;
+        Ok(entry)
     }
 
     /// Two members of a collection never have one UID. RFC 4791 5.3.2.1
