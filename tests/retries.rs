@@ -19,7 +19,7 @@ const GUEST: &str = "demo2@example.com";
 const FAULTS: [&str; 3] = ["drop-before", "drop-after", "busy"];
 
 /// The operation that is struck, and what a client asks for meanwhile: THE table.
-const ROWS: [(&str, &str); 15] = [
+const ROWS: [(&str, &str); 16] = [
     ("CreateItem", "create"),
     ("CreateItem", "invite"),
     ("UpdateItem", "update"),
@@ -34,6 +34,7 @@ const ROWS: [(&str, &str); 15] = [
     ("CreateAttachment", "attach"),
     ("DeleteAttachment", "detach"),
     ("CreateFolder", "make a calendar"),
+    ("UpdateFolder", "rename a calendar"),
     ("DeleteFolder", "remove a calendar"),
 ];
 
@@ -103,6 +104,12 @@ async fn prepare(what: &str, stage: &Stage, client: &Client) -> Request {
         "remove a calendar" => {
             request("MKCALENDAR", other(""), &[], "").send(client).await.expect(201);
             return request("DELETE", other(""), &[], "");
+        }
+        "rename a calendar" => {
+            request("MKCALENDAR", other(""), &[], "").send(client).await.expect(201);
+            let body = "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>renamed</D:displayname>\
+                        </D:prop></D:set></D:propertyupdate>";
+            return request("PROPPATCH", other(""), &[("Content-Type", "application/xml")], body);
         }
         "ACCEPTED" | "TENTATIVE" | "DECLINED" => {
             let invitation = format!(
@@ -201,6 +208,7 @@ async fn judge(what: &str, stage: &Stage, client: &Client) {
         dump["folders"].as_array().unwrap().iter().filter(|folder| folder["name"] == name).count()
     };
     assert_eq!(folders("other"), usize::from(["make a calendar", "move", "copy"].contains(&what)));
+    assert_eq!(folders("renamed"), usize::from(what == "rename a calendar"));
     let (requests, updates, cancellations, responses) = match what {
         "invite" => (1, 0, 0, 0),
         "update a meeting" => (1, 1, 0, 0),
