@@ -54,7 +54,7 @@ class Deployment:
         url = self.exchange.urls["exchange"]
         self.control = Control(self.exchange.urls["control"])
         tables = {"exchange": {"url": url, "ca": CA}, "store": {"path": os.path.join(self.folder, "store")},
-                  "server": {"listen": "127.0.0.1:0", "certificate": CERTIFICATE, "key": KEY}}
+                  "server": {"listen": "127.0.0.1:0", "public_url": "https://gateway.example.com", "certificate": CERTIFICATE, "key": KEY}}
         if reach:
             tables["accounts"] = {"path": os.path.join(self.folder, "accounts.json")}
             tables["sign_in"] = {"pass_through": False}
