@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
-from programs import Control, Program, Serve, die_with_parent, workplace  # noqa: E402, F401
+from programs import Control, Program, Serve, davmail, die_with_parent, workplace  # noqa: E402, F401
 from wire import CALDAV, CARDDAV, PASSWORD, USER, Client, answers, event, propfind  # noqa: E402
 
 
@@ -79,40 +79,13 @@ class Exdav(Subject):
 
 class DavMail(Subject):
     name = "DavMail"
-    SETTINGS = """davmail.server=true
-davmail.mode=EWS
-davmail.url={exchange}
-davmail.caldavPort={port}
-davmail.popPort=
-davmail.imapPort=
-davmail.smtpPort=
-davmail.ldapPort=
-davmail.bindAddress=127.0.0.1
-davmail.allowRemote=false
-davmail.disableUpdateCheck=true
-davmail.enableProxy=false
-davmail.useSystemProxies=false
-davmail.ssl.keystoreType=
-davmail.ssl.keystoreFile=
-davmail.ssl.nosecurecaldav=true
-davmail.caldavPastDelay=0
-davmail.logFilePath={folder}/davmail.log
-log4j.rootLogger=ERROR
-log4j.logger.davmail=ERROR
-log4j.logger.httpclient=ERROR
-log4j.logger.httpclient.wire=ERROR
-"""
 
     def __init__(self, exchange):
         self.exchange, self.folder = exchange, tempfile.mkdtemp(prefix="davmail-")
 
     def start(self):
         port = free_port()
-        settings = Path(self.folder, "davmail.properties")
-        settings.write_text(self.SETTINGS.format(exchange=self.exchange, port=port, folder=self.folder))
-        self.process = subprocess.Popen(
-            ["java", "-Xmx512M", "-Djava.awt.headless=true", "-jar", "/usr/share/davmail/davmail.jar", str(settings)],
-            cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        self.process = davmail(self.folder, self.exchange, port)
         self.url, self.calendar = f"http://127.0.0.1:{port}", f"/users/{USER}/calendar/"
         self.wait()
 

@@ -125,3 +125,38 @@ class Serve:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+DAVMAIL = """davmail.server=true
+davmail.mode=EWS
+davmail.url={exchange}
+davmail.caldavPort={port}
+davmail.popPort=
+davmail.imapPort=
+davmail.smtpPort=
+davmail.ldapPort=
+davmail.bindAddress=127.0.0.1
+davmail.allowRemote=false
+davmail.disableUpdateCheck=true
+davmail.enableProxy=false
+davmail.useSystemProxies=false
+davmail.ssl.keystoreType=
+davmail.ssl.keystoreFile=
+davmail.ssl.nosecurecaldav=true
+davmail.caldavPastDelay=0
+davmail.logFilePath={folder}/davmail.log
+log4j.rootLogger={level}
+log4j.logger.davmail={level}
+log4j.logger.httpclient={level}
+log4j.logger.httpclient.wire={level}
+"""
+
+
+def davmail(folder, exchange, port, level="ERROR"):
+    """DavMail before an Exchange, as a process; its log is in the folder."""
+    settings = os.path.join(folder, "davmail.properties")
+    with open(settings, "w", encoding="utf-8") as file:
+        file.write(DAVMAIL.format(exchange=exchange, port=port, folder=folder, level=level))
+    return subprocess.Popen(
+        ["java", "-Xmx512M", "-Djava.awt.headless=true", "-jar", "/usr/share/davmail/davmail.jar", settings],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
