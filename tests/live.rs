@@ -5,6 +5,7 @@
 mod support;
 
 use exdav::accounts::{self, Accounts, Upstream};
+use exdav::gateway::write::Conditions;
 use exdav::gateway::{Error, Gateway, Mailbox, Service, Settings};
 use exdav::model::id::SyncToken;
 use exdav::{convert, ews, simulator, sync};
@@ -85,6 +86,32 @@ async fn a_thousand_unchanged_polls_cost_nothing_and_a_colleagues_change_is_in_t
     until("the deletion is in a poll", async || poll(&mailbox, &mut began.clone()).await == 1).await;
     gateway.shutdown().await;
     assert_eq!(stage.streaming("subscriptions").await, 0, "who goes takes leave");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_in_a_row_cost_one_call_each_though_exchange_tells_of_them() {
+    let stage = Stage::lively().await;
+    let gateway = gateway(&stage, Duration::from_secs(3), brisk());
+    let mailbox = gateway.sign_in(USER, PASSWORD).await.unwrap();
+    until("the mailbox is listened to", async || {
+        mailbox.list(&calendar()).await.unwrap();
+        mailbox.is_live()
+    })
+    .await;
+    mailbox.list(&calendar()).await.unwrap();
+    stage.reset().await;
+    for round in 0..5 {
+        let body = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:row\r\n\
+             DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\n\
+             SUMMARY:Round {round}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        let name = "row.ics".parse().unwrap();
+        mailbox.put(&calendar(), &name, &Conditions::default(), body.into()).await.unwrap();
+    }
+    let calls = stage.calls().await;
+    assert_eq!((calls["CreateItem"], calls["UpdateItem"]), (1, 4));
+    assert_eq!(stage.total().await, 5, "{calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -299,6 +299,11 @@ impl Mailbox {
         Ok(self.mirror().run(move |mirror| mirror.entry(&id, &name)).await?)
     }
 
+    /// The collection that is written to: what was heard of it a moment ago need not be looked at first.
+    pub(super) async fn recent_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
+        if self.follower().is_recent(id) { self.folder(id).await } else { self.fresh_folder(id).await }
+    }
+
     /// The collection, after making sure that it is fresh.
     pub(super) async fn fresh_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         if !self.folders().await?.iter().any(|folder| folder.collection.id == *id) {

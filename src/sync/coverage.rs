@@ -18,6 +18,8 @@ pub(super) struct Coverage {
     since: Option<Instant>,
     seen: HashMap<CollectionId, Instant>,
     heard: HashMap<CollectionId, Instant>,
+    /// The first of what was heard that no look has shown.
+    unseen: HashMap<CollectionId, Instant>,
     tree: Option<Instant>,
     tree_heard: Option<Instant>,
     /// A folder was modified: perhaps its name.
@@ -38,6 +40,10 @@ struct Folders {
 impl Coverage {
     /// A look that began then has shown the collection as it is.
     pub(super) fn saw(&mut self, id: CollectionId, began: Instant) {
+        match self.heard.get(&id).filter(|heard| **heard >= began) {
+            Some(heard) => self.unseen.insert(id.clone(), *heard),
+            None => self.unseen.remove(&id),
+        };
         self.seen.insert(id, began);
     }
 
@@ -57,7 +63,15 @@ impl Coverage {
         self.seen.get(id).is_some_and(|seen| self.holds(*seen, self.heard.get(id), self.doubted, window))
     }
 
-    /// The same of the folder tree.
+    /// Whether the mirror of the collection was good within the window, whatever was heard since.
+    pub(super) fn is_recent(&self, id: &CollectionId, window: Duration) -> bool {
+        let Some((seen, since)) = self.seen.get(id).zip(self.since) else { return self.is_fresh(id, window) };
+        let was_good = *seen >= since && self.doubted.is_none_or(|doubted| doubted < *seen);
+        let missed = self.unseen.get(id);
+        self.is_fresh(id, window) || was_good && missed.is_some_and(|unseen| unseen.elapsed() < window)
+    }
+
+    /// Whether the mirror of the folder tree is good.
     pub(super) fn is_tree_fresh(&self, window: Duration) -> bool {
         let doubted = self.doubted.max(self.tree_doubted);
         self.tree.is_some_and(|seen| self.holds(seen, self.tree_heard.as_ref(), doubted, window))
@@ -129,6 +143,7 @@ impl Coverage {
                 (Event::Item(folder), Some(folders)) => {
                     if let Some(id) = folders.collections.get(folder) {
                         self.heard.insert(id.clone(), now);
+                        self.unseen.entry(id.clone()).or_insert(now);
                     } else if !folders.others.contains(&folders.hasher.hash_one(folder.as_str())) {
                         self.doubted = Some(now);
                     }
@@ -191,6 +206,20 @@ mod tests {
         );
         coverage.saw(id("one"), at(4));
         assert!(coverage.is_fresh(&id("one"), NONE));
+    }
+
+    #[test]
+    fn what_was_heard_leaves_the_mirror_recent_until_the_first_of_it_is_older_than_the_window() {
+        let mut coverage = listening();
+        coverage.heard(&item("F1"), at(3));
+        coverage.heard(&item("F1"), at(4));
+        assert!(coverage.is_recent(&id("one"), WINDOW) && !coverage.is_recent(&id("one"), NONE));
+        coverage.deaf();
+        assert!(!coverage.is_recent(&id("one"), WINDOW), "whoever is deaf does not know since when");
+        let mut coverage = listening();
+        coverage.distrust(&id("one"));
+        coverage.heard(&item("F1"), at(3));
+        assert!(!coverage.is_recent(&id("one"), WINDOW));
     }
 
     #[test]

@@ -306,6 +306,12 @@ impl Follower {
         tokio::spawn(async move { follower.refresh_now(&ids).await }).await.map_err(|_| Error::Interrupted)?
     }
 
+    /// Whether the mirror was good within the freshness window, whatever was heard since: enough for writes, which
+    /// Exchange judges by the ChangeKey. Of one's own writes Exchange tells, too.
+    pub fn is_recent(&self, id: &CollectionId) -> bool {
+        lock(&self.0.state).coverage.is_recent(id, self.0.settings.freshness)
+    }
+
     fn stale(&self, ids: &[CollectionId]) -> Vec<CollectionId> {
         let state = lock(&self.0.state);
         let window = self.0.settings.freshness;

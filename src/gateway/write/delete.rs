@@ -28,7 +28,7 @@ impl Mailbox {
         others: Others,
     ) -> Result<(), Error> {
         self.settle_before(id, name).await?;
-        let folder = self.fresh_folder(id).await?;
+        let folder = self.recent_folder(id).await?;
         if !folder.collection.rights.delete {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }

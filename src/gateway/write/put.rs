@@ -56,7 +56,7 @@ impl Mailbox {
             Others::NotTold => Audience::Nobody,
         };
         self.settle_before(id, name).await?;
-        let folder = self.fresh_folder(id).await?;
+        let folder = self.recent_folder(id).await?;
         let _turn = self.turn(id, name).await?;
         let was_there = self.get_known(id, name).await?.is_some();
         let done = |head: Head| Written {
