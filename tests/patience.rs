@@ -7,30 +7,15 @@ mod http;
 mod support;
 
 use exdav::dav;
-use exdav::gateway::write::{Conditions, Tags};
+use exdav::gateway::write::Conditions;
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::{server, simulator};
 use futures_util::{StreamExt as _, stream};
 use http::{Answer, Client};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
+use support::{PASSWORD, Stage, USER, calendar, numbered, put_number};
 
 const LONG: Duration = Duration::from_hours(1);
-
-fn event(number: usize) -> String {
-    format!(
-        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:put-{number}\r\n\
-         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\n\
-         SUMMARY:Number {number}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-    )
-}
-
-async fn put(mailbox: &Mailbox, number: usize) {
-    let conditions = Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() };
-    let name = format!("put-{number}.ics").parse().unwrap();
-    let written = mailbox.put(&calendar(), &name, &conditions, event(number).into()).await.unwrap();
-    assert!(written.created, "{number}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_requests_as_the_policy_allows_are_under_way_and_the_others_wait() {
@@ -39,7 +24,7 @@ async fn as_many_requests_as_the_policy_allows_are_under_way_and_the_others_wait
     stage.throttle(r#"{"max_concurrency": 2}"#).await;
     let mailbox = stage.mailbox(LONG).await;
     assert_eq!(mailbox.list(&calendar()).await.unwrap().len(), 1_500);
-    stream::iter(0..40).for_each_concurrent(20, |number| put(&mailbox, number)).await;
+    stream::iter(0..40).for_each_concurrent(20, |number| put_number(&mailbox, number)).await;
     let throttled = stage.throttled().await;
     assert_eq!(throttled["most_at_once"], 2);
     assert!(throttled["refused"].as_u64().unwrap() > 0, "{throttled}");
@@ -141,10 +126,10 @@ async fn a_write_that_takes_longer_than_its_client_waits_is_found_done_by_who_re
     stage.reset().await;
     let at = format!("{}put-1.ics", home());
     let only_new = [("If-None-Match", "*"), ("Content-Type", "text/calendar")];
-    client.ask("PUT", &at, &only_new, &event(1)).await.expect(503);
+    client.ask("PUT", &at, &only_new, &numbered(1)).await.expect(503);
     // What is under way stays slow.
     stage.latency(0).await;
-    let (answer, late) = until_done(&client, "PUT", &at, &only_new, &event(1)).await;
+    let (answer, late) = until_done(&client, "PUT", &at, &only_new, &numbered(1)).await;
     assert!(late > 0 && (200..300).contains(&answer.status), "{late} {answer:?}");
     assert_eq!(stage.calls().await["CreateItem"], 1);
     stage.latency(2_000).await;
@@ -165,7 +150,7 @@ async fn a_write_whose_client_hangs_up_is_done_to_its_end() {
     stage.latency(100).await;
     stage.reset().await;
     let series =
-        event(2).replace("SUMMARY:", "RRULE:FREQ=WEEKLY;COUNT=6\r\nEXDATE:20261215T090000Z\r\nSUMMARY:");
+        numbered(2).replace("SUMMARY:", "RRULE:FREQ=WEEKLY;COUNT=6\r\nEXDATE:20261215T090000Z\r\nSUMMARY:");
     let at = format!("{}put-2.ics", home());
     let asked = client.ask("PUT", &at, &[("Content-Type", "text/calendar")], &series);
     let begun = async {
@@ -199,13 +184,13 @@ async fn a_write_that_exchange_refuses_for_longer_than_a_client_waits_is_not_don
     mailbox.list(&calendar()).await.unwrap();
     stage.throttle(r#"{"load": {"every": 1, "back_off_ms": 60000}}"#).await;
     let name = "put-3.ics".parse().unwrap();
-    let failed = mailbox.put(&calendar(), &name, &Conditions::default(), event(3).into()).await;
+    let failed = mailbox.put(&calendar(), &name, &Conditions::default(), numbered(3).into()).await;
     let Err(Error::Unavailable { retry_after, .. }) = failed else { panic!("{failed:?}") };
     assert!(retry_after > Duration::from_secs(50), "{retry_after:?}");
     // Nobody asks before the time is over: a server that would answer is not asked.
     stage.throttle("{}").await;
     stage.reset().await;
-    let failed = mailbox.put(&calendar(), &name, &Conditions::default(), event(3).into()).await;
+    let failed = mailbox.put(&calendar(), &name, &Conditions::default(), numbered(3).into()).await;
     assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
     assert_eq!(stage.total().await, 0);
 }

@@ -8,7 +8,7 @@ mod support;
 
 use exdav::dav;
 use exdav::simulator::Settings;
-use http::{Answer, Client, basic};
+use http::{Answer, Client, METHODS, basic};
 use std::time::Duration;
 use support::{PASSWORD, Stage, USER};
 
@@ -74,30 +74,6 @@ impl House {
     }
 }
 
-/// Each method with a body that would do what it is for.
-fn methods() -> [(&'static str, &'static str); 14] {
-    let sync = "<D:sync-collection xmlns:D='DAV:'><D:sync-token/><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>";
-    [
-        ("GET", ""),
-        ("HEAD", ""),
-        ("PROPFIND", ""),
-        (
-            "PROPPATCH",
-            "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>taken</D:displayname></D:prop></D:set></D:propertyupdate>",
-        ),
-        ("REPORT", sync),
-        ("PUT", "object"),
-        ("POST", "object"),
-        ("DELETE", ""),
-        ("MOVE", ""),
-        ("COPY", ""),
-        ("MKCALENDAR", ""),
-        ("MKCOL", ""),
-        ("LOCK", ""),
-        ("ACL", ""),
-    ]
-}
-
 fn places(segment: &str) -> [String; 15] {
     let cal = format!("/dav/cal/{segment}/");
     [
@@ -135,7 +111,7 @@ async fn a_guest_who_may_read_nothing_gets_the_same_answer_as_of_a_mailbox_that_
     for level in ["None", "FreeBusyTimeOnly", "FreeBusyTimeAndSubjectAndLocation", "Contributor"] {
         house.stage.share(USER, "calendar", GUEST, level).await;
         for (there, nowhere) in places(&segment).iter().zip(places("nobody~40example.com")) {
-            for (method, content) in methods() {
+            for (method, content) in METHODS {
                 let there = ask(&house.guest, method, content, there).await;
                 let nowhere = ask(&house.guest, method, content, &nowhere).await;
                 assert_eq!(there.status, 404, "{level}: {method} {}", String::from_utf8_lossy(&there.body));
@@ -157,7 +133,7 @@ async fn a_guest_who_may_read_reads_and_changes_nothing() {
             || path.contains("/calendar/") && !path.contains("/att/")
     };
     for path in &places(&segment) {
-        for (method, content) in methods() {
+        for (method, content) in METHODS {
             let answer = ask(&house.guest, method, content, path).await;
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             assert!(!text.contains("secret"), "{method} {path}: {text}");

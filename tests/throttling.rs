@@ -4,14 +4,13 @@
 
 mod support;
 
-use exdav::gateway::write::{Conditions, Tags};
-use exdav::gateway::{Mailbox, Settings};
+use exdav::gateway::Settings;
 use futures_util::{StreamExt as _, stream};
 use std::collections::HashSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
+use support::{PASSWORD, Stage, USER, calendar, numbered, put_number};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -61,21 +60,6 @@ impl Log {
     }
 }
 
-fn event(number: usize) -> String {
-    format!(
-        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:put-{number}\r\n\
-         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\n\
-         SUMMARY:Number {number}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-    )
-}
-
-async fn put(mailbox: &Mailbox, number: usize) {
-    let conditions = Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() };
-    let name = format!("put-{number}.ics").parse().unwrap();
-    let written = mailbox.put(&calendar(), &name, &conditions, event(number).into()).await.unwrap();
-    assert!(written.created, "{number}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_sync_and_two_hundred_puts_get_through_an_exchange_that_refuses_a_third() {
     let log = Log::start();
@@ -83,7 +67,7 @@ async fn a_first_sync_and_two_hundred_puts_get_through_an_exchange_that_refuses_
     stage.throttle(THIRD).await;
     let mailbox = stage.mailbox(LONG).await;
     assert_eq!(mailbox.list(&calendar()).await.unwrap().len(), 5_000);
-    stream::iter(0..200).for_each_concurrent(8, |number| put(&mailbox, number)).await;
+    stream::iter(0..200).for_each_concurrent(8, |number| put_number(&mailbox, number)).await;
     let throttled = stage.throttled().await;
     let count = |name: &str| throttled[name].as_u64().unwrap();
     assert!(count("refused") >= 100 && count("refused").abs_diff(count("served") / 2) <= 1, "{throttled}");
@@ -99,7 +83,7 @@ async fn a_first_sync_and_two_hundred_puts_get_through_an_exchange_that_refuses_
     for number in 0..200 {
         let name = format!("put-{number}.ics").parse().unwrap();
         let object = other.get(&calendar(), &name).await.unwrap().unwrap();
-        assert_eq!(String::from_utf8_lossy(&object.body), event(number));
+        assert_eq!(String::from_utf8_lossy(&object.body), numbered(number));
     }
 
     let lines: Vec<String> =

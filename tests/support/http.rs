@@ -198,3 +198,27 @@ impl Response {
         missing.flat_map(|(_, properties)| properties).map(|p| p.name().local().to_owned()).collect()
     }
 }
+
+/// Each method with a body that would do what it is for; `object` stands for a calendar object.
+pub const METHODS: [(&str, &str); 14] = [
+    ("GET", ""),
+    ("HEAD", ""),
+    ("PROPFIND", ""),
+    (
+        "PROPPATCH",
+        "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>taken</D:displayname></D:prop></D:set></D:propertyupdate>",
+    ),
+    (
+        "REPORT",
+        "<D:sync-collection xmlns:D='DAV:'><D:sync-token/><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>",
+    ),
+    ("PUT", "object"),
+    ("POST", "object"),
+    ("DELETE", ""),
+    ("MOVE", ""),
+    ("COPY", ""),
+    ("MKCALENDAR", ""),
+    ("MKCOL", ""),
+    ("LOCK", ""),
+    ("ACL", ""),
+];

@@ -4,6 +4,7 @@
 
 pub mod domain;
 
+use exdav::gateway::write::{Conditions, Tags};
 use exdav::gateway::{Gateway, Mailbox, Settings};
 use exdav::model::id::CollectionId;
 use exdav::{convert, ews, mirror, simulator, sync};
@@ -267,4 +268,21 @@ pub async fn until(is_so: impl Fn() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), waited).await.expect("it does not happen");
+}
+
+/// An event with this number.
+pub fn numbered(number: usize) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:put-{number}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\n\
+         SUMMARY:Number {number}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+}
+
+/// Creates the event `put-NUMBER.ics`, which is not there yet.
+pub async fn put_number(mailbox: &Mailbox, number: usize) {
+    let conditions = Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() };
+    let name = format!("put-{number}.ics").parse().unwrap();
+    let written = mailbox.put(&calendar(), &name, &conditions, numbered(number).into()).await.unwrap();
+    assert!(written.created, "{number}");
 }
