@@ -597,6 +597,16 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             set: |config, text| value::size(text).map(|size| config.mirror.cache = size),
         },
         Key {
+            table: "store",
+            name: "idle",
+            form: DURATION,
+            default: Some("\"10m\""),
+            example: "\"1h\"",
+            doc: "A mirror that nobody has needed for this long is closed and its memory given back; who needs it next \
+                  waits some milliseconds longer.",
+            set: |config, text| value::duration(text).map(|d| config.mirror.idle = d),
+        },
+        Key {
             table: "sync",
             name: "freshness",
             form: DURATION,

@@ -1,17 +1,16 @@
 //! The way to the upstream: names, proxies, TCP, TLS. Pooled and pinned connections are made from the same settings.
 
-mod pin;
+mod certificate;
 pub(super) mod srv;
 
 use super::error::Error;
+use certificate::Believer;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
-use pin::Pinned;
 use reqwest::Url;
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CertificateError, ClientConfig};
@@ -88,13 +87,9 @@ impl Network {
     pub(super) fn new(settings: &Settings, connect_timeout: Duration) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
         let failed = |error: rustls::Error| Error::Settings(error.to_string());
-        let verifier: Arc<dyn ServerCertVerifier> = match settings.pin {
-            Some(pin) => Arc::new(Pinned::new(pin, &provider)),
-            None => {
-                use rustls_platform_verifier::Verifier;
-                let roots = roots(&settings.authorities)?;
-                Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(failed)?)
-            }
+        let believer = match settings.pin {
+            Some(pin) => Believer::of_one(pin, &provider),
+            None => Believer::of_authorities(roots(&settings.authorities)?, &provider).map_err(failed)?,
         };
         let versions: &[_] = match settings.oldest {
             Tls::V1_2 => &[&TLS13, &TLS12],
@@ -104,7 +99,7 @@ impl Network {
             .with_protocol_versions(versions)
             .map_err(failed)?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::new(believer))
             .with_no_client_auth();
         let wrong = |_| Error::Settings("exchange.proxy: no URL such as `http://proxy:3128`".to_owned());
         let proxy = Some(settings.proxy.as_str()).filter(|proxy| !proxy.is_empty());

@@ -190,7 +190,7 @@ impl Gateway {
         !self.0.settings.public_url.is_empty()
     }
 
-    /// Prepares the product; asks nobody yet.
+    /// Prepares the product; asks nobody yet. Needs a tokio runtime.
     pub fn new(
         settings: Settings,
         mut ews: ews::Settings,
@@ -211,12 +211,14 @@ impl Gateway {
         };
         ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
         let exchange = ews::Exchange::new(ews)?;
+        let store = Arc::new(Store::new(mirror)?);
+        tokio::spawn(Store::let_rest(Arc::downgrade(&store)));
         Ok(Self(Arc::new(Inner {
             upstreams: Upstreams::new(&exchange, &settings.service),
             exchange,
             accounts: Accounts::open(&settings.accounts)?,
             hashing: tokio::sync::Semaphore::new(MOST_HASHING),
-            store: Arc::new(Store::new(mirror)?),
+            store,
             settings,
             live: sync::Live::new(sync.live),
             sync,

@@ -60,11 +60,15 @@ impl Mirror {
 
     /// Works on the file, and heals what turns out to be wrong with it. Blocks.
     pub(super) fn work<T>(&self, work: impl FnOnce(&Self) -> Result<T, Error>) -> Result<T, Error> {
-        self.open_again()?;
-        let (seen, outcome) = {
+        let (seen, outcome) = loop {
+            self.open_again()?;
             let _among_others = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-            (self.opened.load(Ordering::Acquire), catch_unwind(AssertUnwindSafe(|| work(self))))
+            // It may have gone to rest just now.
+            if !self.is_resting() {
+                break (self.opened.load(Ordering::Acquire), catch_unwind(AssertUnwindSafe(|| work(self))));
+            }
         };
+        self.has_worked();
         let (harm, outcome) = match outcome {
             Ok(outcome) => (outcome.as_ref().err().and_then(Error::harm), outcome),
             Err(_) => (Some(Harm::Doubtful), Err(Error::Interrupted("it broke off".to_owned()))),
@@ -80,8 +84,8 @@ impl Mirror {
             return Err(Error::Dead);
         }
         let is_closed = self.db.read().unwrap_or_else(PoisonError::into_inner).is_none();
-        let is_time = self.tried.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > BETWEEN_TRIES;
-        if is_closed && is_time {
+        let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_closed && tried.is_none_or(|at| at.elapsed() > BETWEEN_TRIES) {
             let seen = self.opened.load(Ordering::Acquire);
             self.heal(Harm::Closed, seen, &Error::Interrupted("it was closed".to_owned()));
         }
@@ -96,7 +100,8 @@ impl Mirror {
         }
         // Nobody else has it: it is closed here.
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let was_resting =
+            self.tried.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now()).is_none();
         let opened = match harm {
             Harm::Damaged => Err(Error::Damaged(why.to_string())),
             Harm::Closed | Harm::Doubtful => {
@@ -108,7 +113,9 @@ impl Mirror {
             Ok(db) => {
                 *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
                 self.opened.fetch_add(1, Ordering::Release);
-                self.tell(|| tracing::warn!(%why, "the mirror's file was opened again"));
+                if !was_resting {
+                    self.tell(|| tracing::warn!(%why, "the mirror's file was opened again"));
+                }
             }
             Err(Error::Damaged(what)) => {
                 self.is_dead.store(true, Ordering::Release);

@@ -14,6 +14,7 @@ mod intent;
 mod known;
 mod members;
 mod record;
+mod rest;
 mod store;
 mod tables;
 mod write;

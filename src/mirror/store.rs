@@ -29,6 +29,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// Octets of cache per open file.
     pub cache: u64,
+    /// A file that nobody has worked on for so long is closed; who needs it opens it again.
+    pub idle: Duration,
     /// Names that are gone which a collection's change log remembers, about; older sync-tokens are forgotten.
     pub most_gone: u64,
 }
@@ -37,7 +39,12 @@ const DEFAULT_CACHE: usize = 2 << 20;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { path: PathBuf::from("exdav-store"), cache: DEFAULT_CACHE as u64, most_gone: 20_000 }
+        Self {
+            path: PathBuf::from("exdav-store"),
+            cache: DEFAULT_CACHE as u64,
+            idle: Duration::from_mins(10),
+            most_gone: 20_000,
+        }
     }
 }
 
@@ -122,14 +129,14 @@ pub struct Key {
 /// All files.
 #[derive(Debug)]
 pub struct Store {
-    settings: Settings,
-    open: Mutex<HashMap<String, Weak<Mirror>>>,
+    pub(super) settings: Settings,
+    pub(super) open: Mutex<HashMap<String, Weak<Mirror>>>,
 }
 
 /// One file.
 #[derive(Debug)]
 pub struct Mirror {
-    /// `None` while it cannot be opened.
+    /// `None` while it rests or cannot be opened.
     pub(super) db: RwLock<Option<Database>>,
     /// How often it was opened.
     pub(super) opened: AtomicU64,
@@ -137,8 +144,10 @@ pub struct Mirror {
     pub(super) is_dead: AtomicBool,
     /// Shared by all who work, had alone by who opens the file again.
     pub(super) gate: RwLock<()>,
-    /// When it was last tried to open it again.
-    pub(super) tried: Mutex<Instant>,
+    /// When somebody last worked on it.
+    pub(super) worked: Mutex<Instant>,
+    /// When it was last tried to open it again; `None` while it rests.
+    pub(super) tried: Mutex<Option<Instant>>,
     /// When the log was last told of trouble.
     pub(super) told: Mutex<Option<Instant>>,
     pub(super) epoch: u64,
@@ -301,7 +310,8 @@ impl Mirror {
             opened: AtomicU64::new(1),
             is_dead: AtomicBool::new(false),
             gate: RwLock::default(),
-            tried: Mutex::new(Instant::now()),
+            worked: Mutex::new(Instant::now()),
+            tried: Mutex::new(Some(Instant::now())),
             told: Mutex::default(),
             epoch,
             path: path.to_owned(),

@@ -3,6 +3,8 @@ use crate::model::collection::{Collection, CollectionKind, Rights};
 use crate::model::id::{CollectionId, ETag, ScheduleTag, SyncToken, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Span};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 struct Shelf {
     folder: tempfile::TempDir,
@@ -427,4 +429,88 @@ async fn a_mirror_in_which_something_broke_off_goes_on_when_it_is_whole() {
     assert!(matches!(broken, Err(Error::Interrupted(_))), "{broken:?}");
     assert_eq!(mirror.run(Mirror::folders).await.unwrap().len(), 1);
     assert!(!mirror.is_dead());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_nobody_needs_is_closed_and_opened_again_by_who_needs_it() {
+    let shelf = Shelf::new();
+    let settings = |idle| Settings { path: shelf.folder.path().join("store"), idle, ..Settings::default() };
+    let (eager, patient) = (settings(Duration::ZERO), settings(Duration::from_hours(1)));
+    let store = Store::new(patient).unwrap();
+    let mirror = store.open(&key("demo"), "r").unwrap();
+    mirror.run(|mirror| mirror.set_collections(&[collection("cal")], Some("tree"))).await.unwrap();
+    mirror
+        .run(|mirror| mirror.record(&Deed { written: vec![(cal(), entry(1, "a"))], gone: vec![] }))
+        .await
+        .unwrap();
+    let known = mirror.known_folders().await.unwrap();
+    store.rest();
+    assert!(!mirror.is_resting(), "it was needed just now");
+    let store = Store { settings: eager, ..store };
+    let worker = Arc::clone(&mirror);
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (end, may_end) = std::sync::mpsc::channel();
+    let work = tokio::spawn(async move {
+        worker
+            .run(move |mirror| {
+                begun.send(()).unwrap();
+                may_end.recv().unwrap();
+                mirror.list(&cal())
+            })
+            .await
+    });
+    has_begun.recv().unwrap();
+    store.rest();
+    assert!(!mirror.is_resting(), "somebody works on it");
+    end.send(()).unwrap();
+    assert_eq!(work.await.unwrap().unwrap().len(), 1);
+    store.rest();
+    assert!(mirror.is_resting());
+    assert!(mirror.begin_read().is_err(), "the file is closed");
+    // What is at hand is there without the file.
+    assert_eq!(mirror.known_folders().await.unwrap(), known);
+    assert!(mirror.is_resting());
+    assert!(Arc::ptr_eq(&mirror, &store.open(&key("demo"), "r").unwrap()));
+    // Many come at once.
+    let many =
+        (0..8).map(|_| mirror.run(|mirror| Ok((mirror.list(&cal())?.len(), mirror.written(&cal())?.len()))));
+    for found in futures_util::future::join_all(many).await {
+        assert_eq!(found.unwrap(), (1, 1));
+    }
+    assert!(!mirror.is_resting());
+    assert_eq!(mirror.opened.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_goes_well_while_the_file_is_closed_again_and_again() {
+    let shelf = Shelf::new();
+    let settings =
+        Settings { path: shelf.folder.path().join("store"), idle: Duration::ZERO, ..Settings::default() };
+    let store = Arc::new(Store::new(settings).unwrap());
+    let mirror = store.open(&key("demo"), "r").unwrap();
+    mirror.run(|mirror| mirror.set_collections(&[collection("cal")], Some("tree"))).await.unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let rester = tokio::task::spawn_blocking({
+        let (over, store) = (Arc::clone(&over), Arc::clone(&store));
+        move || {
+            while !over.load(Ordering::Relaxed) {
+                store.rest();
+            }
+        }
+    });
+    let writes = (0..4).map(|worker| {
+        let mirror = &mirror;
+        async move {
+            for n in 0..25 {
+                let entry = entry(format!("{worker}-{n}"), "a");
+                let deed = Deed { written: vec![(cal(), entry)], gone: vec![] };
+                mirror.run(move |mirror| mirror.record(&deed)).await.unwrap();
+            }
+        }
+    });
+    futures_util::future::join_all(writes).await;
+    over.store(true, Ordering::Relaxed);
+    rester.await.unwrap();
+    assert_eq!(mirror.run(|mirror| mirror.list(&cal())).await.unwrap().len(), 100);
+    assert!(mirror.opened.load(Ordering::Relaxed) > 1, "it was closed in between");
 }

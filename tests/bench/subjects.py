@@ -157,6 +157,37 @@ porcelain.commit(".", message=b"bench", author=b"bench <bench>", committer=b"ben
         self.process.wait()
 
 
+class Echo:
+    """A process that sends back what it gets."""
+
+    OCTETS = b"." * 600  # about a poll and its answer
+    SERVE = """import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+peer = listener.accept()[0]
+peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+while octets := peer.recv(4096):
+    peer.sendall(octets)
+"""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.executable, "-c", self.SERVE], stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+        self.socket = socket.create_connection(("127.0.0.1", int(self.process.stdout.readline())))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self
+
+    def ask(self):
+        self.socket.sendall(self.OCTETS)
+        left = len(self.OCTETS)
+        while left:
+            left -= len(self.socket.recv(left))
+
+    def __exit__(self, *_):
+        self.socket.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 class Exchange:
     """The simulated Exchange in a process of its own, with its counters and a colleague who uses it."""
 
