@@ -231,6 +231,29 @@ async fn what_cannot_be_attached_is_refused_by_name() {
     assert!(refused.text().contains("valid-managed-id-parameter"), "{}", refused.text());
 }
 
+/// What a browser sends for a form on another site, with the password that its user typed here once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_attaches_nothing_in_its_visitors_name() {
+    let (stage, client) = stage().await;
+    put(&client, "a", &[], &event("a", "")).await.expect(201);
+    let add = format!("{}?action=attachment-add", path("a"));
+    for said in [
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ] {
+        client.ask("POST", &add, &[("Content-Type", "text/plain"), said], "x").await.expect(403);
+    }
+    assert_eq!(hanging(&stage, "a").await, []);
+    let asks_first = [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "PUT")];
+    let answer = client.ask("OPTIONS", &path("a"), &asks_first, "").await.expect(200);
+    assert!(!answer.headers.keys().any(|name| name.starts_with("access-control-")), "{answer:?}");
+    for said in [("Origin", "http://gw.example.test"), ("Sec-Fetch-Site", "none")] {
+        client.ask("POST", &add, &[("Content-Type", "text/plain"), said], "x").await.expect(201);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_put_keeps_drops_and_copies_what_is_managed() {
     let (stage, client) = stage().await;

@@ -26,6 +26,7 @@ mod request;
 mod resource;
 mod session;
 mod sign_in;
+mod site;
 
 pub use precondition::refusals;
 pub use request::{Settings, router};

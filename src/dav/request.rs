@@ -8,6 +8,7 @@ use super::report;
 use super::resource::Resource;
 use super::session::{Limits, Session};
 use super::sign_in::{self, Origin};
+use super::site;
 use crate::gateway::write::Relocation;
 use crate::gateway::{self, Gateway, Mailbox};
 use crate::model::refusal::{Reason, Refusal};
@@ -88,6 +89,9 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     }
     if let Target::Moved(to) = &target {
         return Ok(moved(to));
+    }
+    if method == Method::POST && site::is_of_another(&uri, &headers) {
+        return Err(Error::Forbidden("a page of another web site may change nothing here".to_owned()));
     }
     let due = Instant::now() + service.settings.answer_within;
     let sign_in = sign_in::sign_in(&service.gateway, &headers, extensions.get::<Origin>());
