@@ -1,18 +1,12 @@
 //! Managed attachments over HTTP, judged by what hangs on the item in Exchange. RFC 8607
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Answer, Client, basic};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
 use exdav::gateway::Settings;
 use exdav::server;
-use http::{Answer, Client, basic};
 use serde_json::Value;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const LONG: Duration = Duration::from_hours(1);
 

@@ -1,15 +1,11 @@
 //! From a mail domain to its Exchange: the documented steps, and secrets that go nowhere else.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::domain::{Names, Stranger, certificate, name_server};
+use crate::support::{self, PASSWORD, Stage, USER};
 use exdav::ews::autodiscover::Settings;
 use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector, network};
 use exdav::simulator::{self, Scheme};
 use std::time::Duration;
-use support::domain::{Names, Stranger, certificate, name_server};
-use support::{PASSWORD, Stage, USER};
 
 const WEB_SITE: &str = "404 Not Found";
 const LURE: &str = "401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nWWW-Authenticate: Basic realm=\"x\"";

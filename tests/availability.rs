@@ -1,16 +1,10 @@
 //! When are they busy? POST to the outbox becomes one question to Exchange for all attendees.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Answer, Client};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::simulator;
 use exdav::text::Component;
-use http::{Answer, Client};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const OUTBOX: &str = "/dav/cal/demo~40example.com/outbox/";
 const COLLEAGUE: &str = "demo2@example.com";

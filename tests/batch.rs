@@ -1,9 +1,6 @@
 //! A first upload: many PUTs of one user in flight, one call to Exchange for each, none lost, none out of order.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{self, Stage, contacts};
 use bytes::Bytes;
 use exdav::gateway::Mailbox;
 use exdav::gateway::write::Conditions;
@@ -11,7 +8,6 @@ use exdav::simulator;
 use futures_util::{StreamExt as _, stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::{Stage, contacts};
 
 const FRESH: Duration = Duration::from_secs(3600);
 const CONTACTS: usize = 300;

@@ -1,17 +1,7 @@
 //! Contacts, lists and tasks as they arrive in Exchange and come back: what cases say that one item cannot show.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-#[path = "golden/item.rs"]
-mod item;
-mod support;
-
+use crate::golden::item::{self, Source};
+use crate::support::{PASSWORD, Stage, USER, contacts};
 use bytes::Bytes;
 use exdav::ews::types::{Item, ItemClass};
 use exdav::ews::{self, Credentials, FolderSelector, ItemChange, Session};
@@ -21,10 +11,8 @@ use exdav::model::id::CollectionId;
 use exdav::model::refusal::Reason;
 use exdav::simulator;
 use exdav::text::Component;
-use item::Source;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, contacts};
 
 const FRESH: Duration = Duration::from_secs(3600);
 

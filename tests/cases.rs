@@ -3,33 +3,13 @@
 //!
 //! The cases' people become people of the simulated Exchange: anna is `demo@example.com`, bob `demo2@example.com`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-#[path = "golden/back.rs"]
-#[allow(dead_code, reason = "whole objects are compared where items are rendered")]
-mod back;
-#[path = "golden/calls.rs"]
-mod calls;
-#[path = "golden/case.rs"]
-#[allow(dead_code, reason = "contexts are for translation alone")]
-mod case;
-#[path = "support/http.rs"]
-mod http;
-#[path = "golden/item.rs"]
-#[allow(dead_code, reason = "predictions are judged where they are made")]
-mod item;
-mod support;
-
-use back::Served;
+use crate::golden::back::{self, Served};
+use crate::golden::calls::{self, Call};
+use crate::golden::case::{Case, ZONE, cases};
+use crate::golden::item::{self, Source};
+use crate::support::http::{Client, basic};
+use crate::support::{PASSWORD, Stage, USER};
 use bytes::Bytes;
-use calls::Call;
-use case::{Case, ZONE, cases};
 use exdav::convert;
 use exdav::ews::types::{Attendee, Item, ItemClass};
 use exdav::ews::{self, Credentials, FolderSelector, Session};
@@ -37,12 +17,9 @@ use exdav::gateway;
 use exdav::simulator;
 use exdav::text::Component;
 use exdav::xml::Element;
-use http::{Client, basic};
-use item::Source;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const BOB: &str = "demo2@example.com";
 const PEOPLE: [(&str, &str); 4] = [

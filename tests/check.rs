@@ -1,15 +1,11 @@
 //! `exdav check`: what a person reads when all is well, and what where it is not. Golden texts in `fixtures/check`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::domain::{Names, Stranger, certificate, name_server};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::simulator::{self, Scheme};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::domain::{Names, Stranger, certificate, name_server};
-use support::{PASSWORD, Stage, USER};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)

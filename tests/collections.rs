@@ -1,9 +1,6 @@
 //! Collections are made, changed and removed; members move between them. Judged by what another exdav sees.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar};
 use exdav::gateway::write::{
     CollectionChange, Conditions, Field, NewCollection, Overwrite, Relocation, Tags,
 };
@@ -12,7 +9,6 @@ use exdav::model::collection::{Collection, CollectionKind};
 use exdav::model::id::{CollectionId, ETag, ResourceName};
 use exdav::model::refusal::Reason;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
 
 const LONG: Duration = Duration::from_secs(3600);
 

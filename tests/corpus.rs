@@ -1,34 +1,19 @@
 //! Objects as people have them go in, come back, and come back from a mirror that starts empty: nothing of them is
 //! lost, or a refusal named what stands in the way.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-#[path = "corpus/dice.rs"]
 mod dice;
-#[path = "corpus/events.rs"]
 mod events;
-#[path = "support/http.rs"]
-mod http;
-#[path = "corpus/judge.rs"]
 mod judge;
-#[path = "corpus/packages.rs"]
 mod packages;
-mod support;
 
+use crate::support::http::{Answer, Client};
+use crate::support::{PASSWORD, Stage, USER};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exdav::convert::{self, Settings};
 use exdav::dav;
-use http::{Answer, Client};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 /// What a client has.
 pub struct Sample {

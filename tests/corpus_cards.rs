@@ -3,16 +3,7 @@
 //!
 //! Packages' cards are read from `$EXDAV_CARDS`, by default `target/test-tools/cards`, where `tests/run` puts them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, contacts};
 use bytes::Bytes;
 use exdav::gateway::write::Conditions;
 use exdav::gateway::{Error, Mailbox};
@@ -24,7 +15,6 @@ use futures_util::{StreamExt as _, stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, contacts};
 
 const FRESH: Duration = Duration::from_secs(3600);
 

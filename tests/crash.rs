@@ -1,16 +1,12 @@
 //! The program is killed in the middle of its work and started again with the same store.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar};
 use exdav::{dav, simulator};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
 
 /// `exdav serve` as a process of its own.
 struct Process {

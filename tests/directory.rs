@@ -1,14 +1,8 @@
 //! The organisation's directory: searched with one question to Exchange, never copied, each user's answers apart.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
-use http::{Answer, Client, Response};
+use crate::support::http::{Answer, Client, Response};
+use crate::support::{PASSWORD, Stage, USER};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const FRESH: Duration = Duration::from_secs(3600);
 const PRINCIPAL: &str = "/dav/principals/demo~40example.com/";

@@ -1,11 +1,7 @@
 //! The door of exdav itself: guessing passwords, proxies in front, and where secrets must not be.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Answer, Client, basic};
+use crate::support::{PASSWORD, Stage, USER};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exdav::accounts::{self, Accounts, Upstream};
@@ -13,12 +9,10 @@ use exdav::dav;
 use exdav::gateway::{Gateway, Settings};
 use exdav::server::Proxies;
 use futures_util::future::join_all;
-use http::{Answer, Client, basic};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -1,12 +1,8 @@
 //! The simulated Exchange does what Exchange does, where programs other than exdav rely on it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{Stage, USER};
 use exdav::simulator;
 use std::collections::BTreeSet;
-use support::{Stage, USER};
 
 /// PidTagInternetArticleNumber: a number, which DavMail puts a folder in order by.
 const NUMBER: &str = "<t:ExtendedFieldURI PropertyTag='0xe23' PropertyType='Integer'/>";

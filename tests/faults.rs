@@ -1,14 +1,10 @@
 //! Answers that get lost, servers that fail, two who write at once: nothing is lost and nothing is there twice.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar};
 use exdav::gateway::write::{Conditions, Others, Tags, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
 
 const LONG: Duration = Duration::from_hours(1);
 

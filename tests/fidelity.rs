@@ -1,15 +1,6 @@
 //! What clients write is what Exchange holds and what they get back: here, and from a mirror that starts empty.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
 use bytes::Bytes;
 use exdav::gateway::write::{Conditions, Others, Tags, Written};
 use exdav::gateway::{Error, Mailbox};
@@ -17,7 +8,6 @@ use exdav::model::id::{CollectionId, ETag, ResourceName};
 use exdav::model::refusal::Reason;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar, contacts};
 
 const FRESH: Duration = Duration::from_secs(3600);
 

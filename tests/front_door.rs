@@ -1,7 +1,5 @@
 //! The README and the example configuration say what the program does today.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fs;
 use std::path::Path;
 

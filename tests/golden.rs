@@ -2,20 +2,10 @@
 //!
 //! Walks `fixtures/cases` and `$EXDAV_CASES` (by default the reference cases beside the project, where there are any).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-#[path = "golden/back.rs"]
-mod back;
-#[path = "golden/case.rs"]
-mod case;
-#[path = "golden/item.rs"]
-mod item;
+pub mod back;
+pub mod calls;
+pub mod case;
+pub mod item;
 
 use back::{Served, body, compare, judge, judge_zones};
 use case::{OWNER, ZONE, cases};

@@ -1,15 +1,9 @@
 //! Nobody sees what is not theirs, nor whether it exists.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{self, Client, METHODS, basic};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
-use http::{Client, METHODS, basic};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const LONG: Duration = Duration::from_hours(1);
 const OTHER: &str = "demo2@example.com";

@@ -93,6 +93,22 @@ fn rooms_name_only_what_stands_above_them() {
 }
 
 #[test]
+fn every_test_file_is_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let [suite, cargo] =
+        ["tests/suite.rs", "Cargo.toml"].map(|file| fs::read_to_string(root.join(file)).unwrap());
+    let files = fs::read_dir(root.join("tests")).unwrap().map(|entry| entry.unwrap().file_name());
+    let files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
+    let names: Vec<&str> = files.iter().filter_map(|name| name.strip_suffix(".rs")).collect();
+    assert!(names.contains(&"suite"));
+    for name in names {
+        let is_run = suite.lines().any(|line| line == format!("mod {name};"))
+            || cargo.lines().any(|line| line == format!("path = \"tests/{name}.rs\""));
+        assert!(is_run, "tests/{name}.rs is neither a module of tests/suite.rs nor a [[test]] of Cargo.toml");
+    }
+}
+
+#[test]
 fn the_law_is_enforced() {
     let law = law();
     let broken = |room, text| !violations(&law, room, "x.rs", text).is_empty();

@@ -1,12 +1,8 @@
 //! Hostile and careless clients, and an upstream that sends bombs: bounded time and memory, clear answers, and
 //! everybody else is served on.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Client, NAMESPACES, basic};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav::path;
 use exdav::query;
 use exdav::query::filter::TimeRange;
@@ -15,11 +11,9 @@ use exdav::text::Component;
 use exdav::{gateway, server, simulator};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{Client, NAMESPACES, basic};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

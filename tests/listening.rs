@@ -1,13 +1,9 @@
 //! Sockets: TLS, silent clients, and ending in peace.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::Stage;
 use exdav::server::{self, Tls};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::Stage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,16 +1,12 @@
 //! Changes are heard of: what that saves, that none is missed whatever happens to the connection, and who hears what.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
 use exdav::accounts::{self, Accounts, Upstream};
 use exdav::gateway::write::Conditions;
 use exdav::gateway::{Error, Gateway, Mailbox, Service, Settings};
 use exdav::model::id::SyncToken;
 use exdav::{convert, ews, simulator, sync};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar, contacts};
 
 const NEVER: Duration = Duration::ZERO;
 const OTHER: &str = "demo2@example.com";

@@ -1,17 +1,13 @@
 //! Who hears of what an organiser writes, and how often: each guest of each write once, and of nothing that is not
 //! there yet.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar};
 use exdav::gateway::write::{Conditions, Others, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
 use exdav::model::refusal::Reason;
 use serde_json::Value;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
 
 const GUEST: &str = "demo2@example.com";
 const OTHER: &str = "demo3@example.com";

@@ -1,9 +1,6 @@
 //! The way to Exchange: pinned certificates, versions of TLS, proxies; the same for pooled and for signed-in connections.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::ews::network::{Settings, Tls};
 use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector};
 use exdav::simulator::{self, Scheme};
@@ -12,7 +9,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use support::{PASSWORD, Stage, USER};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,16 +1,7 @@
 //! Readers that are not ours understand what exdav writes: the crates icalendar and vcard4; and rules that are
 //! understood by looking at every day happen on the same days in Exchange.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout
-)]
-
-mod support;
-
+use crate::support::{Stage, USER, calendar, contacts};
 use exdav::gateway::Error;
 use exdav::gateway::write::{Conditions, NewCollection, Others};
 use exdav::model::collection::CollectionKind;
@@ -22,7 +13,6 @@ use jiff::civil::{Date, Weekday};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
-use support::{Stage, USER, calendar, contacts};
 
 const LONG: Duration = Duration::from_secs(3600);
 

@@ -1,19 +1,13 @@
 //! What clients get while Exchange is slow or busy, and how much is asked of it meanwhile.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Answer, Client};
+use crate::support::{PASSWORD, Stage, USER, calendar, numbered, put_number};
 use exdav::dav;
 use exdav::gateway::write::Conditions;
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::{server, simulator};
 use futures_util::{StreamExt as _, stream};
-use http::{Answer, Client};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar, numbered, put_number};
 
 const LONG: Duration = Duration::from_hours(1);
 

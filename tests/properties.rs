@@ -8,6 +8,7 @@
 
 #[path = "../fuzz/src/lib.rs"]
 mod properties;
+#[allow(dead_code, reason = "a part of the stage is enough here")]
 mod support;
 
 use axum::body::Body;

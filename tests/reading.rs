@@ -1,16 +1,10 @@
 //! What clients read over HTTP: discovery, listing, reports, whole collections; and what is refused.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{self, Client};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::{dav, simulator};
-use http::Client;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const LONG: Duration = Duration::from_hours(1);
 

@@ -1,18 +1,12 @@
 //! Each writing call of Exchange, with its connection cut before and after the work and with a busy server: a client
 //! that tries again as real ones do finds its work done once, and nobody is told twice.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Answer, Client};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
 use exdav::gateway::Settings;
-use http::{Answer, Client};
 use serde_json::Value;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const GUEST: &str = "demo2@example.com";
 /// What goes wrong, once.

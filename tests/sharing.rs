@@ -1,16 +1,10 @@
 //! Calendars, contacts and tasks of others are as open as Exchange says, to each who asks, and no more.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{Answer, Client, METHODS, basic};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
 use exdav::simulator::Settings;
-use http::{Answer, Client, METHODS, basic};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const GUEST: &str = "demo2@example.com";
 const SECOND_GUEST: &str = "demo3@example.com";

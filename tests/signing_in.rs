@@ -1,9 +1,6 @@
 //! Signing in to Exchange: schemes, connections, wrong passwords, impersonation; what each costs in requests.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::accounts::{self, Accounts, Upstream};
 use exdav::ews::auth::oauth::Settings as Application;
 use exdav::ews::auth::{Choice, Scheme as Way};
@@ -13,7 +10,6 @@ use exdav::simulator::{self, SERVICE, Scheme};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use support::{PASSWORD, Stage, USER};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)

@@ -1,9 +1,6 @@
 //! The store while exdav runs: files that are damaged, and a disk that is full.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar};
 use exdav::gateway::{Error, Gateway, Settings};
 use exdav::model::id::{ETag, ResourceName, SyncToken};
 use exdav::query::shape::Shape;
@@ -14,7 +11,6 @@ use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
 
 const LONG: Duration = Duration::from_hours(1);
 

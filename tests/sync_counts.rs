@@ -1,14 +1,10 @@
 //! What following Exchange costs, and that nothing is lost on the way. Costs are counts of EWS requests.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{self, Stage, USER, calendar, contacts};
 use exdav::gateway::Error;
 use exdav::simulator;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use support::{Stage, USER, calendar, contacts};
 
 const NEVER: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_hours(1);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[allow(dead_code, reason = "a part of the stage is enough here")]
 mod support;
 
 use exdav::gateway::Settings;

@@ -1,15 +1,9 @@
 //! What clients write over HTTP: created, replaced, removed and moved objects, conditions, collections.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-#[path = "support/http.rs"]
-mod http;
-mod support;
-
+use crate::support::http::{self, Answer, Client};
+use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
-use http::{Answer, Client};
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER};
 
 const LONG: Duration = Duration::from_hours(1);
 

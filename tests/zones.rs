@@ -1,15 +1,11 @@
 //! Time zones: as clients name them, as Exchange holds them, and on which instants both happen.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod support;
-
+use crate::support::{PASSWORD, Stage, USER, calendar};
 use bytes::Bytes;
 use exdav::gateway::write::{Conditions, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::refusal::Reason;
 use std::time::Duration;
-use support::{PASSWORD, Stage, USER, calendar};
 
 const FRESH: Duration = Duration::from_secs(3600);
 

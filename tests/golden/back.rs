@@ -1,6 +1,6 @@
 //! The `back` blocks of the cases: what clients must get.
 
-use crate::case::Case;
+use super::case::Case;
 use bytes::Bytes;
 use exdav::convert::Rendered;
 use exdav::model::recurrence::Rule;

@@ -1,7 +1,5 @@
 //! exdav with its HTTP server on the stage, and a client that sends exactly what a test says.
 
-#![allow(dead_code, reason = "each test file uses its part of the stage")]
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use exdav::gateway::Gateway;

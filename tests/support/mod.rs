@@ -1,8 +1,7 @@
 //! The stage of integration tests: a simulated Exchange and the product before it, on free ports.
 
-#![allow(dead_code, reason = "each test file uses its part of the stage")]
-
 pub mod domain;
+pub mod http;
 
 use exdav::gateway::write::{Conditions, Tags};
 use exdav::gateway::{Gateway, Mailbox, Settings};
