@@ -86,20 +86,6 @@ fn tls(config: &mut Config) -> &mut server::Tls {
     config.server.tls.get_or_insert_with(|| server::Tls { certificate: PathBuf::new(), key: PathBuf::new() })
 }
 
-/// Names of hosts or domains, joined by commas.
-fn hosts(text: &str) -> Result<Vec<String>, String> {
-    let is_name = |name: &String| {
-        let is_good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        name.contains('.') && name.split('.').all(|label| !label.is_empty() && label.chars().all(is_good))
-    };
-    let names: Vec<String> = text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
-    if names.iter().all(is_name) {
-        Ok(names)
-    } else {
-        Err(value::expected("names such as `example.com`", text))
-    }
-}
-
 const DURATION: &str = "a duration: `250ms`, `15s`, `5m`, `2h`, `7d`";
 const SIZE: &str = "a size: `512 KB`, `20 MB`";
 const HTML: [(&str, HtmlForm); 4] = [
@@ -134,15 +120,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             example: "\"https://mail.example.com/EWS/Exchange.asmx\"",
             doc: "The EWS endpoint of your Exchange; without it Autodiscover finds that of each mailbox, from `domain`.",
             set: |config, text| {
-                let good = text.starts_with("https://") || text.starts_with("http://");
-                if !good {
-                    return Err(value::expected(
-                        "a URL such as `https://mail.example.com/EWS/Exchange.asmx`",
-                        text,
-                    ));
-                }
-                config.ews.url = text.to_owned();
-                Ok(())
+                value::url("https://mail.example.com/EWS/Exchange.asmx", text).map(|url| config.ews.url = url)
             },
         },
         Key {
@@ -152,10 +130,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"example.com\"",
             doc: "The domain of your users' mail addresses, from which Autodiscover finds their Exchange; other domains may not sign in.",
-            set: |config, text| {
-                config.ews.autodiscover.domains = hosts(text)?;
-                Ok(())
-            },
+            set: |config, text| value::hosts(text).map(|hosts| config.ews.autodiscover.domains = hosts),
         },
         Key {
             table: "exchange",
@@ -164,10 +139,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"autodiscover.hoster.example\"",
             doc: "Hosts outside of `domain` to which Autodiscover may be led by what nobody proves: a redirect without TLS, a DNS record.",
-            set: |config, text| {
-                config.ews.autodiscover.trusted = hosts(text)?;
-                Ok(())
-            },
+            set: |config, text| value::hosts(text).map(|hosts| config.ews.autodiscover.trusted = hosts),
         },
         Key {
             table: "exchange",
@@ -176,12 +148,9 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"192.0.2.53:53\"",
             doc: "The DNS server that Autodiscover asks for its record; without it those of /etc/resolv.conf.",
-            set: |config, text| match text.parse() {
-                Ok(address) => {
-                    config.ews.autodiscover.nameserver = Some(address);
-                    Ok(())
-                }
-                Err(_) => Err(value::expected("an address with a port such as `192.0.2.53:53`", text)),
+            set: |config, text| {
+                value::parsed("an address with a port such as `192.0.2.53:53`", text)
+                    .map(|address| config.ews.autodiscover.nameserver = Some(address))
             },
         },
         Key {
@@ -229,13 +198,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: Some("4"),
             example: "8",
             doc: "Requests of one user that may be under way at once. Exchange allows about ten.",
-            set: |config, text| match text.parse() {
-                Ok(number @ 1..=20) => {
-                    config.ews.concurrency = number;
-                    Ok(())
-                }
-                _ => Err(value::expected("a number from 1 to 20", text)),
-            },
+            set: |config, text| value::number(1..=20, text).map(|number| config.ews.concurrency = number),
         },
         Key {
             table: "exchange",
@@ -244,10 +207,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: Some(concat!("\"exdav/", env!("CARGO_PKG_VERSION"), "\"")),
             example: "\"exdav\"",
             doc: "How exdav introduces itself; some organisations allow EWS only to those that they know.",
-            set: |config, text| {
-                text.clone_into(&mut config.ews.user_agent);
-                Ok(())
-            },
+            set: |config, text| value::text(text).map(|text| config.ews.user_agent = text),
         },
         Key {
             table: "exchange",
@@ -265,10 +225,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"/etc/exdav/company-ca.pem\"",
             doc: "PEM file with authorities that may vouch for Exchange, beside those that the system trusts.",
-            set: |config, text| {
-                config.ews.network.authorities = vec![PathBuf::from(text)];
-                Ok(())
-            },
+            set: |config, text| value::path(text).map(|path| config.ews.network.authorities = vec![path]),
         },
         Key {
             table: "exchange",
@@ -277,15 +234,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"9f86d0…\"",
             doc: "SHA-256 of Exchange's certificate: this one is accepted, whoever signed it, and no other.",
-            set: |config, text| {
-                let digits: String = text.chars().filter(|c| *c != ':').collect();
-                let octets = (0..32).map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok());
-                let octets: Option<Vec<u8>> = octets.collect();
-                let pin = octets.filter(|_| digits.len() == 64).and_then(|octets| octets.try_into().ok());
-                config.ews.network.pin =
-                    Some(pin.ok_or_else(|| value::expected("64 hexadecimal digits", text))?);
-                Ok(())
-            },
+            set: |config, text| value::sha256(text).map(|pin| config.ews.network.pin = Some(pin)),
         },
         Key {
             table: "exchange",
@@ -321,10 +270,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"CORP\\\\svc-exdav\"",
             doc: "A service account that impersonates the mailboxes of accounts.",
-            set: |config, text| {
-                text.clone_into(&mut config.gateway.service.login);
-                Ok(())
-            },
+            set: |config, text| value::text(text).map(|text| config.gateway.service.login = text),
         },
         Key {
             table: "exchange",
@@ -333,10 +279,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"…\"",
             doc: "Its password; better given as EXDAV_EXCHANGE_SERVICE_PASSWORD.",
-            set: |config, text| {
-                text.clone_into(&mut config.gateway.service.password);
-                Ok(())
-            },
+            set: |config, text| value::text(text).map(|text| config.gateway.service.password = text),
         },
         Key {
             table: "oauth",
@@ -346,12 +289,8 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             example: "\"https://login.microsoftonline.com/contoso.com\"",
             doc: "The identity provider: Microsoft Entra with the tenant, or AD FS as `https://adfs.example.com/adfs`.",
             set: |config, text| {
-                if !(text.starts_with("https://") || text.starts_with("http://")) {
-                    let example = "a URL such as `https://login.microsoftonline.com/contoso.com`";
-                    return Err(value::expected(example, text));
-                }
-                text.clone_into(&mut config.ews.oauth.authority);
-                Ok(())
+                value::url("https://login.microsoftonline.com/contoso.com", text)
+                    .map(|url| config.ews.oauth.authority = url)
             },
         },
         Key {
@@ -361,10 +300,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"6f1c…\"",
             doc: "The application that is registered there for exdav.",
-            set: |config, text| {
-                text.clone_into(&mut config.ews.oauth.client_id);
-                Ok(())
-            },
+            set: |config, text| value::text(text).map(|text| config.ews.oauth.client_id = text),
         },
         Key {
             table: "oauth",
@@ -373,10 +309,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"…\"",
             doc: "Its secret, for the application itself (full_access_as_app); better given as EXDAV_OAUTH_CLIENT_SECRET.",
-            set: |config, text| {
-                text.clone_into(&mut config.ews.oauth.client_secret);
-                Ok(())
-            },
+            set: |config, text| value::text(text).map(|text| config.ews.oauth.client_secret = text),
         },
         Key {
             table: "oauth",
@@ -385,10 +318,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"https://mail.example.com\"",
             doc: "What tokens are asked for; without it Exchange Online at Entra, the origin of `exchange.url` at AD FS.",
-            set: |config, text| {
-                text.clone_into(&mut config.ews.oauth.resource);
-                Ok(())
-            },
+            set: |config, text| value::text(text).map(|text| config.ews.oauth.resource = text),
         },
         Key {
             table: "server",
@@ -397,12 +327,9 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: Some("\"127.0.0.1:8008\""),
             example: "\"[::]:8443\"",
             doc: "Where CalDAV and CardDAV clients connect.",
-            set: |config, text| match text.parse() {
-                Ok(address) => {
-                    config.server.listen = address;
-                    Ok(())
-                }
-                Err(_) => Err(value::expected("an address with a port such as `127.0.0.1:8008`", text)),
+            set: |config, text| {
+                value::parsed("an address with a port such as `127.0.0.1:8008`", text)
+                    .map(|address| config.server.listen = address)
             },
         },
         Key {
@@ -412,10 +339,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"/etc/exdav/certificate.pem\"",
             doc: "PEM file with the certificate and those above it; together with `key` it turns TLS on.",
-            set: |config, text| {
-                tls(config).certificate = PathBuf::from(text);
-                Ok(())
-            },
+            set: |config, text| value::path(text).map(|path| tls(config).certificate = path),
         },
         Key {
             table: "server",
@@ -424,10 +348,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"/etc/exdav/key.pem\"",
             doc: "PEM file with the private key.",
-            set: |config, text| {
-                tls(config).key = PathBuf::from(text);
-                Ok(())
-            },
+            set: |config, text| value::path(text).map(|path| tls(config).key = path),
         },
         Key {
             table: "server",
@@ -494,10 +415,9 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             example: "[\"127.0.0.1\", \"10.0.0.0/8\"]",
             doc: "Reverse proxies whose X-Forwarded-For is believed; of all others it is not read.",
             set: |config, text| {
-                let all: Option<Vec<_>> = text.split(',').map(|one| one.trim().parse().ok()).collect();
-                let wrong = || value::expected("addresses such as `127.0.0.1` or `10.0.0.0/8`", text);
-                config.server.proxies.trusted = all.ok_or_else(wrong)?;
-                Ok(())
+                let all: Result<_, _> = text.split(',').map(|one| one.trim().parse()).collect();
+                let wrong = |()| value::expected("addresses such as `127.0.0.1` or `10.0.0.0/8`", text);
+                all.map(|all| config.server.proxies.trusted = all).map_err(wrong)
             },
         },
         Key {
@@ -507,12 +427,9 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"X-Client-User\"",
             doc: "Header in which these proxies name the account that they know by a client certificate.",
-            set: |config, text| match text.parse() {
-                Ok(name) => {
-                    config.server.proxies.user_header = Some(name);
-                    Ok(())
-                }
-                Err(_) => Err(value::expected("a header's name such as `X-Client-User`", text)),
+            set: |config, text| {
+                value::parsed("a header's name such as `X-Client-User`", text)
+                    .map(|name| config.server.proxies.user_header = Some(name))
             },
         },
         Key {
@@ -558,10 +475,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"/var/lib/exdav/accounts.json\"",
             doc: "The file of accounts with app passwords, made by `exdav user`; without it there are none. Keep a copy.",
-            set: |config, text| {
-                config.gateway.accounts.path = PathBuf::from(text);
-                Ok(())
-            },
+            set: |config, text| value::path(text).map(|path| config.gateway.accounts.path = path),
         },
         Key {
             table: "accounts",
@@ -570,10 +484,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"/etc/exdav/accounts.key\"",
             doc: "The file with the key that seals their secrets, made when it is missing; without it beside the accounts.",
-            set: |config, text| {
-                config.gateway.accounts.key = PathBuf::from(text);
-                Ok(())
-            },
+            set: |config, text| value::path(text).map(|path| config.gateway.accounts.key = path),
         },
         Key {
             table: "store",
@@ -582,10 +493,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: Some("\"exdav-store\""),
             example: "\"/var/lib/exdav\"",
             doc: "The folder of the mirror; it can be deleted at any time and is filled again.",
-            set: |config, text| {
-                config.mirror.path = PathBuf::from(text);
-                Ok(())
-            },
+            set: |config, text| value::path(text).map(|path| config.mirror.path = path),
         },
         Key {
             table: "store",

@@ -1,6 +1,55 @@
 //! How values are spelled in the file and in the environment.
 
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+
+/// Any text.
+pub fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// A file or a folder.
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
+}
+
+/// What its own type reads; `what` says what that is.
+pub fn parsed<T: FromStr>(what: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| expected(what, text))
+}
+
+/// A number that is not too small and not too large.
+pub fn number(range: RangeInclusive<usize>, text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| expected(&format!("a number from {} to {}", range.start(), range.end()), text))
+}
+
+/// A URL of the web, such as the example.
+pub fn url(example: &str, text: &str) -> Result<String, String> {
+    let is_good = text.starts_with("https://") || text.starts_with("http://");
+    if is_good { Ok(text.to_owned()) } else { Err(expected(&format!("a URL such as `{example}`"), text)) }
+}
+
+/// A SHA-256 in hexadecimal digits, with or without colons.
+pub fn sha256(text: &str) -> Result<[u8; 32], String> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let octets = (0..32).map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok());
+    let octets: Option<Vec<u8>> = octets.collect();
+    let hash = octets.filter(|_| digits.len() == 64).and_then(|octets| octets.try_into().ok());
+    hash.ok_or_else(|| expected("64 hexadecimal digits", text))
+}
+
+/// Names of hosts or domains, joined by commas.
+pub fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let is_name = |name: &String| {
+        let is_good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        name.contains('.') && name.split('.').all(|label| !label.is_empty() && label.chars().all(is_good))
+    };
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+    if names.iter().all(is_name) { Ok(names) } else { Err(expected("names such as `example.com`", text)) }
+}
 
 /// `250ms`, `15s`, `5m`, `2h`, `1d`.
 pub fn duration(text: &str) -> Result<Duration, String> {

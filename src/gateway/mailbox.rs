@@ -2,7 +2,7 @@
 
 use super::directory::Told;
 use super::error::Error;
-use super::sign_in::Way;
+use super::opening::Way;
 use super::visit::Visits;
 use super::write::{Turns, Waiting};
 use super::{Freshness, Principal};

@@ -12,6 +12,8 @@ pub mod error;
 mod failure;
 mod guesses;
 mod mailbox;
+mod opening;
+mod product;
 mod read;
 mod sign_in;
 mod upstream;
@@ -21,7 +23,7 @@ pub mod write;
 pub use availability::Availability;
 pub use error::Error;
 pub use mailbox::Mailbox;
-pub use sign_in::{Gateway, Links, Settings};
+pub use product::{Gateway, Links, Settings};
 pub use upstream::{Service, credentials};
 
 use crate::model::id::{ETag, ResourceName, SyncToken};

@@ -1,98 +1,29 @@
 //! Who may open which mirror.
 //!
 //! A name that is an account of exdav's own signs in with an app password, and the account says how its mailbox is
-//! reached. Any other name and password are Exchange's, and Exchange checks them. Either way a password is held only as
-//! a keyed hash whose key dies with the process. Within [`Settings::recheck`] of the last yes the hash opens the mailbox;
-//! then it is asked for again.
+//! reached. Any other name and password are Exchange's, and Exchange checks them. Either way a password is known again
+//! by a keyed hash alone, whose key dies with the process. Within [`Settings::recheck`] of the last yes the hash opens the
+//! mailbox; then it is asked for again.
 
-use super::Principal;
 use super::error::Error;
-use super::guesses::Guesses;
-use super::mailbox::Mailbox;
-use super::upstream::{Service, Upstreams};
-use crate::accounts::{self, Account, Accounts};
-use crate::convert::{self, Privacy};
+use super::opening::Way;
+use super::product::Settings;
+use super::{Gateway, Mailbox};
+use crate::accounts::{Account, Accounts};
 use crate::ews;
-use crate::mirror::{self, Key, Store};
-use crate::model::id::{CollectionId, ResourceName, login_segment};
 use crate::sync::{self, Follower};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jiff::Timestamp;
 use sha2::Sha256;
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
 
-/// How users are let in.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How long Exchange's yes to a password holds.
-    pub recheck: Duration,
-    /// How long Exchange's no holds: a client with an old password must not lock the account. Twice as long each time
-    /// the same password is refused again, up to [`Settings::recheck`].
-    pub refusal: Duration,
-    /// How long the mirror answers on its own while Exchange is away.
-    pub offline: Duration,
-    /// IANA name of the zone of all-day and floating times; empty: that of this machine.
-    pub zone: String,
-    /// Where clients reach exdav, for links to attachments; empty: no links.
-    pub public_url: String,
-    /// Whether names that are no account sign in with what Exchange accepts.
-    pub pass_through: bool,
-    /// Accounts of exdav's own.
-    pub accounts: accounts::Settings,
-    /// Who impersonates the mailboxes of accounts.
-    pub service: Service,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            pass_through: true,
-            accounts: accounts::Settings::default(),
-            service: Service::default(),
-            recheck: Duration::from_secs(15 * 60),
-            refusal: Duration::from_secs(10),
-            offline: Duration::from_secs(7 * 24 * 3600),
-            zone: String::new(),
-            public_url: String::new(),
-        }
-    }
-}
-
-/// Makes the path of an attachment: principal's segment, collection, member, MANAGED-ID.
-pub type Links = fn(&str, &CollectionId, &ResourceName, &str) -> String;
-
-/// The whole product behind the protocol: signs users in. Cheap to clone.
-#[derive(Clone)]
-pub struct Gateway(Arc<Inner>);
-
-struct Inner {
-    exchange: ews::Exchange,
-    upstreams: Upstreams,
-    accounts: Option<Accounts>,
-    hashing: tokio::sync::Semaphore,
-    store: Arc<Store>,
-    settings: Settings,
-    sync: sync::Settings,
-    live: sync::Live,
-    convert: convert::Settings,
-    links: Links,
-    zone: Arc<str>,
-    secret: [u8; 32],
-    known: Mutex<HashMap<String, Known>>,
-    refused: Mutex<HashMap<Digest, Refused>>,
-    guesses: Guesses,
-    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
-}
-
-type Digest = [u8; 32];
+pub(super) type Digest = [u8; 32];
 
 #[derive(Clone)]
-struct Known {
+pub(super) struct Known {
     /// The password that Exchange took last, or the app passwords that were used.
     digests: Vec<Digest>,
     /// The account's, when the name is one.
@@ -107,7 +38,7 @@ struct Known {
 
 /// A password that Exchange refused.
 #[derive(Clone, Copy)]
-struct Refused {
+pub(super) struct Refused {
     at: Instant,
     times: u32,
 }
@@ -125,14 +56,6 @@ enum Proof<'a> {
     Password(&'a str),
     /// A proxy that is trusted says so.
     Vouched,
-}
-
-/// With whose rights a mailbox is opened.
-pub(super) enum Way {
-    /// Its owner's.
-    Own,
-    /// Those of a guest, who is granted that of private items.
-    Visit { guest: Mailbox, privacy: Privacy },
 }
 
 /// Whose mailbox is opened, and how.
@@ -164,7 +87,7 @@ const MOST_TURNS: usize = 256;
 /// After Exchange was away at a sign-in, users whom it accepted before are let in for this long without asking again.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// App passwords that are hashed at once: each takes 19 MiB.
-const MOST_HASHING: usize = 2;
+pub(super) const MOST_HASHING: usize = 2;
 /// App passwords of one account that are remembered.
 const MOST_DIGESTS: usize = 16;
 /// Longer nobody waits for Exchange at the door: whom it knew before is let in to the mirror.
@@ -178,66 +101,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl fmt::Debug for Gateway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gateway({})", self.0.exchange.name())
-    }
-}
-
 impl Gateway {
-    /// Whether attachments are served: links to them need to know where clients reach exdav.
-    pub fn has_links(&self) -> bool {
-        !self.0.settings.public_url.is_empty()
-    }
-
-    /// Prepares the product; asks nobody yet. Needs a tokio runtime.
-    pub fn new(
-        settings: Settings,
-        mut ews: ews::Settings,
-        mirror: mirror::Settings,
-        sync: sync::Settings,
-        convert: convert::Settings,
-        links: Links,
-    ) -> Result<Self, Error> {
-        let mut secret = [0; 32];
-        rustls::crypto::ring::default_provider()
-            .secure_random
-            .fill(&mut secret)
-            .map_err(|_| Error::Internal("the system has no random numbers".to_owned(), None))?;
-        let zone = if settings.zone.is_empty() {
-            jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
-        } else {
-            settings.zone.clone()
-        };
-        ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
-        let exchange = ews::Exchange::new(ews)?;
-        let store = Arc::new(Store::new(mirror)?);
-        tokio::spawn(Store::let_rest(Arc::downgrade(&store)));
-        Ok(Self(Arc::new(Inner {
-            upstreams: Upstreams::new(&exchange, &settings.service),
-            exchange,
-            accounts: Accounts::open(&settings.accounts)?,
-            hashing: tokio::sync::Semaphore::new(MOST_HASHING),
-            store,
-            settings,
-            live: sync::Live::new(sync.live),
-            sync,
-            convert,
-            links,
-            zone: zone.into(),
-            secret,
-            known: Mutex::default(),
-            refused: Mutex::default(),
-            guesses: Guesses::new(),
-            turns: Mutex::default(),
-        })))
-    }
-
-    /// Takes leave of the upstream, for a few seconds at most.
-    pub async fn shutdown(&self) {
-        self.0.live.shutdown().await;
-    }
-
     /// Opens the mailbox of `login` if the upstream accepts the password.
     ///
     /// Fails with [`Error::SignIn`] only when the upstream refused the credentials.
@@ -474,88 +338,12 @@ impl Gateway {
             },
         }
     }
-
-    pub(super) async fn open(
-        &self,
-        login: &str,
-        address: &str,
-        session: ews::Session,
-        way: Way,
-    ) -> Result<Mailbox, Error> {
-        let inner = &self.0;
-        let principal = principal(login, address);
-        let (accessor, privacy) = match &way {
-            Way::Own => (login.to_owned(), Privacy::Shown),
-            // No login has a zero octet in it.
-            Way::Visit { guest, privacy } => {
-                (format!("{}\0{privacy:?}", guest.principal().segment), *privacy)
-            }
-        };
-        let key =
-            Key { upstream: inner.exchange.name().to_owned(), mailbox: principal.address.clone(), accessor };
-        let rendering = format!(
-            "{} {:?} {} {}",
-            convert::RENDERING_VERSION,
-            inner.convert,
-            inner.zone,
-            inner.settings.public_url
-        );
-        let store = Arc::clone(&inner.store);
-        let mirror = tokio::task::spawn_blocking(move || store.open(&key, &rendering))
-            .await
-            .map_err(|error| Error::Internal(error.to_string(), None))??;
-        let context = convert::Context {
-            people: Arc::default(),
-            addresses: principal.addresses.clone().into(),
-            zone: Arc::clone(&inner.zone),
-            attachment_url: None,
-            directory: Arc::default(),
-            contents: Arc::default(),
-            privacy,
-            elsewhere: Arc::default(),
-            settings: inner.convert,
-        };
-        let links = (!inner.settings.public_url.is_empty()).then(|| {
-            let (base, segment) =
-                (inner.settings.public_url.trim_end_matches('/').to_owned(), principal.segment.clone());
-            let path = inner.links;
-            let make = move |id: &CollectionId, name: &ResourceName, managed: &str| {
-                format!("{base}{}", path(&segment, id, name, managed))
-            };
-            Arc::new(make) as sync::Links
-        });
-        let shared = match &way {
-            Way::Own => None,
-            Way::Visit { .. } => Some(sync::Shared { owner: address.to_owned(), privacy }),
-        };
-        let follower =
-            Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());
-        let attachments = inner.settings.public_url.as_str();
-        let mailbox =
-            Mailbox::new(principal, follower, attachments, Arc::clone(&inner.zone), Timestamp::now(), &way);
-        mailbox.settle().await;
-        Ok(mailbox)
-    }
-}
-
-fn principal(login: &str, address: &str) -> Principal {
-    let login = login.to_ascii_lowercase();
-    // DOMAIN\user has no address that could be guessed.
-    let address = address.to_owned();
-    let display_name = login.split('@').next().unwrap_or(&login).to_owned();
-    Principal { segment: login_segment(&login), addresses: vec![address.clone()], address, display_name }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn segments_are_one_to_one_with_logins() {
-        assert_eq!(login_segment("demo@example.com"), "demo~40example.com");
-        assert_eq!(login_segment("corp\\jörg~x"), "corp~5Cj~C3~B6rg~7Ex");
-    }
 
     #[test]
     fn a_password_that_is_refused_again_and_again_is_asked_for_less_and_less() {

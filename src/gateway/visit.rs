@@ -6,7 +6,7 @@
 //! **Invariant:** who shares nothing and who does not exist are answered alike.
 //! **Invariant:** details of private items that the visitor may not see are in no mirror of the visitor's.
 
-use super::sign_in::Way;
+use super::opening::Way;
 use super::{Error, Gateway, Mailbox};
 use crate::convert::Privacy;
 use crate::ews::Session;

@@ -1,5 +1,6 @@
 //! Properties as they are written, and what an item will look like once they are.
 
+use super::moment::month_name;
 use super::{
     Item, ItemClass, ItemId, Member, Pattern, RangeEnd, Recurrence, TimeZone, Transition, YearlyDay,
     YearlyMoment, name as t,
@@ -381,10 +382,6 @@ fn range(recurrence: &Recurrence) -> Element {
             .with_child(start)
             .with_child(leaf("NumberOfOccurrences", count)),
     }
-}
-
-fn month_name(month: i8) -> &'static str {
-    super::MONTHS.get(usize::from(month.unsigned_abs()).saturating_sub(1)).copied().unwrap_or("January")
 }
 
 /// Elements of an item that is made, in the order of the schema; dictionaries are one element each.

@@ -1,0 +1,103 @@
+//! A mailbox that may be opened: its mirror, how it is translated, and who follows it.
+
+use super::error::Error;
+use super::{Gateway, Mailbox, Principal};
+use crate::convert::{self, Privacy};
+use crate::ews;
+use crate::mirror::Key;
+use crate::model::id::{CollectionId, ResourceName, login_segment};
+use crate::sync::{self, Follower};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// With whose rights a mailbox is opened.
+pub(super) enum Way {
+    /// Its owner's.
+    Own,
+    /// Those of a guest, who is granted that of private items.
+    Visit { guest: Mailbox, privacy: Privacy },
+}
+
+impl Gateway {
+    /// Puts it together. Exchange has accepted the session.
+    pub(super) async fn open(
+        &self,
+        login: &str,
+        address: &str,
+        session: ews::Session,
+        way: Way,
+    ) -> Result<Mailbox, Error> {
+        let inner = &self.0;
+        let principal = principal(login, address);
+        let (accessor, privacy) = match &way {
+            Way::Own => (login.to_owned(), Privacy::Shown),
+            // No login has a zero octet in it.
+            Way::Visit { guest, privacy } => {
+                (format!("{}\0{privacy:?}", guest.principal().segment), *privacy)
+            }
+        };
+        let key =
+            Key { upstream: inner.exchange.name().to_owned(), mailbox: principal.address.clone(), accessor };
+        let rendering = format!(
+            "{} {:?} {} {}",
+            convert::RENDERING_VERSION,
+            inner.convert,
+            inner.zone,
+            inner.settings.public_url
+        );
+        let store = Arc::clone(&inner.store);
+        let mirror = tokio::task::spawn_blocking(move || store.open(&key, &rendering))
+            .await
+            .map_err(|error| Error::Internal(error.to_string(), None))??;
+        let context = convert::Context {
+            people: Arc::default(),
+            addresses: principal.addresses.clone().into(),
+            zone: Arc::clone(&inner.zone),
+            attachment_url: None,
+            directory: Arc::default(),
+            contents: Arc::default(),
+            privacy,
+            elsewhere: Arc::default(),
+            settings: inner.convert,
+        };
+        let links = (!inner.settings.public_url.is_empty()).then(|| {
+            let (base, segment) =
+                (inner.settings.public_url.trim_end_matches('/').to_owned(), principal.segment.clone());
+            let path = inner.links;
+            let make = move |id: &CollectionId, name: &ResourceName, managed: &str| {
+                format!("{base}{}", path(&segment, id, name, managed))
+            };
+            Arc::new(make) as sync::Links
+        });
+        let shared = match &way {
+            Way::Own => None,
+            Way::Visit { .. } => Some(sync::Shared { owner: address.to_owned(), privacy }),
+        };
+        let follower =
+            Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());
+        let attachments = inner.settings.public_url.as_str();
+        let mailbox =
+            Mailbox::new(principal, follower, attachments, Arc::clone(&inner.zone), Timestamp::now(), &way);
+        mailbox.settle().await;
+        Ok(mailbox)
+    }
+}
+
+fn principal(login: &str, address: &str) -> Principal {
+    let login = login.to_ascii_lowercase();
+    // DOMAIN\user has no address that could be guessed.
+    let address = address.to_owned();
+    let display_name = login.split('@').next().unwrap_or(&login).to_owned();
+    Principal { segment: login_segment(&login), addresses: vec![address.clone()], address, display_name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_one_to_one_with_logins() {
+        assert_eq!(login_segment("demo@example.com"), "demo~40example.com");
+        assert_eq!(login_segment("corp\\jörg~x"), "corp~5Cj~C3~B6rg~7Ex");
+    }
+}

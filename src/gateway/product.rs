@@ -1,0 +1,140 @@
+//! The product put together: its settings, and what all users share.
+
+use super::error::Error;
+use super::guesses::Guesses;
+use super::sign_in::{Digest, Known, MOST_HASHING, Refused};
+use super::upstream::{Service, Upstreams};
+use crate::accounts::{self, Accounts};
+use crate::convert;
+use crate::ews;
+use crate::mirror::{self, Store};
+use crate::model::id::{CollectionId, ResourceName};
+use crate::sync;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+/// How users are let in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long Exchange's yes to a password holds.
+    pub recheck: Duration,
+    /// How long Exchange's no holds: a client with an old password must not lock the account. Twice as long each time
+    /// the same password is refused again, up to [`Settings::recheck`].
+    pub refusal: Duration,
+    /// How long the mirror answers on its own while Exchange is away.
+    pub offline: Duration,
+    /// IANA name of the zone of all-day and floating times; empty: that of this machine.
+    pub zone: String,
+    /// Where clients reach exdav, for links to attachments; empty: no links.
+    pub public_url: String,
+    /// Whether names that are no account sign in with what Exchange accepts.
+    pub pass_through: bool,
+    /// Accounts of exdav's own.
+    pub accounts: accounts::Settings,
+    /// Who impersonates the mailboxes of accounts.
+    pub service: Service,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            pass_through: true,
+            accounts: accounts::Settings::default(),
+            service: Service::default(),
+            recheck: Duration::from_secs(15 * 60),
+            refusal: Duration::from_secs(10),
+            offline: Duration::from_secs(7 * 24 * 3600),
+            zone: String::new(),
+            public_url: String::new(),
+        }
+    }
+}
+
+/// Makes the path of an attachment: principal's segment, collection, member, MANAGED-ID.
+pub type Links = fn(&str, &CollectionId, &ResourceName, &str) -> String;
+
+/// The whole product behind the protocol: signs users in. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) exchange: ews::Exchange,
+    pub(super) upstreams: Upstreams,
+    pub(super) accounts: Option<Accounts>,
+    pub(super) hashing: tokio::sync::Semaphore,
+    pub(super) store: Arc<Store>,
+    pub(super) settings: Settings,
+    pub(super) sync: sync::Settings,
+    pub(super) live: sync::Live,
+    pub(super) convert: convert::Settings,
+    pub(super) links: Links,
+    pub(super) zone: Arc<str>,
+    pub(super) secret: [u8; 32],
+    pub(super) known: Mutex<HashMap<String, Known>>,
+    pub(super) refused: Mutex<HashMap<Digest, Refused>>,
+    pub(super) guesses: Guesses,
+    pub(super) turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gateway({})", self.0.exchange.name())
+    }
+}
+
+impl Gateway {
+    /// Whether attachments are served: links to them need to know where clients reach exdav.
+    pub fn has_links(&self) -> bool {
+        !self.0.settings.public_url.is_empty()
+    }
+
+    /// Prepares the product; asks nobody yet. Needs a tokio runtime.
+    pub fn new(
+        settings: Settings,
+        mut ews: ews::Settings,
+        mirror: mirror::Settings,
+        sync: sync::Settings,
+        convert: convert::Settings,
+        links: Links,
+    ) -> Result<Self, Error> {
+        let mut secret = [0; 32];
+        rustls::crypto::ring::default_provider()
+            .secure_random
+            .fill(&mut secret)
+            .map_err(|_| Error::Internal("the system has no random numbers".to_owned(), None))?;
+        let zone = if settings.zone.is_empty() {
+            jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+        } else {
+            settings.zone.clone()
+        };
+        ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
+        let exchange = ews::Exchange::new(ews)?;
+        let store = Arc::new(Store::new(mirror)?);
+        tokio::spawn(Store::let_rest(Arc::downgrade(&store)));
+        Ok(Self(Arc::new(Inner {
+            upstreams: Upstreams::new(&exchange, &settings.service),
+            exchange,
+            accounts: Accounts::open(&settings.accounts)?,
+            hashing: tokio::sync::Semaphore::new(MOST_HASHING),
+            store,
+            settings,
+            live: sync::Live::new(sync.live),
+            sync,
+            convert,
+            links,
+            zone: zone.into(),
+            secret,
+            known: Mutex::default(),
+            refused: Mutex::default(),
+            guesses: Guesses::new(),
+            turns: Mutex::default(),
+        })))
+    }
+
+    /// Takes leave of the upstream, for a few seconds at most.
+    pub async fn shutdown(&self) {
+        self.0.live.shutdown().await;
+    }
+}
