@@ -31,3 +31,14 @@ fn the_readme_tells_what_survives_as_the_tables_of_translation_decide() {
         assert!(readme.contains(table.trim()), "README.md should contain:\n\n{table}");
     }
 }
+
+#[test]
+fn what_is_said_of_security_names_tests_that_exist() {
+    let text = project_file("docs/SECURITY.md");
+    let named: Vec<(&str, &str)> = text.split('`').filter_map(|code| code.split_once(".rs::")).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for (file, test) in named {
+        let is_there = project_file(&format!("{file}.rs")).contains(&format!("fn {test}("));
+        assert!(is_there, "docs/SECURITY.md names {file}.rs::{test}, which is not there");
+    }
+}

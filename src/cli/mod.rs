@@ -12,7 +12,7 @@ mod user;
 
 use crate::simulator;
 use clap::{Args, Parser, Subcommand};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
@@ -191,7 +191,10 @@ pub fn run() -> std::process::ExitCode {
             let mut text = error.to_string();
             let mut cause = error.source();
             while let Some(inner) = cause {
-                text = format!("{text}: {inner}");
+                let said = inner.to_string();
+                if !text.contains(&said) {
+                    text = format!("{text}: {said}");
+                }
                 cause = inner.source();
             }
             eprintln!("exdav: {text}");
@@ -210,7 +213,9 @@ fn start_log(filter: Option<&str>, json: bool) {
         Some(Err(error)) => (Targets::new().with_default(LevelFilter::INFO), Some(error)),
         None => (Targets::new().with_default(LevelFilter::INFO), None),
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for people, not for files and journals.
+    let is_read_now = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(is_read_now).with_writer(std::io::stderr);
     let log = tracing_subscriber::registry().with(targets);
     if json {
         log.with(lines.json()).init();

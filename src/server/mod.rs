@@ -52,6 +52,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether passwords may come over a network without TLS: from anywhere but this machine and the proxies in front.
+    fn is_in_the_clear(&self) -> bool {
+        self.tls.is_none() && !self.listen.ip().is_loopback() && self.proxies.trusted.is_empty()
+    }
+}
+
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -94,6 +101,7 @@ impl Running {
 
 /// Listens, and serves clients until [`Running::shutdown`].
 pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Error> {
+    let is_in_the_clear = settings.is_in_the_clear();
     let Settings { listen, tls, shutdown_grace, proxies, dav } = settings;
     let tls = match tls {
         Some(tls) => Some(tls.read().await?),
@@ -118,5 +126,29 @@ pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Erro
         }
     };
     tracing::info!("listening on {address}");
+    if is_in_the_clear {
+        tracing::warn!(
+            "passwords come to {address} in the clear: set server.certificate and server.key, or server.trusted_proxies \
+             if a proxy stands in front"
+        );
+    }
     Ok(Running { address, handle, grace: shutdown_grace, task, gateway })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_the_clear_are_warned_of() {
+        let everywhere = Settings { listen: ([0, 0, 0, 0], 8008).into(), ..Settings::default() };
+        assert!(everywhere.is_in_the_clear());
+        assert!(!Settings::default().is_in_the_clear());
+        let trusted = vec!["10.0.0.1".parse().unwrap()];
+        let proxies = Proxies { trusted, user_header: None };
+        assert!(!Settings { proxies, ..everywhere.clone() }.is_in_the_clear());
+        let tls = Some(Tls { certificate: PathBuf::new(), key: PathBuf::new() });
+        assert!(!Settings { tls, ..everywhere }.is_in_the_clear());
+    }
 }
