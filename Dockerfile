@@ -1,16 +1,16 @@
-# The build steps are those of the README.
+# The build step is that of the README.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /exdav
 COPY Cargo.toml Cargo.lock ./
 COPY src ./src
-RUN cargo build --release --locked \
- && mkdir -p /rootfs/var/lib/exdav /rootfs/etc/exdav \
- && cp target/release/exdav /rootfs/exdav
+RUN cargo build --release --locked
+COPY packaging ./packaging
+RUN packaging/rootfs target/release/exdav /rootfs
 
-# No shell, no package manager; runs as `nonroot` (65532).
-FROM gcr.io/distroless/cc-debian12:nonroot
+# No shell, no package manager; runs as an ordinary user.
+FROM scratch
+COPY --from=build /rootfs /
 COPY --from=build --chown=65532:65532 /rootfs/var/lib/exdav /var/lib/exdav
-COPY --from=build /rootfs/exdav /usr/local/bin/exdav
 USER 65532:65532
 VOLUME /var/lib/exdav
 EXPOSE 8008

@@ -253,7 +253,11 @@ async fn bomb(members: usize) -> String {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&vec![b' '; 8 << 20]).unwrap();
     let member = encoder.finish().unwrap();
-    let body = member.repeat(members);
+    upstream(member.repeat(members), "gzip").await
+}
+
+/// A server that answers every request with the same body.
+async fn upstream(body: Vec<u8>, encoding: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -263,7 +267,7 @@ async fn bomb(members: usize) -> String {
                 let mut request = vec![0; 64 << 10];
                 let _ = stream.read(&mut request).await;
                 let head = format!(
-                    "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Encoding: {encoding}\r\nContent-Length: {}\r\n\
                      Connection: close\r\n\r\n",
                     body.len()
                 );
@@ -297,6 +301,28 @@ async fn an_upstream_that_sends_a_bomb_is_an_upstream_that_fails() {
     assert!(matches!(answer.status, 500..=504), "{} {}", answer.status, answer.text());
     assert!(answer.body.len() < 2_000);
     client.ask("GET", "/healthz", &[], "").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_provider_that_sends_a_bomb_or_a_token_for_ever_harms_nobody() {
+    use exdav::ews::auth::oauth::Settings as Application;
+    use exdav::ews::{Credentials, Exchange};
+    use std::sync::Arc;
+    let asked = |url: String| async move {
+        let authority = url.trim_end_matches("/EWS/Exchange.asmx").to_owned();
+        let (client_id, client_secret) = ("app".to_owned(), "x".to_owned());
+        let oauth = Application { authority, client_id, client_secret, ..Application::default() };
+        let patience = Duration::ZERO;
+        let settings = exdav::ews::Settings { url, oauth, patience, ..exdav::ews::Settings::default() };
+        let exchange = Exchange::new(settings).unwrap();
+        let application = Credentials::application(Arc::clone(exchange.provider().unwrap()));
+        exchange.session(application.for_mailbox(USER)).subscribe().await.unwrap_err()
+    };
+    let error = asked(bomb(200).await).await;
+    assert!(matches!(error, exdav::ews::Error::Settings(_)), "{error}");
+    let for_ever = format!("{{\"access_token\": \"t\", \"expires_in\": {}}}", u64::MAX);
+    let error = asked(upstream(for_ever.into(), "identity").await).await;
+    assert!(!matches!(error, exdav::ews::Error::Settings(_)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -241,6 +241,52 @@ fn paths_have_one_spelling_and_lead_nowhere_else() {
     hold("path", properties::path, &inputs);
 }
 
+#[test]
+fn autodiscover_leads_to_no_strange_host() {
+    let mut inputs = seeds(&["discover.xml"]);
+    inputs.extend(LEADS.iter().map(|text| text.as_bytes().to_vec()));
+    hold("autodiscover", properties::autodiscover, &inputs);
+}
+
+#[test]
+fn answers_of_name_servers_are_read_as_they_were_written() {
+    hold("dns", properties::dns, &seeds(&[".dns"]));
+}
+
+#[test]
+fn a_stream_says_the_same_in_whatever_pieces_it_comes() {
+    hold("stream", properties::stream, &seeds(&["stream.xml"]));
+}
+
+#[test]
+fn challenges_are_answered_for_our_own_channel_and_name() {
+    hold("challenge", properties::challenge, &seeds(&["challenge.ntlm", "challenge.txt"]));
+}
+
+#[test]
+fn conditions_are_never_weakened_and_strangers_vouch_for_nobody() {
+    hold("headers", properties::headers, &seeds(&[".headers"]));
+}
+
+#[test]
+fn rules_are_written_as_they_were_read_and_come_in_order() {
+    hold("rule", properties::rule, &seeds(&[".rrule"]));
+}
+
+const LEADS: &[&str] = &[
+    "https://mail.example.com/EWS/Exchange.asmx",
+    "https://EXAMPLE.com.:443/",
+    "https://example.com@evil.test/",
+    "https://evil.test\\.example.com/",
+    "https://evil.test#.example.com",
+    "https:evil.test/example.com",
+    "https://x.hoster.test:8443/a?b#c",
+    "https://autodiscover-s.outlook.com/autodiscover/autodiscover.xml",
+    "https://[::ffff:127.0.0.1]/",
+    "https://ex%61mple.com/",
+    "https://ｅxample.com/",
+];
+
 const REPORTS: &[&str] = &[
     "<D:propfind xmlns:D='DAV:'><D:prop><D:getetag/><D:displayname/></D:prop></D:propfind>",
     "<C:calendar-query xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><D:prop><C:calendar-data><C:expand \

@@ -1,6 +1,6 @@
 //! Conditional requests. RFC 9110 13
 
-use super::headers::{bare, text};
+use super::headers::{bare, text, whole};
 use crate::model::id::ETag;
 use axum::http::HeaderMap;
 use jiff::Timestamp;
@@ -19,8 +19,8 @@ pub(super) enum Verdict {
 
 /// Judges a request for an existing resource, in the order of RFC 9110 13.2.2.
 pub(super) fn judge(headers: &HeaderMap, etag: &ETag, last_modified: Timestamp) -> Verdict {
-    if let Some(wanted) = text(headers, "if-match") {
-        if !lists(wanted, etag, Comparison::Strong) {
+    if let Some(wanted) = whole(headers, "if-match") {
+        if !lists(&wanted, etag, Comparison::Strong) {
             return Verdict::Failed;
         }
     } else if let Some(date) = text(headers, "if-unmodified-since").and_then(parse_date)
@@ -28,8 +28,8 @@ pub(super) fn judge(headers: &HeaderMap, etag: &ETag, last_modified: Timestamp) 
     {
         return Verdict::Failed;
     }
-    if let Some(known) = text(headers, "if-none-match") {
-        if lists(known, etag, Comparison::Weak) {
+    if let Some(known) = whole(headers, "if-none-match") {
+        if lists(&known, etag, Comparison::Weak) {
             return Verdict::Unchanged;
         }
     } else if let Some(date) = text(headers, "if-modified-since").and_then(parse_date)

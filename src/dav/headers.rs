@@ -1,6 +1,7 @@
 //! Request headers of the protocol, each parsed once.
 
 use super::error::Error;
+use crate::gateway;
 use crate::gateway::write::{Conditions, Others, Tags};
 use crate::model::id::{ETag, ScheduleTag};
 use axum::http::{HeaderMap, HeaderName};
@@ -73,23 +74,30 @@ impl Preferences {
     }
 }
 
-/// The conditions of a writing request. RFC 9110 13.1, RFC 4918 10.4, RFC 6638 8.3
-pub(super) fn conditions(headers: &HeaderMap) -> Result<Conditions, Error> {
+/// The conditions of a writing request. Fails with [`gateway::Error::Changed`] where one is not understood: it must not
+/// be taken for met. RFC 9110 13.1, RFC 4918 10.4, RFC 6638 8.3
+pub fn conditions(headers: &HeaderMap) -> Result<Conditions, gateway::Error> {
     let mut conditions = Conditions {
-        if_match: text(headers, "if-match").map(tags),
-        if_none_match: text(headers, "if-none-match").map(tags),
-        if_schedule_tag_match: text(headers, "if-schedule-tag-match")
-            .map(|tag| ScheduleTag(bare(tag).to_owned())),
+        if_match: whole(headers, "if-match").map(|list| tags(&list)),
+        if_none_match: whole(headers, "if-none-match").map(|list| tags(&list)),
+        if_schedule_tag_match: whole(headers, "if-schedule-tag-match")
+            .map(|tag| ScheduleTag(bare(&tag).to_owned())),
     };
-    if let Some(list) = text(headers, "if") {
-        match (condition_list(list), &conditions.if_match) {
+    if let Some(list) = whole(headers, "if") {
+        match (condition_list(&list), &conditions.if_match) {
             (Lists::Always, _) => {}
             (Lists::Tags(tags), None) => conditions.if_match = Some(tags),
-            // What is not understood must not be taken for met.
-            _ => return Err(Error::Changed),
+            _ => return Err(gateway::Error::Changed),
         }
     }
     Ok(conditions)
+}
+
+/// A header's lines as one list, whatever octets are in them. RFC 9110 5.3
+pub(super) fn whole(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let lines: Vec<_> = lines.collect();
+    (!lines.is_empty()).then(|| lines.join(", ").trim().to_owned())
 }
 
 /// A list of entity tags. Weak ones say nothing about octets, so they never match where something is written.
@@ -182,6 +190,9 @@ pub(super) mod tests {
             "there are no locks"
         );
         assert_eq!(read("if", "(Not <DAV:no-lock>)").unwrap().if_match, None);
+        assert_eq!(read("if-match", "\"ä\"").unwrap().if_match, these(&["ä"]), "no condition gets lost");
+        let twice = headers(&[("if-none-match", "\"a\""), ("if-none-match", "*")]);
+        assert_eq!(conditions(&twice).unwrap().if_none_match, Some(Tags::Any), "nor a line of it");
         for unknown in ["(<urn:lock> [\"a\"]", "(Not [\"a\"])", "(nonsense)"] {
             assert!(read("if", unknown).is_err(), "{unknown}");
         }

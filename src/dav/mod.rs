@@ -28,6 +28,8 @@ mod session;
 mod sign_in;
 mod site;
 
+pub use headers::conditions;
+pub use methods::attachment::file_name;
 pub use precondition::refusals;
 pub use request::{Settings, router};
 pub use sign_in::Origin;

@@ -35,5 +35,5 @@ pub use operations::{
 };
 pub use product::{Abilities, Product};
 pub use soap::ServerVersion;
-pub use streaming::{Ended, Event, EventStream, Told};
+pub use streaming::{Documents, Ended, Event, EventStream, Told};
 pub use throttle::spread;

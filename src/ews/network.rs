@@ -1,7 +1,7 @@
 //! The way to the upstream: names, proxies, TCP, TLS. Pooled and pinned connections are made from the same settings.
 
 mod certificate;
-pub(super) mod srv;
+pub mod srv;
 
 use super::error::Error;
 use certificate::Believer;

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// Octets of one document.
 const MOST: usize = 8 << 20;
+/// Octets of `</` and the prefix of a name.
+const LONGEST_PREFIX: usize = 100;
 
 /// Something happened in a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,12 @@ impl From<Error> for Ended {
 /// A connection over which events come. Dropping it closes it.
 pub struct EventStream {
     response: Response,
+    documents: Documents,
+}
+
+/// Octets of a stream that become documents, in whatever pieces they come.
+#[derive(Debug, Default)]
+pub struct Documents {
     buffer: BytesMut,
     /// So far there is no end of a document in the buffer.
     searched: usize,
@@ -56,28 +64,42 @@ pub struct EventStream {
 
 impl EventStream {
     pub(super) fn new(response: Response) -> Self {
-        Self { response, buffer: BytesMut::new(), searched: 0 }
+        Self { response, documents: Documents::default() }
     }
 
     /// The next document; fails when nothing comes until then, or when the connection breaks. A call that is dropped
     /// loses nothing.
     pub async fn next(&mut self, until: Instant) -> Result<Told, Ended> {
         loop {
-            if let Some(end) = self.end() {
-                let document = self.buffer.split_to(end);
-                self.searched = 0;
-                return read(&document);
-            }
-            if self.buffer.len() > MOST {
-                return Err(Error::Answer(format!("an event is larger than {MOST} octets")).into());
+            if let Some(told) = self.documents.next() {
+                return told;
             }
             let silent = |_| Error::Lost("the stream of events has fallen silent".to_owned());
             let chunk = tokio::time::timeout_at(until, self.response.chunk()).await.map_err(silent)??;
             match chunk {
-                Some(octets) => self.buffer.extend_from_slice(&octets),
+                Some(octets) => self.documents.add(&octets),
                 None => return Err(Error::Lost("the stream of events has ended".to_owned()).into()),
             }
         }
+    }
+}
+
+impl Documents {
+    /// What came over the connection.
+    pub fn add(&mut self, octets: &[u8]) {
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// What the next document says; `None` while its end has not come. Fails when it is too large or makes no sense.
+    #[allow(clippy::should_implement_trait, reason = "more may come after `None`")]
+    pub fn next(&mut self) -> Option<Result<Told, Ended>> {
+        if let Some(end) = self.end() {
+            let document = self.buffer.split_to(end);
+            self.searched = 0;
+            return Some(read(&document));
+        }
+        let is_too_large = self.buffer.len() > MOST;
+        is_too_large.then(|| Err(Error::Answer(format!("an event is larger than {MOST} octets")).into()))
     }
 
     /// Where the first document ends.
@@ -88,11 +110,11 @@ impl EventStream {
         self.searched = octets.len().saturating_sub(TAG.len());
         let found = octets.get(from..)?.windows(TAG.len()).enumerate().filter(|(_, window)| *window == TAG);
         found.map(|(at, _)| from + at).find_map(|at| {
-            // Text may hold the word, but no `<`.
-            let before = octets.get(..at)?;
-            let tag = before.iter().rposition(|octet| *octet == b'<')?;
-            let is_end = octets.get(tag + 1) == Some(&b'/') && at - tag < 100;
-            is_end.then_some(at + TAG.len())
+            // Text may hold the word, but no `<`. A prefix is short: looking further back would cost a hostile
+            // document nothing and its reader the square of its length.
+            let before = octets.get(at.saturating_sub(LONGEST_PREFIX)..at)?;
+            let tag = at - before.len() + before.iter().rposition(|octet| *octet == b'<')?;
+            (octets.get(tag + 1) == Some(&b'/')).then_some(at + TAG.len())
         })
     }
 }
@@ -171,6 +193,19 @@ mod tests {
             assert_eq!(told.events["one"], expected);
             assert!(!told.is_last);
         }
+    }
+
+    #[test]
+    fn a_stream_without_ends_costs_its_length_and_is_given_up() {
+        let mut documents = Documents::default();
+        while documents.buffer.len() <= MOST {
+            documents.add(&b"Envelope>".repeat(1 << 10));
+            if let Some(told) = documents.next() {
+                assert!(matches!(told.unwrap_err().error, Error::Answer(_)));
+                return;
+            }
+        }
+        panic!("{} octets are kept", documents.buffer.len());
     }
 
     #[test]

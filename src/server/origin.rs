@@ -66,7 +66,7 @@ impl Proxies {
     }
 
     /// What is known of a request that came over a connection from `peer`.
-    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Origin {
+    pub fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> Origin {
         let mut address = peer.to_canonical();
         if !self.trust(address) {
             return Origin { address, vouched: None };

@@ -131,8 +131,8 @@ fn file(headers: &HeaderMap, content: Bytes) -> File {
     File { name: name.unwrap_or_else(|| "attachment".to_owned()), media_type, content }
 }
 
-/// `filename*` before `filename`; folders are nobody's business. RFC 6266 4.3
-fn file_name(disposition: &str) -> Option<String> {
+/// The name of a file in `Content-Disposition`: `filename*` before `filename`; folders are nobody's business. RFC 6266 4.3
+pub fn file_name(disposition: &str) -> Option<String> {
     let mut plain = None;
     let mut rest = disposition;
     while let Some((_, after)) = rest.split_once(';') {
@@ -178,7 +178,8 @@ fn unquoted(text: &str) -> (String, &str) {
 fn base_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| !c.is_control()).take(255).collect();
-    Some(clean.trim().to_owned()).filter(|name| !name.is_empty())
+    // Dots alone are folders.
+    Some(clean.trim().to_owned()).filter(|name| !name.chars().all(|c| c == '.'))
 }
 
 #[cfg(test)]
@@ -196,6 +197,7 @@ mod tests {
             ("attachment; filename=\"C:\\\\temp\\\\plan.doc\"", Some("plan.doc")),
             ("attachment; filename=../../etc/passwd", Some("passwd")),
             ("attachment; filename=\"\"", None),
+            ("attachment; filename=\"a/..\"", None),
             ("attachment", None),
             ("attachment; filename=\"never closed", Some("never closed")),
         ] {

@@ -9,8 +9,8 @@
 //! **Invariant:** a refused secret is shown to the server once: no scheme is tried after another has failed.
 
 mod binding;
-mod challenge;
-mod ntlm;
+pub mod challenge;
+pub mod ntlm;
 pub mod oauth;
 pub(super) mod pinned;
 mod scheme;

@@ -95,6 +95,10 @@ const ASK_AGAIN: [&str; 4] = ["invalid_grant", "interaction_required", "consent_
 const EARLY: Duration = Duration::from_secs(60);
 /// A refusal is not asked for again within this time.
 const REFUSED: Duration = Duration::from_secs(60);
+/// No token is used longer, whatever the provider says of it; real ones live for an hour, at Entra up to a day.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Octets of an answer; real ones have some 5 KB.
+const MOST_OCTETS: usize = 1 << 20;
 /// How long the provider may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 const EXCHANGE_ONLINE: &str = "https://outlook.office365.com";
@@ -252,19 +256,25 @@ impl Provider {
         let away = |error: reqwest::Error| {
             Error::Unreachable(format!("the identity provider: {}", error.without_url()))
         };
-        let answer = request.send().await.map_err(away)?;
+        let mut answer = request.send().await.map_err(away)?;
         let status = answer.status();
         if status.is_server_error() || status.as_u16() == 429 {
             return Err(Error::Unreachable(format!("the identity provider answers {status}")));
         }
-        let octets = answer.bytes().await.map_err(away)?;
-        let strange = |_| {
+        let strange = || {
             Error::Settings(format!("oauth.authority: the answer ({status}) is none of an identity provider"))
         };
+        let mut octets = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(away)? {
+            if octets.len() + piece.len() > MOST_OCTETS {
+                return Err(strange());
+            }
+            octets.extend_from_slice(&piece);
+        }
         if status.is_success() {
-            serde_json::from_slice(&octets).map(Ok).map_err(strange)
+            serde_json::from_slice(&octets).map(Ok).map_err(|_| strange())
         } else {
-            serde_json::from_slice(&octets).map(Err).map_err(strange)
+            serde_json::from_slice(&octets).map(Err).map_err(|_| strange())
         }
     }
 }
@@ -344,7 +354,7 @@ impl Tokens {
                 keep(new);
             }
         }
-        let lifetime = Duration::from_secs(granted.expires_in);
+        let lifetime = Duration::from_secs(granted.expires_in).min(LONGEST);
         let token: Arc<str> = granted.access_token.into();
         // Of a very short life, half is used.
         let until = Instant::now() + lifetime.saturating_sub(EARLY).max(lifetime / 2);

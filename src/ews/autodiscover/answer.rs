@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// The two services, which differ by the end of their URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Service {
+pub enum Service {
     /// `autodiscover.svc`. MS-OXWSADISC
     Soap,
     /// `autodiscover.xml`, “plain old XML”. MS-OXDSCLI
@@ -15,7 +15,7 @@ pub(super) enum Service {
 
 /// What an answer means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     /// EWS endpoints, those for the outside first.
     Settings(Vec<String>),
     /// Ask there.
@@ -27,7 +27,7 @@ pub(super) enum Answer {
 }
 
 /// Largest answer; real ones are below 20 KB.
-pub(super) const MOST_OCTETS: usize = 1 << 20;
+pub const MOST_OCTETS: usize = 1 << 20;
 /// Endpoints that are looked at.
 const MOST_ENDPOINTS: usize = 6;
 
@@ -46,7 +46,7 @@ const fn a(local: &'static str) -> Name {
 
 impl Service {
     /// Where it is on a host that follows the convention.
-    pub(super) fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Self::Soap => "/autodiscover/autodiscover.svc",
             Self::Pox => "/autodiscover/autodiscover.xml",
@@ -54,12 +54,12 @@ impl Service {
     }
 
     /// Which it is, by a path.
-    pub(super) fn of(path: &str) -> Self {
+    pub fn of(path: &str) -> Self {
         if path.to_ascii_lowercase().ends_with(".svc") { Self::Soap } else { Self::Pox }
     }
 
     /// The question for a mailbox's settings.
-    pub(super) fn ask(self, url: &str, address: &str) -> Bytes {
+    pub fn ask(self, url: &str, address: &str) -> Bytes {
         match self {
             Self::Soap => get_user_settings(url, address),
             Self::Pox => {
@@ -75,7 +75,7 @@ impl Service {
     }
 
     /// Reads an answer; whatever it is.
-    pub(super) fn read(self, octets: &[u8]) -> Result<Answer, Error> {
+    pub fn read(self, octets: &[u8]) -> Result<Answer, Error> {
         let text = decode_lossy(octets);
         let root = Reader::lenient(&text).document().map_err(|e| Error::Answer(e.to_string()))?;
         let read = match self {

@@ -9,10 +9,10 @@
 //! that asked for a sign-in.
 //! **Invariant:** redirects, octets, depth and time are bounded; what leads to a place that was asked before ends.
 
-mod answer;
+pub mod answer;
 mod book;
 mod finder;
-mod trust;
+pub mod trust;
 mod walk;
 
 pub(super) use finder::Finder;

@@ -11,14 +11,14 @@ use std::fmt;
 
 /// A URL that may be asked with the user's secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trusted(Url);
+pub struct Trusted(Url);
 
 /// Why a lead is not followed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused(pub String);
+pub struct Refused(pub String);
 
 /// What is trusted during one walk.
-pub(super) struct Trust {
+pub struct Trust {
     domains: Vec<String>,
     named: Vec<String>,
 }
@@ -28,7 +28,7 @@ const ONLINE: [&str; 3] = ["autodiscover-s.outlook.com", "autodiscover.outlook.c
 const MOST_LABELS: usize = 253;
 
 /// The domain of an address, if it is one that a host can have.
-pub(super) fn domain(address: &str) -> Option<&str> {
+pub fn domain(address: &str) -> Option<&str> {
     let (name, domain) = address.rsplit_once('@')?;
     let is_label = |label: &str| {
         !label.is_empty()
@@ -44,35 +44,35 @@ pub(super) fn domain(address: &str) -> Option<&str> {
 
 impl Trust {
     /// `named` are the administrator's.
-    pub(super) fn new(named: &[String]) -> Self {
+    pub fn new(named: &[String]) -> Self {
         Self { domains: Vec::new(), named: named.iter().map(|host| host.to_ascii_lowercase()).collect() }
     }
 
     /// A domain of the user: the one that was signed in with, or one that a trusted host told.
-    pub(super) fn add_domain(&mut self, domain: &str) {
+    pub fn add_domain(&mut self, domain: &str) {
         self.domains.push(domain.to_ascii_lowercase());
     }
 
     /// A host of a domain of the user.
-    pub(super) fn own(&self, host: &str) -> Option<Trusted> {
+    pub fn own(&self, host: &str) -> Option<Trusted> {
         let url = Url::parse(&format!("https://{host}/")).ok()?;
         self.is_own(url.host_str()?).then_some(Trusted(url))
     }
 
     /// Exchange Online's host, for tokens that were made for it.
-    pub(super) fn online() -> Option<Trusted> {
+    pub fn online() -> Option<Trusted> {
         let [host, ..] = ONLINE;
         Url::parse(&format!("https://{host}/")).ok().map(Trusted)
     }
 
     /// What a trusted host told over TLS.
-    pub(super) fn told(by: &Trusted, text: &str) -> Result<Trusted, Refused> {
+    pub fn told(by: &Trusted, text: &str) -> Result<Trusted, Refused> {
         let url = by.0.join(text.trim()).map_err(|_| Refused(format!("`{}` is no URL", short(text))))?;
         secure(url)
     }
 
     /// What stood in plain HTTP or in DNS.
-    pub(super) fn hinted(&self, text: &str) -> Result<Trusted, Refused> {
+    pub fn hinted(&self, text: &str) -> Result<Trusted, Refused> {
         let url = Url::parse(text.trim()).map_err(|_| Refused(format!("`{}` is no URL", short(text))))?;
         let Trusted(url) = secure(url)?;
         let host = url.host_str().unwrap_or_default().trim_end_matches('.');
@@ -111,7 +111,8 @@ fn short(text: &str) -> String {
 }
 
 impl Trusted {
-    pub(super) fn url(&self) -> &Url {
+    /// Where it leads.
+    pub fn url(&self) -> &Url {
         &self.0
     }
 

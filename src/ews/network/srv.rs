@@ -16,6 +16,8 @@ const MOST_SERVERS: usize = 3;
 const MOST_OCTETS: usize = 512;
 /// Pointers in a name; more are a circle.
 const MOST_POINTERS: u32 = 10;
+/// Octets of a name; pointers could put together more. RFC 1035 2.3.4
+const LONGEST_NAME: usize = 253;
 const SRV: u16 = 33;
 const INTERNET: u16 = 1;
 const HEADER: usize = 12;
@@ -72,8 +74,9 @@ fn query(id: [u8; 2], name: &str) -> Option<Vec<u8>> {
     Some(octets)
 }
 
-/// The record with the lowest priority, and of those the one with the highest weight. RFC 2782
-fn first(octets: &[u8]) -> Option<(String, u16)> {
+/// Host and port of the record with the lowest priority, and of those the one with the highest weight; `None` where an
+/// answer has none, or makes no sense. RFC 2782
+pub fn first(octets: &[u8]) -> Option<(String, u16)> {
     let number = |at: usize| octets.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes);
     let mut at = name(octets, HEADER)?.1 + 4;
     let mut best: Option<(u16, u16, u16, String)> = None;
@@ -109,6 +112,9 @@ fn name(octets: &[u8], mut at: usize) -> Option<(String, usize)> {
                     text.push('.');
                 }
                 text.push_str(label);
+                if text.len() > LONGEST_NAME {
+                    return None;
+                }
                 at += 1 + size;
             }
             192.. => {
