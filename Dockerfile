@@ -1,7 +1,8 @@
 # The build step is that of the README.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /exdav
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY link ./link
 COPY src ./src
 RUN cargo build --release --locked
 COPY packaging ./packaging

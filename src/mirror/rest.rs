@@ -15,13 +15,15 @@ impl Store {
     /// Closes files that have not been worked on for [`Settings::idle`](super::Settings::idle), as long as there is
     /// somebody who holds the store.
     pub async fn let_rest(store: Weak<Self>) {
-        while let Some(held) = store.upgrade() {
-            let round = held.settings.idle.clamp(SHORTEST_ROUND, LONGEST_ROUND);
-            let looked = tokio::task::spawn_blocking(move || held.rest()).await;
-            if let Err(error) = looked {
+        let Some(round) = store.upgrade().map(|store| store.settings.idle) else { return };
+        let mut rounds = tokio::time::interval(round.clamp(SHORTEST_ROUND, LONGEST_ROUND));
+        rounds.tick().await;
+        loop {
+            rounds.tick().await;
+            let Some(store) = store.upgrade() else { return };
+            if let Err(error) = tokio::task::spawn_blocking(move || store.rest()).await {
                 tracing::error!(%error, "files that nobody needs stay open");
             }
-            tokio::time::sleep(round).await;
         }
     }
 
