@@ -508,10 +508,10 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             table: "store",
             name: "idle",
             form: DURATION,
-            default: Some("\"10m\""),
+            default: Some("\"2m\""),
             example: "\"1h\"",
-            doc: "A mirror that nobody has needed for this long is closed and its memory given back; who needs it next \
-                  waits some milliseconds longer.",
+            doc: "A mirror that nobody has needed for this long is closed, and its memory is free for others; who needs it \
+                  next waits some milliseconds longer.",
             set: |config, text| value::duration(text).map(|d| config.mirror.idle = d),
         },
         Key {

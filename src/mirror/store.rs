@@ -42,7 +42,7 @@ impl Default for Settings {
         Self {
             path: PathBuf::from("exdav-store"),
             cache: DEFAULT_CACHE as u64,
-            idle: Duration::from_mins(10),
+            idle: Duration::from_mins(2),
             most_gone: 20_000,
         }
     }
