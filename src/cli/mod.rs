@@ -77,6 +77,10 @@ struct ExchangeOptions {
     #[arg(long, value_name = "N")]
     events: Option<usize>,
 
+    /// Those events begin within so many days, from half a year ago on
+    #[arg(long, default_value_t = 365, value_name = "DAYS")]
+    days: usize,
+
     /// Contacts in each mailbox
     #[arg(long, value_name = "N")]
     contacts: Option<usize>,
@@ -125,6 +129,7 @@ impl ExchangeOptions {
             control_listen: self.control_listen,
             mailboxes: self.mailboxes,
             events: self.events,
+            days: self.days,
             contacts: self.contacts,
             tasks: self.tasks,
             seed: self.seed,

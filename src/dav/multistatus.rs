@@ -55,7 +55,11 @@ impl Multistatus {
                 write_value(writer, name, value.as_ref());
             }
             if let Some((name, octets)) = body {
-                writer.leaf(name, &String::from_utf8_lossy(octets));
+                // Bodies are UTF-8: it is looked for what is not only where there is some.
+                match std::str::from_utf8(octets) {
+                    Ok(text) => writer.leaf(name, text),
+                    Err(_) => writer.leaf(name, &String::from_utf8_lossy(octets)),
+                };
             }
             writer.close().leaf(&webdav::STATUS, OK).close();
         }

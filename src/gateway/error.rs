@@ -24,9 +24,6 @@ pub enum Error {
     /// The sync-token is of another mirror or too old. RFC 6578 3.2
     #[error("this sync-token is no longer known: synchronise anew without a token")]
     ForgottenToken,
-    /// The report's filter cannot be evaluated. RFC 4791 7.8 `valid-filter`
-    #[error("the filter is not valid: {0}")]
-    InvalidFilter(String),
     /// A condition of a writing request is not met: the resource is not what the client thinks. RFC 9110 15.5.13
     #[error("the resource has changed: read it again first")]
     Changed,

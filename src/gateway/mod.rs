@@ -15,6 +15,7 @@ mod mailbox;
 mod opening;
 mod product;
 mod read;
+mod search;
 mod sign_in;
 mod upstream;
 mod visit;
@@ -24,6 +25,7 @@ pub use availability::Availability;
 pub use error::Error;
 pub use mailbox::Mailbox;
 pub use product::{Gateway, Links, Settings};
+pub use search::Search;
 pub use upstream::{Service, credentials};
 
 use crate::model::id::{ETag, ResourceName, SyncToken};

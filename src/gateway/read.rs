@@ -2,15 +2,15 @@
 
 use super::error::Error;
 use super::mailbox::Mailbox;
-use super::{Attachment, Changes, Export, Matches, Selected};
+use super::{Attachment, Changes, Export, Selected};
 use crate::mirror::{self, Change, Listed};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ETag, ResourceName, SyncToken};
 use crate::model::object::{Head, Object};
 use crate::model::zone::Zone;
+use crate::query;
 use crate::query::filter::{Filter, TimeRange};
 use crate::query::shape::{CardVersion, Shape};
-use crate::query::{self, Foreseen};
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -68,54 +68,6 @@ impl Mailbox {
         Ok(selected)
     }
 
-    /// Members that match.
-    pub async fn query(
-        &self,
-        id: &CollectionId,
-        filter: &Filter,
-        shape: &Shape,
-        limit: Option<usize>,
-    ) -> Result<Matches, Error> {
-        let kind = self.fresh_folder(id).await?.collection.kind;
-        let zone = self.floating_zone(query::zone(filter));
-        let (mut members, mut candidates) = (Vec::new(), Vec::new());
-        let (key, wanted) = (id.clone(), filter.clone());
-        let may_match = move |mirror: &mirror::Mirror| {
-            mirror.list_where(&key, |span| query::foresee(&wanted, kind.component(), span) != Foreseen::Fails)
-        };
-        for Listed { head, span, .. } in self.mirror().run(may_match).await? {
-            match query::foresee(filter, kind.component(), &span) {
-                Foreseen::Fails => {}
-                Foreseen::Matches if *shape == Shape::Nothing => members.push(Selected { head, body: None }),
-                Foreseen::Matches | Foreseen::Unknown => candidates.push(head.name),
-            }
-        }
-        let too_many = |members: &[Selected]| limit.is_some_and(|limit| members.len() > limit);
-        for chunk in candidates.chunks(BATCH) {
-            if too_many(&members) {
-                break;
-            }
-            let (key, names) = (id.clone(), chunk.to_vec());
-            let (filter, shape, zone) = (filter.clone(), shape.clone(), zone.clone());
-            // Parsing and matching are work for a thread that may block.
-            let matched = self
-                .mirror()
-                .run(move |mirror| {
-                    let objects = mirror.get_many(&key, &names)?;
-                    Ok(objects
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|o| evaluate(o, &filter, &shape, &zone))
-                        .collect::<Vec<_>>())
-                })
-                .await?;
-            members.extend(matched);
-        }
-        let truncated = too_many(&members);
-        members.truncate(limit.unwrap_or(usize::MAX));
-        Ok(Matches { members, truncated })
-    }
-
     /// What changed since a token; `None` asks for everything. Fails with [`Error::ForgottenToken`].
     pub async fn changes(
         &self,
@@ -142,18 +94,12 @@ impl Mailbox {
     pub async fn free_busy(&self, id: &CollectionId, range: TimeRange) -> Result<Bytes, Error> {
         self.fresh_folder(id).await?;
         let zone = self.floating_zone(None);
-        let candidates: Vec<ResourceName> = self
-            .listed(id)
-            .await?
-            .into_iter()
-            .filter(|listed| listed.span.may_overlap(range.start, range.end))
-            .map(|listed| listed.head.name)
-            .collect();
         let key = id.clone();
         let now = Timestamp::now();
         let text = self
             .mirror()
             .run(move |mirror| {
+                let candidates = mirror.taking_place(&key, range.start, range.end, |_| true)?;
                 let objects = mirror.get_many(&key, &candidates)?;
                 let trees: Vec<Component> =
                     objects.into_iter().flatten().filter_map(|o| Component::parse(&o.body).ok()).collect();
@@ -221,7 +167,7 @@ impl Mailbox {
     }
 
     /// The zone of floating times: the request's, else the mailbox's.
-    fn floating_zone(&self, asked: Option<Zone>) -> Zone {
+    pub(super) fn floating_zone(&self, asked: Option<Zone>) -> Zone {
         asked.or_else(|| Zone::iana(self.zone())).unwrap_or(Zone::Utc)
     }
 }
@@ -246,17 +192,8 @@ pub(super) fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Sele
 }
 
 pub(super) fn evaluate(object: Object, filter: &Filter, wanted: &Shape, zone: &Zone) -> Option<Selected> {
-    let tree = Component::parse(&object.body).ok()?;
-    if !query::matches(filter, &tree, zone) {
-        return None;
-    }
-    match wanted {
-        Shape::Nothing | Shape::Whole | Shape::Card(_) => select(object, wanted, zone).ok(),
-        Shape::Calendar(_) => {
-            let body = query::shape(wanted, &tree, zone).map(|shaped| shaped.write().into());
-            Some(Selected { head: object.head, body })
-        }
-    }
+    let tree = query::read(filter, &object.body).ok()?;
+    if query::matches(filter, &tree, zone) { select(object, wanted, zone).ok() } else { None }
 }
 
 /// All objects in one VCALENDAR, each zone once.

@@ -2,7 +2,10 @@
 
 use super::entry::{Entry, Unpacker};
 use super::store::Error;
-use super::tables::{BODIES, FOLDERS, Folder, HEADS, LOG, NAMES, REVISIONS, STAGE, UIDS, damaged, listed};
+use super::tables::{
+    BODIES, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, REVISIONS, STAGE, UIDS, damaged, listed,
+};
+use super::times::Times;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
 use redb::{ReadableTable as _, Table, WriteTransaction};
 
@@ -13,6 +16,7 @@ pub(super) struct Members<'t> {
     bodies: Table<'t, (&'static str, &'static str), &'static [u8]>,
     names: Table<'t, (&'static str, &'static str), &'static str>,
     uids: Table<'t, (&'static str, &'static str, &'static str), ()>,
+    times: Times<'t>,
     log: Table<'t, (&'static str, u64), &'static str>,
     revisions: Table<'t, (&'static str, &'static str), u64>,
     staged: Table<'t, (&'static str, &'static str), (&'static [u8], &'static [u8])>,
@@ -26,6 +30,7 @@ impl<'t> Members<'t> {
             bodies: write.open_table(BODIES)?,
             names: write.open_table(NAMES)?,
             uids: write.open_table(UIDS)?,
+            times: Times::open(write)?,
             log: write.open_table(LOG)?,
             revisions: write.open_table(REVISIONS)?,
             staged: write.open_table(STAGE)?,
@@ -80,21 +85,21 @@ impl<'t> Members<'t> {
     }
 
     fn remove_name(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
-        self.forget_uid(name)?;
+        self.forget_indexed(name)?;
         self.heads.remove((self.id.as_str(), name))?;
         self.bodies.remove((self.id.as_str(), name))?;
         self.note(folder, name)
     }
 
-    /// A name no longer has the UID that it had.
-    fn forget_uid(&mut self, name: &str) -> Result<(), Error> {
+    /// A name no longer has the UID and the times that it had.
+    fn forget_indexed(&mut self, name: &str) -> Result<(), Error> {
         let id = self.id.as_str();
-        let uid = match self.heads.get((id, name))? {
-            Some(head) => listed(name, head.value()).ok_or_else(damaged)?.uid,
+        let Listed { uid, span, .. } = match self.heads.get((id, name))? {
+            Some(head) => listed(name, head.value()).ok_or_else(damaged)?,
             None => return Ok(()),
         };
         self.uids.remove((id, uid.as_str(), name))?;
-        Ok(())
+        self.times.remove(id, name, &span)
     }
 
     /// Enters an item, or its new version; gives the name that it has.
@@ -118,10 +123,11 @@ impl<'t> Members<'t> {
             self.remove_name(folder, old)?;
         }
         let (head, body) = (entry.pack_head(), entry.pack_body());
-        self.forget_uid(name.as_str())?;
+        self.forget_indexed(name.as_str())?;
         let id = self.id.as_str();
         let key = (id, name.as_str());
         self.uids.insert((id, entry.uid.as_str(), name.as_str()), ())?;
+        self.times.insert(id, name.as_str(), &entry.span)?;
         let before = self.heads.get(key)?.and_then(|row| Unpacker(row.value()).text());
         self.names.insert((id, entry.upstream.0.as_str()), name.as_str())?;
         self.heads.insert(key, head.as_slice())?;

@@ -17,6 +17,7 @@ mod record;
 mod rest;
 mod store;
 mod tables;
+mod times;
 mod write;
 
 pub use entry::{Attachment, Entry};

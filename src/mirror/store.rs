@@ -4,6 +4,7 @@ use super::heal::set_aside;
 use super::known::Known;
 use super::record::Queue;
 use super::tables::{BODIES, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
+use super::times::Times;
 use super::write::forget_versions;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
@@ -16,8 +17,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-/// Raised when the tables change their form: older files are thrown away.
-const FORMAT: &str = "2";
+/// Raised when the tables change their form: files of other forms are thrown away.
+const FORMAT: &str = "3";
+/// The same without the index of times, which is built from the rest.
+const FORMAT_WITHOUT_TIMES: &str = "2";
 
 /// How long a file may be in closing.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -260,12 +263,14 @@ pub(super) fn open_file(path: &Path, settings: &Settings, rendering: &str) -> Re
     };
     let mut write = db.begin_write()?;
     write.set_quick_repair(true);
-    let epoch = {
+    let (epoch, has_times) = {
         let mut meta = write.open_table(META)?;
         let read = |meta: &redb::Table<'_, &str, &[u8]>, key: &str| {
             Ok::<_, Error>(meta.get(key)?.map(|row| String::from_utf8_lossy(row.value()).into_owned()))
         };
-        match read(&meta, "format")? {
+        let format = read(&meta, "format")?;
+        let has_times = format.as_deref() != Some(FORMAT_WITHOUT_TIMES);
+        match format {
             None => {
                 let hasher = std::collections::hash_map::RandomState::new().build_hasher();
                 let drawn = format!("{:016x}", hasher.finish());
@@ -273,10 +278,12 @@ pub(super) fn open_file(path: &Path, settings: &Settings, rendering: &str) -> Re
                 meta.insert("format", FORMAT.as_bytes())?;
             }
             Some(format) if format == FORMAT => {}
+            Some(_) if !has_times => drop(meta.insert("format", FORMAT.as_bytes())?),
             Some(format) => return Err(Error::Outdated(format)),
         }
         let text = read(&meta, "epoch")?.unwrap_or_default();
-        u64::from_str_radix(&text, 16).map_err(|_| Error::Damaged("no epoch".to_owned()))?
+        let epoch = u64::from_str_radix(&text, 16).map_err(|_| Error::Damaged("no epoch".to_owned()))?;
+        (epoch, has_times)
     };
     write.open_table(FOLDERS)?;
     write.open_table(HEADS)?;
@@ -288,6 +295,13 @@ pub(super) fn open_file(path: &Path, settings: &Settings, rendering: &str) -> Re
     write.open_table(STAGE)?;
     write.open_table(INTENTS)?;
     write.open_table(WRITTEN)?;
+    {
+        let mut times = Times::open(&write)?;
+        if !has_times {
+            times.build(&write)?;
+        }
+        times.check(&write)?;
+    }
     let is_other = {
         let before = write
             .open_table(META)?

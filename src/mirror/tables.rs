@@ -164,18 +164,6 @@ pub(super) fn damaged() -> Error {
     Error::Damaged("an entry cannot be read".to_owned())
 }
 
-/// When a member takes place, from its head.
-fn span(packed: &[u8]) -> Option<Span> {
-    let mut h = Unpacker(packed);
-    h.bytes()?;
-    if h.flag()? {
-        h.bytes()?;
-    }
-    h.instant()?;
-    h.number()?;
-    Some(Span { first: h.instant()?, last: h.instant()? })
-}
-
 pub(super) fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
     let mut h = Unpacker(packed);
     let etag = ETag(h.text()?);
@@ -226,15 +214,6 @@ impl Mirror {
 
     /// All members in the order of their names.
     pub fn list(&self, id: &CollectionId) -> Result<Vec<Listed>, Error> {
-        self.list_where(id, |_| true)
-    }
-
-    /// Those members whose times are wanted; of the others nothing is read but these.
-    pub fn list_where(
-        &self,
-        id: &CollectionId,
-        is_wanted: impl Fn(&Span) -> bool,
-    ) -> Result<Vec<Listed>, Error> {
         let read = self.begin_read()?;
         let table = read.open_table(HEADS)?;
         let mut all = Vec::new();
@@ -244,12 +223,20 @@ impl Mirror {
             if collection != id.as_str() {
                 break;
             }
-            let packed = value.value();
-            if is_wanted(&span(packed).ok_or_else(damaged)?) {
-                all.push(listed(name, packed).ok_or_else(damaged)?);
-            }
+            all.push(listed(name, value.value()).ok_or_else(damaged)?);
         }
         Ok(all)
+    }
+
+    /// Members without bodies by name, in one snapshot and in the order asked; `None` where there is none.
+    pub fn heads(&self, id: &CollectionId, names: &[ResourceName]) -> Result<Vec<Option<Head>>, Error> {
+        let read = self.begin_read()?;
+        let heads = read.open_table(HEADS)?;
+        let head = |name: &ResourceName| {
+            let head = heads.get((id.as_str(), name.as_str()))?;
+            head.map(|head| Ok(listed(name.as_str(), head.value()).ok_or_else(damaged)?.head)).transpose()
+        };
+        names.iter().map(head).collect()
     }
 
     /// Members by name, in one snapshot and in the order asked; `None` where there is none.

@@ -1,10 +1,12 @@
 use super::{Change, Commit, Deed, Entry, Error, Key, Mirror, Settings, Store};
 use crate::model::collection::{Collection, CollectionKind, Rights};
-use crate::model::id::{CollectionId, ETag, ScheduleTag, SyncToken, UpstreamId, UpstreamVersion};
+use crate::model::id::{CollectionId, ETag, SyncToken, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Span};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+mod times;
 
 struct Shelf {
     folder: tempfile::TempDir,
@@ -140,26 +142,6 @@ async fn collections_at_hand_are_those_of_the_last_write() {
     let renamed = Collection { display_name: "Renamed".to_owned(), ..collection("cal") };
     mirror.set_collections(&[renamed], None).unwrap();
     assert_eq!(mirror.known_folders().await.unwrap()[0].collection.display_name, "Renamed");
-}
-
-#[test]
-fn members_are_listed_by_when_they_take_place() {
-    let shelf = Shelf::new();
-    let mirror = shelf.open("r1");
-    let at = |second| Some(jiff::Timestamp::from_second(second).unwrap());
-    let spans = [("a", at(10), at(20)), ("b", at(30), at(40)), ("c", None, None)];
-    let entries: Vec<Entry> = spans
-        .iter()
-        .map(|(id, first, last)| Entry {
-            span: Span { first: *first, last: *last },
-            schedule_tag: (*id == "b").then(|| ScheduleTag("s".to_owned())),
-            ..entry(id, "1")
-        })
-        .collect();
-    refresh(&mirror, &entries, &[], "s1");
-    let listed = mirror.list_where(&cal(), |span| span.may_overlap(at(25), at(50))).unwrap();
-    assert_eq!(listed.iter().map(|l| l.head.name.as_str()).collect::<Vec<_>>(), ["b.ics", "c.ics"]);
-    assert_eq!(mirror.list(&cal()).unwrap().len(), 3);
 }
 
 #[test]

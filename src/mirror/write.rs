@@ -6,6 +6,7 @@ use super::store::{Error, Mirror};
 use super::tables::{
     BODIES, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN, damaged,
 };
+use super::times::Times;
 use crate::model::collection::Collection;
 use crate::model::id::{CollectionId, UpstreamId};
 use redb::{ReadableTable as _, WriteTransaction};
@@ -43,6 +44,7 @@ impl Mirror {
             write.open_table(REVISIONS)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(STAGE)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(WRITTEN)?.retain(|(collection, _), ()| collection != id)?;
+            Times::open(&write)?.forget(id)?;
         }
         let mut meta = write.open_table(META)?;
         // A collection that comes back must not honour the tokens of its former life.

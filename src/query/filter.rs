@@ -20,6 +20,24 @@ pub struct CompFilter {
     pub test: CompTest,
 }
 
+impl CalendarFilter {
+    /// Whether it looks at nothing but components and when these take place.
+    pub(super) fn asks_for_times_alone(&self) -> bool {
+        self.root.asks_for_times_alone()
+    }
+}
+
+impl CompFilter {
+    fn asks_for_times_alone(&self) -> bool {
+        match &self.test {
+            CompTest::Absent => true,
+            CompTest::Present { time_range: _, props, comps } => {
+                props.is_empty() && comps.iter().all(Self::asks_for_times_alone)
+            }
+        }
+    }
+}
+
 /// Body of a comp-filter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CompTest {

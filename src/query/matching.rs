@@ -15,6 +15,29 @@ use std::ops::ControlFlow;
 /// Repetitions of one alarm that are looked at.
 const MOST_REPETITIONS: i32 = 1000;
 
+/// Lines that say when something takes place or rings, and those of the zones that they name.
+pub const TIMES: &[&str] = &[
+    "DTSTART",
+    "DTEND",
+    "DUE",
+    "DURATION",
+    "RECURRENCE-ID",
+    "RRULE",
+    "RDATE",
+    "EXDATE",
+    "EXRULE",
+    "COMPLETED",
+    "CREATED",
+    "TRIGGER",
+    "REPEAT",
+    "TZID",
+    "TZOFFSETFROM",
+    "TZOFFSETTO",
+    "TZNAME",
+    "X-LIC-LOCATION",
+    "X-MICROSOFT-CDO-TZID",
+];
+
 /// RFC 4791 9.7
 pub fn calendar(filter: &CalendarFilter, object: &Component, zone: &Zone) -> bool {
     let zones = Zones::new(object, zone);
@@ -59,6 +82,20 @@ pub fn foresee(filter: &CalendarFilter, component: &str, span: &Span) -> Foresee
         };
         known.max(of_this)
     })
+}
+
+/// The range of time in which [`foresee`] does not fail, at most: one that is asked of the components that the object
+/// holds.
+pub fn range(filter: &CalendarFilter, component: &str) -> TimeRange {
+    let comps = match &filter.root.test {
+        CompTest::Present { time_range: None, comps, .. } => comps.as_slice(),
+        _ => &[],
+    };
+    let asked = comps.iter().filter(|comp| comp.name == component).find_map(|comp| match comp.test {
+        CompTest::Present { time_range, .. } => time_range,
+        CompTest::Absent => None,
+    });
+    asked.unwrap_or(TimeRange { start: None, end: None })
 }
 
 fn has_component(filter: &CompFilter, object: &Component, zones: &Zones) -> bool {

@@ -22,9 +22,19 @@ pub use busy::{BusyPeriod, busy_time, free_busy};
 
 use crate::model::object::Span;
 use crate::model::zone::Zone;
-use crate::text::Component;
-use filter::Filter;
+use crate::text::{self, Component};
+use filter::{Filter, TimeRange};
 use shape::Shape;
+
+/// Reads as much of an object as [`matches`] looks at.
+pub fn read(filter: &Filter, object: &[u8]) -> Result<Component, text::Error> {
+    match filter {
+        Filter::Calendar(filter) if filter.asks_for_times_alone() => Component::parse_only(object, |name| {
+            matching::TIMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+        }),
+        Filter::Calendar(_) | Filter::Card(_) => Component::parse(object),
+    }
+}
 
 /// Whether an object is meant.
 pub fn matches(filter: &Filter, object: &Component, zone: &Zone) -> bool {
@@ -52,6 +62,14 @@ pub fn foresee(filter: &Filter, component: &str, span: &Span) -> Foreseen {
         Filter::Calendar(filter) => matching::foresee(filter, component, span),
         Filter::Card(filter) if filter.props.is_empty() => Foreseen::Matches,
         Filter::Card(_) => Foreseen::Unknown,
+    }
+}
+
+/// The range of time that an object has to touch to match, as far as its span tells.
+pub fn range(filter: &Filter, component: &str) -> TimeRange {
+    match filter {
+        Filter::Calendar(filter) => matching::range(filter, component),
+        Filter::Card(_) => TimeRange { start: None, end: None },
     }
 }
 

@@ -72,7 +72,15 @@ fn asks(inner: CompFilter) -> Filter {
 }
 
 fn in_range(name: &str, object: &Component, start: &str, end: &str) -> bool {
-    matches(&asks(comp(name, Some(range(start, end)), vec![], vec![])), object, &Zone::Utc)
+    is_meant(&asks(comp(name, Some(range(start, end)), vec![], vec![])), object)
+}
+
+/// The same whether all of the object is read or only what the filter looks at.
+fn is_meant(filter: &Filter, object: &Component) -> bool {
+    let whole = matches(filter, object, &Zone::Utc);
+    let part = super::read(filter, object.write().as_bytes()).unwrap();
+    assert_eq!(matches(filter, &part, &Zone::Utc), whole, "{filter:?}");
+    whole
 }
 
 fn text(text: &str, negate: bool) -> TextMatch {
@@ -103,10 +111,10 @@ fn all_conditions_hold_for_one_and_the_same_component() {
     let with = |words: &str| {
         asks(comp("VEVENT", Some(moved), vec![prop("SUMMARY", Some(text(words, false)))], vec![]))
     };
-    assert!(matches(&with("BIS"), &series, &Zone::Utc));
+    assert!(is_meant(&with("BIS"), &series));
     let first = range("2006-01-02T17:00:00Z", "2006-01-02T18:00:00Z");
     let bis = asks(comp("VEVENT", Some(first), vec![prop("SUMMARY", Some(text("bis", false)))], vec![]));
-    assert!(!matches(&bis, &series, &Zone::Utc));
+    assert!(!is_meant(&bis, &series));
 }
 
 #[test]
@@ -114,12 +122,12 @@ fn an_alarm_is_found_when_it_rings() {
     let series = object(APPENDIX_B);
     let rings = |start: &str, end: &str| {
         let alarm = comp("VALARM", Some(range(start, end)), vec![], vec![]);
-        matches(&asks(comp("VEVENT", None, vec![], vec![alarm])), &series, &Zone::Utc)
+        is_meant(&asks(comp("VEVENT", None, vec![], vec![alarm])), &series)
     };
     assert!(rings("2006-01-04T18:45:00Z", "2006-01-04T18:46:00Z"));
     assert!(!rings("2006-01-04T18:46:00Z", "2006-01-04T19:46:00Z"));
     let none = CompFilter { name: "VALARM".into(), test: CompTest::Absent };
-    assert!(matches(&asks(comp("VEVENT", None, vec![], vec![none])), &series, &Zone::Utc));
+    assert!(is_meant(&asks(comp("VEVENT", None, vec![], vec![none])), &series));
 }
 
 #[test]
@@ -179,8 +187,7 @@ fn properties_are_asked_for_their_absence_values_and_parameters() {
     let event = calendar(
         "BEGIN:VEVENT\nDTSTART:20260501T100000Z\nATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:a@example.com\nEND:VEVENT",
     );
-    let has =
-        |filter: PropFilter| matches(&asks(comp("VEVENT", None, vec![filter], vec![])), &event, &Zone::Utc);
+    let has = |filter: PropFilter| is_meant(&asks(comp("VEVENT", None, vec![filter], vec![])), &event);
     assert!(has(PropFilter { name: "SUMMARY".into(), test: PropTest::Absent }));
     assert!(!has(PropFilter { name: "ATTENDEE".into(), test: PropTest::Absent }));
     assert!(has(prop("ATTENDEE", Some(text("A@EXAMPLE", false)))));
@@ -367,4 +374,20 @@ fn letters_compare_in_every_script() {
     assert!(equal("STRASSE", "straße") && equal("ΟΔΟΣ", "οδος") && equal("жУК", "Жук"));
     assert!(!equal("u", "ü"));
     assert!(!text("ÄPFEL", false).matches("äpfel"), "i;ascii-casemap folds only ASCII");
+}
+
+#[test]
+fn the_range_of_a_query_is_that_of_the_components_it_asks_for() {
+    let range = TimeRange { start: Some(at("2026-05-01T00:00:00Z")), end: None };
+    let open = TimeRange { start: None, end: None };
+    let of = |comps| {
+        let root = comp("VCALENDAR", None, vec![], comps);
+        super::range(&Filter::Calendar(CalendarFilter { root, timezone: None }), "VEVENT")
+    };
+    let events = |range| comp("VEVENT", range, vec![], vec![]);
+    assert_eq!(of(vec![events(Some(range))]), range);
+    assert_eq!(of(vec![comp("VTODO", Some(range), vec![], vec![]), events(None)]), open, "of others");
+    assert_eq!(of(vec![events(None), events(Some(range))]), range, "all of them must hold");
+    let alarm = comp("VALARM", Some(range), vec![], vec![]);
+    assert_eq!(of(vec![comp("VEVENT", None, vec![], vec![alarm])]), open, "alarms ring elsewhere");
 }

@@ -83,7 +83,7 @@ fn fill(mailbox: &mut Mailbox, settings: &Settings, dice: &mut Dice, now: Timest
     let suppliers = mailbox.add_folder(contacts, FolderKind::Contacts, "IPF.Contact", "Suppliers", now);
     let today = now.to_zoned(TimeZone::UTC).date();
     for number in 0..settings.events.unwrap_or(EVENTS) {
-        event(mailbox, calendar, number, dice, today, now);
+        event(mailbox, calendar, number, dice, (today, settings.days), now);
     }
     for number in 0..settings.contacts.unwrap_or(CONTACTS) {
         contact(mailbox, contacts, number, dice, today, now);
@@ -92,7 +92,7 @@ fn fill(mailbox: &mut Mailbox, settings: &Settings, dice: &mut Dice, now: Timest
         task(mailbox, tasks, number, dice, today, now);
     }
     for number in 0..6 {
-        event(mailbox, project, number * 7, dice, today, now);
+        event(mailbox, project, number * 7, dice, (today, settings.days), now);
         contact(mailbox, suppliers, 1000 + number, dice, today, now);
     }
     if settings.contacts.is_none() {

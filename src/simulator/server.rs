@@ -46,6 +46,8 @@ pub struct Settings {
     pub mailboxes: usize,
     /// Events in each calendar; `None`: a lively year.
     pub events: Option<usize>,
+    /// The events of a calendar begin within so many days, from half a year ago on.
+    pub days: usize,
     /// Contacts in each mailbox.
     pub contacts: Option<usize>,
     /// Tasks in each mailbox.
@@ -72,6 +74,7 @@ impl Default for Settings {
             control_listen: any,
             mailboxes: 2,
             events: None,
+            days: 365,
             contacts: None,
             tasks: None,
             seed: 1,

@@ -1,6 +1,7 @@
 //! The tree of components.
 
 use super::line::Line;
+use std::borrow::Cow;
 
 /// Components within components that are read.
 const MOST_DEPTH: usize = 16;
@@ -62,12 +63,12 @@ impl Component {
 
     /// The one component that a text consists of.
     pub fn parse(octets: &[u8]) -> Result<Self, Error> {
-        let mut all = parse_all(octets)?.into_iter();
-        match (all.next(), all.next()) {
-            (Some(one), None) => Ok(one),
-            (None, _) => Err(Error::Empty),
-            (Some(one), Some(_)) => Err(Error::Several(one.name)),
-        }
+        only_one(parse_all(octets)?)
+    }
+
+    /// The same without those lines whose name, as it is written, is not wanted: nobody looks at what they hold.
+    pub fn parse_only(octets: &[u8], is_wanted: impl Fn(&str) -> bool) -> Result<Self, Error> {
+        only_one(read(octets, is_wanted)?)
     }
 
     /// The text: CRLF line ends, folded at 75 octets.
@@ -119,18 +120,35 @@ impl Component {
     }
 }
 
+fn only_one(all: Vec<Component>) -> Result<Component, Error> {
+    let mut all = all.into_iter();
+    match (all.next(), all.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(Error::Empty),
+        (Some(one), Some(_)) => Err(Error::Several(one.name)),
+    }
+}
+
 /// All components that a text consists of, one after the other.
 pub fn parse_all(octets: &[u8]) -> Result<Vec<Component>, Error> {
+    read(octets, |_| true)
+}
+
+fn read(octets: &[u8], is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Component>, Error> {
     let mut done = Vec::new();
     let mut open: Vec<Component> = Vec::new();
-    for (count, (number, octets)) in unfold(octets).into_iter().enumerate() {
+    for (count, (number, octets)) in Unfolded::new(octets).enumerate() {
         if count >= MOST_LINES {
             return Err(Error::TooBig);
         }
-        let mut text = String::from_utf8(octets).map_err(|_| Error::Encoding)?;
-        // RFC 5545 3.1: control characters but the tab are no part of a content line.
-        text.retain(|c| c == '\t' || !c.is_control());
+        let text = std::str::from_utf8(&octets).map_err(|_| Error::Encoding)?;
+        let text = without_controls(text);
         if text.trim().is_empty() {
+            continue;
+        }
+        let name = text.split([';', ':']).next().unwrap_or_default().trim();
+        let is_frame = name.eq_ignore_ascii_case("BEGIN") || name.eq_ignore_ascii_case("END");
+        if !is_frame && !open.is_empty() && !is_wanted(name) {
             continue;
         }
         let line = Line::parse(&text).ok_or(Error::Line(number))?;
@@ -161,18 +179,52 @@ pub fn parse_all(octets: &[u8]) -> Result<Vec<Component>, Error> {
     }
 }
 
-/// Logical lines with the number of their first physical one. Octets, since a fold may part a character.
-fn unfold(octets: &[u8]) -> Vec<(usize, Vec<u8>)> {
-    let octets = octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets);
-    let mut lines: Vec<(usize, Vec<u8>)> = Vec::new();
-    for (index, raw) in octets.split(|octet| *octet == b'\n').enumerate() {
-        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        match (raw.split_first(), lines.last_mut()) {
-            (Some((b' ' | b'\t', rest)), Some((_, last))) => last.extend_from_slice(rest),
-            _ => lines.push((index + 1, raw.to_vec())),
-        }
+/// RFC 5545 3.1: control characters but the tab are no part of a content line.
+fn without_controls(text: &str) -> Cow<'_, str> {
+    // Nearly no line has any; 0xC2 begins those beyond ASCII.
+    let may_be_one = |octet: u8| (octet < b' ' && octet != b'\t') || octet == 0x7F || octet == 0xC2;
+    if !text.bytes().fold(false, |found, octet| found | may_be_one(octet)) {
+        return Cow::Borrowed(text);
     }
-    lines
+    Cow::Owned(text.chars().filter(|c| *c == '\t' || !c.is_control()).collect())
+}
+
+/// Logical lines with the number of their first physical one. Octets, since a fold may part a character.
+struct Unfolded<'a> {
+    /// `None` after the last line.
+    rest: Option<&'a [u8]>,
+    /// Physical lines so far.
+    number: usize,
+}
+
+impl<'a> Unfolded<'a> {
+    fn new(octets: &'a [u8]) -> Self {
+        Self { rest: Some(octets.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(octets)), number: 0 }
+    }
+
+    /// The next physical line.
+    fn physical(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let end = rest.iter().position(|octet| *octet == b'\n');
+        let (line, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+        self.rest = after.get(1..);
+        self.number += 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+impl<'a> Iterator for Unfolded<'a> {
+    type Item = (usize, Cow<'a, [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Cow::Borrowed(self.physical()?);
+        let number = self.number;
+        while let Some([b' ' | b'\t', ..]) = self.rest {
+            let folded = self.physical()?;
+            line.to_mut().extend_from_slice(folded.get(1..).unwrap_or_default());
+        }
+        Some((number, line))
+    }
 }
 
 #[cfg(test)]

@@ -178,21 +178,38 @@ impl Writer {
 }
 
 /// Whether an octet may begin something that cannot be written as it is: U+FFFE and U+FFFF begin with 0xEF.
-fn is_special(octet: u8, in_attribute: bool) -> bool {
+const fn is_special(octet: u8, in_attribute: bool) -> bool {
     match octet {
         b'&' | b'<' | b'>' | 0xEF => true,
-        b'"' => in_attribute,
-        b'\n' | b'\t' => in_attribute,
+        b'"' | b'\n' | b'\t' => in_attribute,
         control => control < b' ',
     }
 }
 
+/// [`is_special`] of each octet: a look-up for each is what long texts take.
+#[allow(clippy::indexing_slicing, reason = "an octet is below 256, and it is reckoned when this is compiled")]
+const fn specials(in_attribute: bool) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut octet = 0_u8;
+    loop {
+        table[octet as usize] = is_special(octet, in_attribute);
+        if octet == u8::MAX {
+            return table;
+        }
+        octet += 1;
+    }
+}
+
+const IN_TEXT: [bool; 256] = specials(false);
+const IN_ATTRIBUTE: [bool; 256] = specials(true);
+
 fn push_escaped(out: &mut String, text: &str, in_attribute: bool) {
+    let specials = if in_attribute { &IN_ATTRIBUTE } else { &IN_TEXT };
     let mut rest = text;
     // Most of a text is copied as it is, in as few pieces as can be.
     while let Some((plain, special)) = rest
         .bytes()
-        .position(|octet| is_special(octet, in_attribute))
+        .position(|octet| specials.get(usize::from(octet)).is_some_and(|is_special| *is_special))
         .and_then(|at| rest.split_at_checked(at))
     {
         out.push_str(plain);

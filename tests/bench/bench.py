@@ -425,45 +425,71 @@ def large(program, short):
 
 
 def growth(program, short):
-    """The same at 1×, 4× and 16× the size; the exponent says how the time grows with the mailbox."""
+    """The same at 1×, 4× and 16× the size; the exponent says how the time grows with the mailbox. First the months are as
+    long as ever and fuller, then there are more of them, and the month that is asked for stays the same."""
     base = 100 if short else 1_250
-    times, found = {}, []
-    for factor in (1, 4, 16):
-        say(f"growth: {base * factor:,} events")
-        results, exchange = Results(), Exchange(program, 0, base * factor, 0)
-        subject = Exdav(program, exchange.url, sync__freshness="0s", sync__live=False)
-        subject.start()
-        subject.locate()
-        listing(subject)
-        measured(exchange, results, subject, "unchanged poll that looks at Exchange", lambda: poll(subject), 100)
-        for number in range(5):
-            before = token(subject.client.ask("PROPFIND", subject.calendar, propfind("D:sync-token")))
-            exchange.change(number)
-            measured(exchange, results, subject, "one change", lambda t=before: subject.client.ask(
-                "REPORT", subject.calendar, sync(t), "1"))
-        subject.stop()
+    factors = (1, 4, 16)
+    fuller = [Grown(program, base * factor, 365, short) for factor in factors]
+    longer = [Grown(program, base * factor, 365 * factor, short, only_month=True) for factor in factors]
+    for title, sizes in (("growth of all months, 0 ms", fuller), ("growth by more months, 0 ms", longer)):
+        rows = []
+        for work in sizes[0].results.rows:
+            row = [(size.results.median(work, "exdav"), size.results.calls(work)) for size in sizes]
+            rows.append([work, *(f"{ms:.2f} ms, {calls:g} calls" for ms, calls in row), exponent([ms for ms, _ in row])])
+        for what, values in (("query of a month, CPU", [size.month_cpu for size in sizes]),
+                             ("for each event that is found, CPU", [size.month_cpu / size.found for size in sizes])):
+            rows.append([what, *(f"{value:.3f} ms" for value in values), exponent(values)])
+        heads = [f"{size.events:,} events ({size.found:,} in the month)" for size in sizes]
+        table(title, ["work", *heads, "exponent"], rows)
+    if not short:
+        most = fuller[-1]
+        MARGINS.put(f"memory after {most.events:,} events", "≤ 40 MB", f"{most.memory:.1f} MB", most.memory <= 40)
+
+
+def exponent(values):
+    """Of the size: 1 is as the mailbox, 0 not at all."""
+    return f"{math.log(values[-1] / values[0]) / math.log(16):.2f}"
+
+
+class Grown:
+    """exdav's work before a mailbox of one size."""
+
+    def __init__(self, program, number, days, short, only_month=False):
+        say(f"growth: {number:,} events in {days:,} days")
+        self.results, exchange = Results(), Exchange(program, 0, number, 0, days=days)
+        if not only_month:
+            self.looks(exchange, program)
         # What is served from the mirror: within the window nobody looks at Exchange.
         subject = Exdav(program, exchange.url)
         subject.start()
         subject.locate()
-        text = listing(subject)
-        measured(exchange, results, subject, "unchanged poll", lambda: poll(subject), 100)
-        answer = measured(exchange, results, subject, "query of a month", lambda: month_query(subject), 5)
-        measured(exchange, results, subject, "listing with ETags", lambda: listing(subject), 5)
-        found.append((len(members(text, subject.calendar)), len(members(answer, subject.calendar))))
-        for work in results.rows:
-            times.setdefault(work, []).append((results.median(work, "exdav"), results.calls(work)))
-        if factor == 16:
-            now = resources(subject.process.pid)[1]
-            if not short:
-                MARGINS.put(f"memory after {base * factor:,} events", "≤ 40 MB", f"{now:.1f} MB", now <= 40)
+        self.events = len(members(listing(subject), subject.calendar))
+        measured(exchange, self.results, subject, "unchanged poll", lambda: poll(subject), 100)
+        month_query(subject)
+        before = effort(subject.process.pid)
+        times = 5 if short else 20
+        answer = measured(exchange, self.results, subject, "query of a month", lambda: month_query(subject), times)
+        self.month_cpu = (effort(subject.process.pid) - before) * 1000 / times
+        self.found = len(members(answer, subject.calendar))
+        if not only_month:
+            measured(exchange, self.results, subject, "listing with ETags", lambda: listing(subject), 5)
+        self.memory = resources(subject.process.pid)[1]
         subject.stop()
         exchange.stop()
-    rows = []
-    for work, row in times.items():
-        exponent = math.log(row[-1][0] / row[0][0]) / math.log(16)
-        rows.append([work, *(f"{ms:.2f} ms, {calls:g} calls" for ms, calls in row), f"{exponent:.2f}"])
-    table("growth, 0 ms", ["work", *(f"{all_:,} events ({in_month:,} in the month)" for all_, in_month in found), "exponent"], rows)
+
+    def looks(self, exchange, program):
+        """What has to ask Exchange each time."""
+        subject = Exdav(program, exchange.url, sync__freshness="0s", sync__live=False)
+        subject.start()
+        subject.locate()
+        listing(subject)
+        measured(exchange, self.results, subject, "unchanged poll that looks at Exchange", lambda: poll(subject), 100)
+        for number in range(5):
+            before = token(subject.client.ask("PROPFIND", subject.calendar, propfind("D:sync-token")))
+            exchange.change(number)
+            measured(exchange, self.results, subject, "one change", lambda t=before: subject.client.ask(
+                "REPORT", subject.calendar, sync(t), "1"))
+        subject.stop()
 
 
 def serving(program, tools, size, short):

@@ -196,9 +196,9 @@ class Exchange:
                 'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><s:Header>'
                 '<t:RequestServerVersion Version="Exchange2013_SP1"/></s:Header><s:Body>{}</s:Body></s:Envelope>')
 
-    def __init__(self, program, latency, events, contacts=50, mailboxes=1):
+    def __init__(self, program, latency, events, contacts=50, mailboxes=1, days=365):
         self.running = Program(program, "simulate", "--exchange-listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0",
-                               "--events", str(events), "--contacts", str(contacts), "--mailboxes", str(mailboxes))
+                               "--events", str(events), "--days", str(days), "--contacts", str(contacts), "--mailboxes", str(mailboxes))
         self.url, self.control = self.running.urls["exchange"], Control(self.running.urls["control"])
         self.control.ask("POST", "/latency", {"ms": latency})
 

@@ -2,19 +2,15 @@
 
 use super::data;
 use super::filter;
-use super::multiget::{write, write_one};
+use super::multiget::write_one;
 use crate::dav::error::Error;
 use crate::dav::multistatus;
 use crate::dav::names::carddav;
-use crate::dav::precondition::Precondition;
 use crate::dav::property::Wanted;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
-use crate::gateway::{self, Selected};
 use crate::model::collection::CollectionKind;
-use crate::model::id::ResourceName;
 use crate::query::filter::Filter;
-use crate::query::shape::Shape;
 use crate::xml::Element;
 use axum::response::Response;
 
@@ -27,27 +23,18 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
     let wanted = Wanted::parse(asked)?;
     let bodies = data::parse(asked)?;
     let limit = limit(asked)?;
-    // Names first, bodies in batches after them: the memory of an answer does not grow with its length.
-    let matches = session.mailbox.query(&collection.id, &filter, &Shape::Nothing, limit).await;
-    let matches = matches.map_err(|error| match (error, &filter) {
-        (gateway::Error::InvalidFilter(text), Filter::Card(_)) => {
-            Error::Refused(Precondition::CardFilter, text)
-        }
-        (other, _) => other.into(),
-    })?;
+    let mut search = session.mailbox.search(&collection.id, filter, bodies.shape.clone()).await?;
     multistatus::answer(session.preferences, |mut out| async move {
-        if bodies.shape == Shape::Nothing {
-            for head in matches.members.into_iter().map(|selected| selected.head) {
-                let selected = Selected { head, body: None };
+        let mut rest = limit.unwrap_or(usize::MAX);
+        while let Some(found) = search.next().await? {
+            for selected in found {
+                if rest == 0 {
+                    out.truncated(&Resource::Collection(collection, token).href(&session.hrefs));
+                    return Ok(out);
+                }
+                rest -= 1;
                 write_one(&mut out, &session, &collection, selected, &wanted, &bodies).await?;
             }
-        } else {
-            let names: Vec<ResourceName> = matches.members.into_iter().map(|s| s.head.name).collect();
-            write(&mut out, &session, &collection, &names, &wanted, &bodies).await?;
-        }
-        if matches.truncated {
-            let href = Resource::Collection(collection, token).href(&session.hrefs);
-            out.truncated(&href);
         }
         Ok(out)
     })

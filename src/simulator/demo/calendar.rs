@@ -33,7 +33,7 @@ pub(super) fn event(
     folder: FolderKey,
     number: usize,
     dice: &mut Dice,
-    today: Date,
+    (today, days): (Date, usize),
     now: Timestamp,
 ) {
     let recurs = number % 20 == 9;
@@ -41,7 +41,7 @@ pub(super) fn event(
     let p = &mut item.properties;
     let zone_id = if number.is_multiple_of(5) { dice.of(&ZONES) } else { BERLIN };
     let its = zone::of_windows(zone_id).unwrap_or(TimeZone::UTC);
-    let mut date = today.saturating_add((dice.days(365) - 182).days());
+    let mut date = today.saturating_add((dice.days(days) - 182).days());
     if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) {
         date = date.saturating_add(2.days());
     }
