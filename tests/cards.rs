@@ -1,5 +1,6 @@
 //! Contacts, lists and tasks as they arrive in Exchange and come back: what cases say that one item cannot show.
 
+use crate::golden::case;
 use crate::golden::item::{self, Source};
 use crate::support::{PASSWORD, Stage, USER, contacts};
 use bytes::Bytes;
@@ -11,7 +12,6 @@ use exdav::model::id::CollectionId;
 use exdav::model::refusal::Reason;
 use exdav::simulator;
 use exdav::text::Component;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const FRESH: Duration = Duration::from_secs(3600);
@@ -35,10 +35,7 @@ async fn stage() -> (Stage, Mailbox) {
 
 /// A reference case's file; `None` where there are no reference cases.
 fn case(name: &str, file: &str) -> Option<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let cases =
-        std::env::var_os("EXDAV_CASES").map_or_else(|| root.join("../shared/mapping/cases"), PathBuf::from);
-    let text = std::fs::read_to_string(cases.join(name).join(file)).ok();
+    let text = std::fs::read_to_string(case::reference().join(name).join(file)).ok();
     if text.is_none() {
         println!("reference cases: {name}/{file} is absent");
     }

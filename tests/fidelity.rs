@@ -1,5 +1,6 @@
 //! What clients write is what Exchange holds and what they get back: here, and from a mirror that starts empty.
 
+use crate::golden::case;
 use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
 use bytes::Bytes;
 use exdav::gateway::write::{Conditions, Others, Tags, Written};
@@ -62,9 +63,7 @@ fn input(case: &Path) -> Option<Bytes> {
 }
 
 fn reference_cases() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared =
-        std::env::var_os("EXDAV_CASES").map_or_else(|| root.join("../shared/mapping/cases"), PathBuf::from);
+    let shared = case::reference();
     let Ok(entries) = std::fs::read_dir(&shared) else {
         println!("reference cases: {} is absent", shared.display());
         return Vec::new();

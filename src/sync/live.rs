@@ -9,7 +9,8 @@
 
 mod listener;
 
-use super::follower::{Follower, Loose};
+use super::follower::Follower;
+use super::hearing::Loose;
 use crate::ews::{self, MOST_SUBSCRIPTIONS};
 use listener::Listener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -10,11 +10,14 @@
 mod coverage;
 mod fetch;
 mod follower;
+mod hearing;
 mod hierarchy;
 pub mod live;
 mod record;
+mod refresh;
 mod shared;
 pub mod source;
+mod tree;
 mod twins;
 
 pub use follower::{Error, Follower, Links, Settings};

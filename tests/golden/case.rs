@@ -92,11 +92,16 @@ impl Case {
     }
 }
 
+/// Where the cases of the reference are, if they are on this machine.
+pub fn reference() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/mapping/cases");
+    std::env::var_os("EXDAV_CASES").map_or_else(beside, PathBuf::from)
+}
+
 /// Our own cases and those of the reference.
 pub fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared =
-        std::env::var_os("EXDAV_CASES").map_or_else(|| root.join("../shared/mapping/cases"), PathBuf::from);
+    let shared = reference();
     if !shared.is_dir() {
         println!("reference cases: {} is absent, own cases only", shared.display());
     }

@@ -2,7 +2,8 @@
 
 use super::{Group, Place, Remedy, Settings, Shared, lock, remedy};
 use crate::ews::{self, Affinity, Ended, EventStream, Session, spread};
-use crate::sync::follower::{Follower, Loose};
+use crate::sync::follower::Follower;
+use crate::sync::hearing::Loose;
 use futures_util::StreamExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

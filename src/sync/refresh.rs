@@ -1,0 +1,244 @@
+//! The contents of the collections that somebody looks at.
+
+use super::follower::{Error, Follower, lock};
+use crate::convert;
+use crate::ews::types::ItemClass;
+use crate::ews::{FolderSelector, ItemChange};
+use crate::mirror::{Commit, Folder, Mirror};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Codes that say that a folder is gone: the next look is at the tree.
+const NO_FOLDER: [&str; 3] = ["ErrorItemNotFound", "ErrorFolderNotFound", "ErrorSyncFolderNotFound"];
+
+/// What a look at a folder showed.
+struct Stamp {
+    /// `None` when it proves nothing.
+    text: Option<String>,
+    /// When.
+    seen: Instant,
+}
+
+impl Follower {
+    /// The next look at this collection asks Exchange, however fresh the mirror is.
+    pub fn distrust(&self, id: &CollectionId) {
+        lock(&self.0.state).coverage.distrust(id);
+    }
+
+    /// Makes sure that these collections are as fresh as the settings ask.
+    pub async fn refresh(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        let stale = self.stale(ids);
+        if self.is_worth_listening(&stale) {
+            self.0.live.join(self);
+        }
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let (follower, ids) = (self.clone(), ids.to_vec());
+        tokio::spawn(async move { follower.refresh_now(&ids).await }).await.map_err(|_| Error::Interrupted)?
+    }
+
+    /// Whether the mirror was good within the freshness window, whatever was heard since: enough for writes, which
+    /// Exchange judges by the ChangeKey. Of one's own writes Exchange tells, too.
+    pub fn is_recent(&self, id: &CollectionId) -> bool {
+        lock(&self.0.state).coverage.is_recent(id, self.0.settings.freshness)
+    }
+
+    fn stale(&self, ids: &[CollectionId]) -> Vec<CollectionId> {
+        let state = lock(&self.0.state);
+        let window = self.0.settings.freshness;
+        ids.iter().filter(|id| !state.coverage.is_fresh(id, window)).cloned().collect()
+    }
+
+    /// Whoever comes for the second time will come again: from then on it is cheaper to listen than to ask.
+    fn is_worth_listening(&self, stale: &[CollectionId]) -> bool {
+        // Only the owner of a mailbox may listen to it. FACTS 6
+        if self.0.shared.is_some() {
+            return false;
+        }
+        let mut state = lock(&self.0.state);
+        state.asked = Some(Instant::now());
+        stale.iter().any(|id| state.coverage.was_seen(id)) && state.place.may_join()
+    }
+
+    async fn refresh_now(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        // Always in the same order, so that nobody waits for somebody who waits for him.
+        let mut ids = ids.to_vec();
+        ids.sort();
+        ids.dedup();
+        let mut turns = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let turn = Arc::clone(lock(&self.0.following).entry(id.clone()).or_default());
+            turns.push(turn.lock_owned().await);
+        }
+        // Whoever had the turn before may have done the work.
+        let changed = {
+            let _looking = self.0.looking.lock().await;
+            let stale = self.stale(&ids);
+            if stale.is_empty() { Vec::new() } else { self.look(&stale).await? }
+        };
+        for (folder, stamp) in changed {
+            self.follow(&folder, stamp).await?;
+        }
+        Ok(())
+    }
+
+    /// One GetFolder over all collections that are followed; gives those of `wanted` that have to be followed.
+    async fn look(&self, wanted: &[CollectionId]) -> Result<Vec<(Folder, Stamp)>, Error> {
+        let all = self.0.mirror.run(Mirror::folders).await?;
+        let followed: Vec<Folder> =
+            all.into_iter().filter(|f| f.sync_state.is_some() || wanted.contains(&f.collection.id)).collect();
+        if followed.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let [alone] = followed.as_slice() {
+            // Who is followed alone is asked at once: as many calls when nothing changed, one less when something did.
+            return Ok(vec![(alone.clone(), Stamp { text: None, seen: Instant::now() })]);
+        }
+        let asked: Vec<FolderSelector> =
+            followed.iter().map(|f| FolderSelector::Id(f.collection.upstream.0.clone())).collect();
+        let session = self.session();
+        let at = Instant::now();
+        let answers = session.get_folders(&asked).await?;
+        let server_time = session.server_time();
+        let mut to_follow = Vec::new();
+        for (folder, answer) in followed.into_iter().zip(answers) {
+            let id = folder.collection.id.clone();
+            let now = match answer {
+                Ok(now) => now,
+                Err(error) if NO_FOLDER.iter().any(|code| error.is(code)) => {
+                    self.expect_tree_change();
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            // Stamps count whole seconds: one of this very second does not prove that nothing else will happen in it.
+            let settled = match (now.committed, server_time) {
+                (Some(committed), Some(time)) => time.duration_since(committed).as_secs() >= 2,
+                _ => false,
+            };
+            let stamp = Stamp { text: now.stamp.filter(|_| settled), seen: at };
+            let unchanged = folder.sync_state.is_some() && stamp.text.is_some() && folder.stamp == stamp.text;
+            if unchanged {
+                lock(&self.0.state).coverage.saw(id, at);
+            } else if wanted.contains(&id) {
+                to_follow.push((folder, stamp));
+            }
+        }
+        Ok(to_follow)
+    }
+
+    /// Follows one collection with SyncFolderItems. The caller has its turn.
+    async fn follow(&self, folder: &Folder, stamp: Stamp) -> Result<(), Error> {
+        let id = folder.collection.id.clone();
+        let outcome = match self.follow_from(folder, folder.sync_state.clone(), &stamp).await {
+            Err(Error::Exchange(error)) if error.is("ErrorInvalidSyncStateData") => {
+                tracing::info!(collection = %id, "the SyncState is no longer valid: comparing everything");
+                self.follow_from(folder, None, &stamp).await
+            }
+            Err(Error::Exchange(error)) if NO_FOLDER.iter().any(|code| error.is(code)) => {
+                self.expect_tree_change();
+                return Ok(());
+            }
+            outcome => outcome,
+        };
+        outcome?;
+        lock(&self.0.state).coverage.saw(id, stamp.seen);
+        Ok(())
+    }
+
+    async fn follow_from(&self, folder: &Folder, state: Option<String>, stamp: &Stamp) -> Result<(), Error> {
+        let id = folder.collection.id.clone();
+        let session = self.session();
+        self.0.mirror.begin_refresh(&id);
+        let key = id.clone();
+        let written = self.0.mirror.run(move |mirror| mirror.written(&key)).await?;
+        let from_nothing = state.is_none();
+        let mut state = state;
+        let mut mentioned: HashMap<String, (String, Option<ItemClass>)> = HashMap::new();
+        let mut gone: HashSet<UpstreamId> = HashSet::new();
+        loop {
+            let page = session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?;
+            for change in page.changes {
+                match change {
+                    ItemChange::Written(item, class) => {
+                        gone.remove(&UpstreamId(item.id.clone()));
+                        mentioned.insert(item.id, (item.change_key, class));
+                    }
+                    ItemChange::Gone(item) => {
+                        mentioned.remove(&item);
+                        gone.insert(UpstreamId(item));
+                    }
+                }
+            }
+            let stuck = state.as_deref() == Some(page.sync_state.as_str());
+            state = Some(page.sync_state);
+            if page.is_last || stuck {
+                break;
+            }
+        }
+        let unchanged = folder.sync_state == state && mentioned.is_empty() && gone.is_empty();
+        if unchanged && written.is_empty() && (stamp.text.is_none() || folder.stamp == stamp.text) {
+            return Ok(());
+        }
+        let mut only =
+            from_nothing.then(|| mentioned.keys().cloned().map(UpstreamId).collect::<HashSet<_>>());
+        let seen: Vec<UpstreamId> = written.iter().map(|(item, _)| item.clone()).collect();
+        let unmentioned = written
+            .into_iter()
+            .filter(|(item, _)| !from_nothing && !mentioned.contains_key(&item.0) && !gone.contains(item))
+            .collect();
+        for lost in self.fetch(&id, self.classes(folder, unmentioned).await?).await? {
+            gone.insert(lost);
+        }
+        if !mentioned.is_empty() {
+            let key = id.clone();
+            // What the mirror or an interrupted refresh already holds is not fetched again.
+            let items: Vec<UpstreamId> = mentioned.keys().cloned().map(UpstreamId).collect();
+            let have = self.0.mirror.run(move |mirror| mirror.versions(&key, &items)).await?;
+            let wanted = mentioned
+                .into_iter()
+                .filter(|(item, (version, _))| {
+                    have.get(&UpstreamId(item.clone())).is_none_or(|known| known.0 != *version)
+                })
+                .filter_map(|(item, (_, class))| Some((item, class?)))
+                .collect();
+            for lost in self.fetch(&id, wanted).await? {
+                if let Some(only) = &mut only {
+                    only.remove(&lost);
+                }
+                gone.insert(lost);
+            }
+        }
+        self.part_twins(folder, &gone).await?;
+        let commit = Commit {
+            gone: gone.into_iter().collect(),
+            seen,
+            only,
+            sync_state: state,
+            stamp: stamp.text.clone(),
+        };
+        self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;
+        Ok(())
+    }
+
+    /// The classes of members, to fetch them by.
+    async fn classes(
+        &self,
+        folder: &Folder,
+        members: Vec<(UpstreamId, ResourceName)>,
+    ) -> Result<Vec<(String, ItemClass)>, Error> {
+        let (id, kind) = (folder.collection.id.clone(), folder.collection.kind);
+        let classes = self.0.mirror.run(move |mirror| {
+            let names: Vec<ResourceName> = members.iter().map(|(_, name)| name.clone()).collect();
+            let objects = mirror.get_many(&id, &names)?;
+            let known = members.into_iter().zip(objects).filter_map(|((item, _), object)| {
+                Some((item.0, convert::write::class_of(kind, &object?.body)))
+            });
+            Ok(known.collect())
+        });
+        Ok(classes.await?)
+    }
+}
