@@ -84,6 +84,37 @@ async fn a_mirror_whose_pages_are_overwritten_while_it_is_used_is_rebuilt() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_damaged_while_nobody_has_it_open_is_there_again_for_who_comes() {
+    const PLACES: usize = 32;
+    let stage = Stage::with_events(60).await;
+    let healthy = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(LONG, healthy.path(), Settings::default());
+    let (before, _) = read(&gateway).await.unwrap();
+    drop(gateway);
+    let [file] = files(healthy.path(), "redb").try_into().unwrap();
+    let octets = std::fs::read(&file).unwrap();
+    for place in 0..PLACES {
+        let folder = tempfile::tempdir().unwrap();
+        let mut octets = octets.clone();
+        let at = (octets.len() - 4_096) / PLACES * place;
+        for (number, octet) in octets[at..at + 4_096].iter_mut().enumerate() {
+            *octet = u8::try_from((number * 197 + place * 31) % 251).unwrap();
+        }
+        std::fs::write(folder.path().join(file.file_name().unwrap()), octets).unwrap();
+        let gateway = stage.gateway_with(LONG, folder.path(), Settings::default());
+        let mut found = read(&gateway).await;
+        for _ in 0..5 {
+            if found.is_ok() {
+                break;
+            }
+            found = read(&gateway).await;
+        }
+        let (after, _) = found.unwrap_or_else(|error| panic!("damaged at {at}: {error:?}"));
+        assert!(after == before, "damaged at {at}: {} members", after.len());
+    }
+}
+
 /// The largest file that a running process may write.
 fn limit(pid: u32, octets: &str) {
     let mut set = Command::new("prlimit");

@@ -30,6 +30,7 @@ mod faults;
 mod fidelity;
 mod front_door;
 mod golden;
+mod half_done;
 mod isolation;
 mod limits;
 mod listening;

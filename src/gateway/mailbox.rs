@@ -299,9 +299,12 @@ impl Mailbox {
         Ok(self.mirror().run(move |mirror| mirror.entry(&id, &name)).await?)
     }
 
-    /// The collection that is written to: what was heard of it a moment ago need not be looked at first.
+    /// The collection that is about to be written to: what is heard of one's own writes need not be looked at first.
     pub(super) async fn recent_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
-        if self.follower().is_recent(id) { self.folder(id).await } else { self.fresh_folder(id).await }
+        let is_recent = self.follower().is_recent(id);
+        let folder = if is_recent { self.folder(id).await? } else { self.fresh_folder(id).await? };
+        self.follower().writes(id);
+        Ok(folder)
     }
 
     /// The collection, after making sure that it is fresh.

@@ -36,8 +36,8 @@ pub struct Intent {
     pub owed: Owed,
     /// What the client wants to be there.
     pub body: Bytes,
-    /// What of it the item is to keep: once it does, nothing is left to be done.
-    pub text: Bytes,
+    /// What was there before, in short, in the words of whoever compares it.
+    pub trace: String,
 }
 
 impl Mirror {
@@ -64,7 +64,7 @@ impl Mirror {
                     Owed::Concerned => 1,
                     Owed::All => 2,
                 })
-                .bytes(&intent.text);
+                .bytes(intent.trace.as_bytes());
             table.insert(key, packer.0.as_slice())?;
         }
         write.commit()?;
@@ -105,6 +105,6 @@ fn intent_of((collection, name): (&str, &str), packed: &[u8]) -> Option<Intent> 
             1 => Owed::Concerned,
             _ => Owed::All,
         },
-        text: Bytes::copy_from_slice(u.bytes()?),
+        trace: String::from_utf8(u.bytes()?.to_vec()).ok()?,
     })
 }

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -187,7 +188,9 @@ impl Store {
         let began = Instant::now();
         let mut is_new = false;
         let mirror = loop {
-            match Mirror::open(&path, &self.settings, rendering) {
+            // What lies in a damaged file may be more than the database is prepared for.
+            let opened = catch_unwind(AssertUnwindSafe(|| Mirror::open(&path, &self.settings, rendering)));
+            match opened.unwrap_or_else(|_| Err(Error::Damaged("it cannot be opened".to_owned()))) {
                 Ok(mirror) => break mirror,
                 Err(error @ (Error::Damaged(_) | Error::Outdated(_))) if !is_new => {
                     tracing::warn!(%error, "the mirror is filled anew");

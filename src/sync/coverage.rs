@@ -20,6 +20,8 @@ pub(super) struct Coverage {
     heard: HashMap<CollectionId, Instant>,
     /// The first of what was heard that no look has shown.
     unseen: HashMap<CollectionId, Instant>,
+    /// The last write of one's own that began before that.
+    written: HashMap<CollectionId, Instant>,
     tree: Option<Instant>,
     tree_heard: Option<Instant>,
     /// A folder was modified: perhaps its name.
@@ -63,12 +65,23 @@ impl Coverage {
         self.seen.get(id).is_some_and(|seen| self.holds(*seen, self.heard.get(id), self.doubted, window))
     }
 
-    /// Whether the mirror of the collection was good within the window, whatever was heard since.
+    /// Whether the mirror of the collection was good within the window, and what was heard since may be told of one's own
+    /// writes: it began after one.
     pub(super) fn is_recent(&self, id: &CollectionId, window: Duration) -> bool {
         let Some((seen, since)) = self.seen.get(id).zip(self.since) else { return self.is_fresh(id, window) };
         let was_good = *seen >= since && self.doubted.is_none_or(|doubted| doubted < *seen);
-        let missed = self.unseen.get(id);
-        self.is_fresh(id, window) || was_good && missed.is_some_and(|unseen| unseen.elapsed() < window)
+        let is_ones_own = self.unseen.get(id).zip(self.written.get(id)).is_some_and(|(unseen, written)| {
+            unseen.elapsed() < window
+                && unseen.checked_duration_since(*written).is_some_and(|after| after < window)
+        });
+        self.is_fresh(id, window) || was_good && is_ones_own
+    }
+
+    /// A write of one's own begins now: Exchange will tell of it.
+    pub(super) fn writes(&mut self, id: &CollectionId, now: Instant) {
+        if !self.unseen.contains_key(id) {
+            self.written.insert(id.clone(), now);
+        }
     }
 
     /// Whether the mirror of the folder tree is good.
@@ -211,7 +224,9 @@ mod tests {
     #[test]
     fn what_was_heard_leaves_the_mirror_recent_until_the_first_of_it_is_older_than_the_window() {
         let mut coverage = listening();
+        coverage.writes(&id("one"), at(3));
         coverage.heard(&item("F1"), at(3));
+        coverage.writes(&id("one"), at(4));
         coverage.heard(&item("F1"), at(4));
         assert!(coverage.is_recent(&id("one"), WINDOW) && !coverage.is_recent(&id("one"), NONE));
         coverage.deaf();
@@ -220,6 +235,23 @@ mod tests {
         coverage.distrust(&id("one"));
         coverage.heard(&item("F1"), at(3));
         assert!(!coverage.is_recent(&id("one"), WINDOW));
+    }
+
+    #[test]
+    fn what_was_heard_before_ones_own_write_is_looked_at_first() {
+        let mut coverage = listening();
+        coverage.heard(&item("F1"), at(3));
+        assert!(!coverage.is_recent(&id("one"), WINDOW), "nobody here has written");
+        coverage.writes(&id("one"), at(4));
+        coverage.heard(&item("F1"), at(4));
+        assert!(
+            !coverage.is_recent(&id("one"), WINDOW),
+            "one's own write does not speak for what was before"
+        );
+        let mut coverage = listening();
+        coverage.writes(&id("one"), at(3));
+        coverage.heard(&item("F1"), at(3) + WINDOW);
+        assert!(!coverage.is_recent(&id("one"), WINDOW), "so late nobody tells of that write");
     }
 
     #[test]

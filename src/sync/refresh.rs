@@ -40,10 +40,15 @@ impl Follower {
         tokio::spawn(async move { follower.refresh_now(&ids).await }).await.map_err(|_| Error::Interrupted)?
     }
 
-    /// Whether the mirror was good within the freshness window, whatever was heard since: enough for writes, which
-    /// Exchange judges by the ChangeKey. Of one's own writes Exchange tells, too.
+    /// Whether the mirror was good within the freshness window, but for what Exchange told since one's own write began,
+    /// of which it tells, too: enough for writes, which Exchange judges by the ChangeKey.
     pub fn is_recent(&self, id: &CollectionId) -> bool {
         lock(&self.0.state).coverage.is_recent(id, self.0.settings.freshness)
+    }
+
+    /// A write to this collection begins.
+    pub fn writes(&self, id: &CollectionId) {
+        lock(&self.0.state).coverage.writes(id, Instant::now());
     }
 
     fn stale(&self, ids: &[CollectionId]) -> Vec<CollectionId> {

@@ -13,6 +13,7 @@ mod contact;
 mod event;
 mod fields;
 mod own_zone;
+mod rest;
 mod rule;
 mod series;
 mod task;
@@ -23,6 +24,7 @@ pub(super) use task::GROUPS as TASK_GROUPS;
 
 pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};
+pub use rest::{Trace, with_foreign};
 
 use super::kept;
 use super::{Context, Related};
@@ -154,11 +156,6 @@ impl Plan {
             && self.telling.last() == Notify::Nobody
     }
 
-    /// The client's text as the item is to keep it.
-    pub fn text(&self) -> &Bytes {
-        &self.text
-    }
-
     /// The same without coordinates, where there are any: not every server takes them, and the text keeps them.
     #[must_use]
     pub fn without_coordinates(&self) -> Option<Self> {
@@ -224,18 +221,33 @@ impl Plan {
 
     /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.
     pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Change {
-        keep(self.class, &self.text, item, exceptions)
+        keep(self.class, &self.text, item, &sums(self.class, item, exceptions))
+    }
+
+    /// The same after writes of several calls, which began with `before`: what somebody else changed between them is
+    /// not the client's, and shows as changed.
+    pub fn keep_after(&self, before: Option<&Item>, item: &Item, exceptions: &[Item]) -> Change {
+        let mut sums = sums(self.class, item, exceptions);
+        if self.is_certain {
+            let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
+            sums.extend(rest::at_once(self::sums(self.class, &wanted, &[])));
+        }
+        keep(self.class, &self.text, item, &sums)
     }
 }
 
-/// The change that keeps a text on an item.
-fn keep(class: ItemClass, text: &[u8], item: &Item, exceptions: &[Item]) -> Change {
+/// The change that keeps a text on an item that has these fingerprints.
+fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String>) -> Change {
     let owner = match class {
         ItemClass::CalendarItem => item.filled("UID").unwrap_or_default(),
         _ => String::new(),
     };
-    let sums = sums(class, item, exceptions);
-    Change::extended(field::DAV_BODY, Some(kept::write(text, kind(class), &owner, &sums)))
+    Change::extended(field::DAV_BODY, Some(kept::write(text, kind(class), &owner, sums)))
+}
+
+/// The text that an item keeps, with its fingerprints.
+fn keep_of(item: &Item) -> Option<String> {
+    item.extended(&field::DAV_BODY)
 }
 
 /// Fingerprints of an item, by group.
@@ -253,14 +265,6 @@ fn kind(class: ItemClass) -> &'static str {
         ItemClass::CalendarItem | ItemClass::Task => "ics",
         ItemClass::Contact | ItemClass::DistributionList => "vcf",
     }
-}
-
-/// Whether an item keeps a text, and is what was made of it: the last call of its write was done.
-pub fn is_kept(class: ItemClass, item: &Item, related: &Related, text: &Bytes) -> bool {
-    let kept = item.extended(&field::DAV_BODY).and_then(|kept| kept::Kept::read(&kept, kind(class)));
-    kept.is_some_and(|kept| {
-        kept.octets.as_ref() == Some(text) && kept.changed(&sums(class, item, &related.exceptions)).is_empty()
-    })
 }
 
 /// What is there before a write.
@@ -325,7 +329,8 @@ pub fn keep_attachments(
         return None;
     }
     let class = current.item.class;
-    Some(keep(class, &text, current.item, &current.related.exceptions))
+    let sums = sums(class, current.item, &current.related.exceptions);
+    Some(keep(class, &text, current.item, &sums))
 }
 
 /// Whether Exchange tells the others when a meeting goes: a client may see to that itself. RFC 6638 7.1

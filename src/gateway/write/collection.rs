@@ -73,7 +73,16 @@ impl Mailbox {
                 many => format!("{display_name} ({many})"),
             };
             match session.create_folder(&parent, choice(kind), &name, &kept).await {
-                Err(error) if error.is("ErrorFolderExists") && namesakes < MOST_NAMESAKES => namesakes += 1,
+                Err(error) if error.is("ErrorFolderExists") && namesakes < MOST_NAMESAKES => {
+                    // It may be the very same, made by another gateway a moment ago.
+                    if namesakes == 1 {
+                        self.follower().expect_tree_change();
+                        if self.collection(&id).await?.is_some() {
+                            return Err(Error::Exists);
+                        }
+                    }
+                    namesakes += 1;
+                }
                 outcome => break outcome,
             }
         };

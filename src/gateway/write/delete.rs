@@ -34,13 +34,15 @@ impl Mailbox {
         }
         let _turn = self.turn(id, name).await?;
         self.refuse_hidden(id, name).await?;
-        let (key, member) = (id.clone(), name.clone());
-        let known = self.mirror().run(move |mirror| mirror.get(&key, &member)).await?;
-        let object = known.ok_or(Error::NotFound)?;
-        conditions.judge(Some(&object.head))?;
-        let (key, member) = (id.clone(), name.clone());
-        let entry =
-            self.mirror().run(move |mirror| mirror.entry(&key, &member)).await?.ok_or(Error::NotFound)?;
+        let entry = match self.known((id, name), conditions).await {
+            // By another gateway a client may know of more than the mirror has heard of.
+            Err(Error::NotFound | Error::Changed) => {
+                self.follower().distrust(id);
+                self.fresh_folder(id).await?;
+                self.known((id, name), conditions).await?
+            }
+            known => known?,
+        };
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
         // Only meetings have a schedule tag: everything else goes without a look.

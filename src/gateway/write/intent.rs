@@ -1,8 +1,8 @@
 //! What a kill or a lost connection left half done is finished or undone before anything else is written.
 
 use super::Conditions;
-use super::put::audience_of;
-use crate::convert::write;
+use super::put::{Found, audience_of};
+use crate::convert::write::{self, Trace};
 use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
 use crate::ews::{Disposal, Target};
@@ -48,7 +48,7 @@ impl Mailbox {
 
     /// Finishes or undoes one write. The caller has its turn.
     async fn settle_one(&self, intent: &Intent) -> Result<(), Error> {
-        let Intent { collection: id, name, before, since, can_be_undone, owed, body, text } = intent;
+        let Intent { collection: id, name, before, since, can_be_undone, owed, body, trace } = intent;
         let known = self.mirror().run(Mirror::intents).await?;
         if !known.contains(intent) {
             return Ok(());
@@ -62,17 +62,25 @@ impl Mailbox {
         let Some(entry) = self.entry(id, name).await? else { return self.end_intent(id, name).await };
         let class = write::class_of(folder.collection.kind, &entry.body);
         let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
-        // The last call is done, or somebody removed it all.
-        let left = found
-            .filter(|(item, related)| entry.body != *body && !write::is_kept(class, item, related, text));
-        let Some((item, _)) = left else { return self.end_intent(id, name).await };
+        // The last call is done, by us or by another gateway, or somebody removed it all.
+        let trace = Trace::read(trace).unwrap_or_default();
+        let left = found.filter(|(item, _)| entry.body != *body && trace.keeps_its_text(item));
+        let Some((item, related)) = left else { return self.end_intent(id, name).await };
         let changed = item.time("LastModifiedTime");
         let is_untouched = before.as_ref().is_some_and(|before| before.0 == item.id.change_key);
         if is_untouched || changed.is_none_or(|at| at.duration_since(*since) > OURS) {
             return self.end_intent(id, name).await;
         }
-        tracing::info!(%name, undone = before.is_none() && *can_be_undone, "half of a write was found");
-        if before.is_none() && *can_be_undone {
+        let found = Found { item, related, is_remembered: false };
+        let plan = match self.plan(&folder, name, body, Some(&found), audience_of(*owed)).await {
+            Err(error @ Error::Unavailable { .. }) => return Err(error),
+            Err(error) => return self.leave_half(intent, &error).await,
+            Ok(plan) => plan,
+        };
+        let foreign = trace.foreign(&plan, &found.item, &found.related.exceptions);
+        let item = found.item;
+        tracing::info!(%name, undone = before.is_none() && *can_be_undone, ?foreign, "half of a write was found");
+        if before.is_none() && *can_be_undone && foreign.is_empty() {
             let target = Target::Item(ItemId { id: item.id.id, change_key: String::new() });
             let session = self.follower().session();
             for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
@@ -82,14 +90,20 @@ impl Mailbox {
             self.follower().refresh(std::slice::from_ref(id)).await?;
             return self.end_intent(id, name).await;
         }
-        match self.put_here(&folder, name, &Conditions::default(), body, audience_of(*owed)).await {
+        // What somebody else changed meanwhile stays as it is.
+        let Some(body) = write::with_foreign(class, body, &entry.body, &foreign) else {
+            return self.leave_half(intent, &Error::Changed).await;
+        };
+        match self.put_here(&folder, name, &Conditions::default(), &body, audience_of(*owed)).await {
             Err(error @ Error::Unavailable { .. }) => Err(error),
-            Err(error) => {
-                tracing::error!(%error, %name, "half of a write stays");
-                self.end_intent(id, name).await
-            }
+            Err(error) => self.leave_half(intent, &error).await,
             Ok(_) => Ok(()),
         }
+    }
+
+    async fn leave_half(&self, intent: &Intent, why: &Error) -> Result<(), Error> {
+        tracing::error!(error = %why, name = %intent.name, "half of a write stays");
+        self.end_intent(&intent.collection, &intent.name).await
     }
 
     /// What was begun for a member is settled before it is written again: else guests would hear of it twice.

@@ -3,7 +3,7 @@
 use super::refused::refused;
 use super::{Conditions, Others, Written};
 use crate::convert::Related;
-use crate::convert::write::{self, Audience, Current, Plan, Reply, Telling};
+use crate::convert::write::{self, Audience, Current, Plan, Reply, Telling, Trace};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
@@ -16,7 +16,7 @@ use crate::model::refusal::{Reason, Refusal};
 use crate::sync::source;
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a PUT found at its name.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub(super) struct Found {
     pub(super) item: Item,
     pub(super) related: Related,
     /// As the mirror remembers it: Exchange has the last word when it is asked to change it.
-    is_remembered: bool,
+    pub(super) is_remembered: bool,
 }
 
 impl Mailbox {
@@ -90,6 +90,12 @@ impl Mailbox {
                 let written = self.put_here(&folder, name, &Conditions::default(), &body, audience).await?;
                 Ok(Written { created: true, ..written })
             }
+            // The mirror had not heard yet of what the client knows, by another gateway.
+            Some(object)
+                if matches!(error, Error::Changed) && conditions.judge(Some(&object.head)).is_ok() =>
+            {
+                self.put_here(&folder, name, conditions, &body, audience).await
+            }
             // Somebody removed it meanwhile, and the client did not ask for it to be there.
             None if was_there && matches!(error, Error::Changed) && conditions.if_match.is_none() => {
                 self.put_here(&folder, name, conditions, &body, audience).await
@@ -144,14 +150,20 @@ impl Mailbox {
                 continue;
             }
             let takes_steps = replaced.is_none() && self.begin(id, name, body, &plan, found.as_ref()).await?;
-            let outcome = self.carry_out_or_less(folder, &plan, found.clone()).await;
+            let progress = Progress::default();
+            let outcome = self.carry_out_or_less(folder, &plan, found.clone(), &progress).await;
             if takes_steps {
-                // Without a clear outcome half of it may be there, and goes on being known.
-                match &outcome {
-                    Err(Error::Unavailable { .. }) => self.unsettled().store(true, Ordering::Relaxed),
-                    _ => self.end_intent(id, name).await.unwrap_or_else(|error| {
-                        tracing::warn!(%error, "that a write has ended could not be noted");
-                    }),
+                // Half of it may be there, and goes on being known: without a clear outcome, or when what is in the
+                // way is none of the write's own.
+                let is_half = match &outcome {
+                    Ok(_) | Err(Error::Refused(_)) => false,
+                    Err(Error::Unavailable { .. }) => true,
+                    Err(_) => progress.has_begun(),
+                };
+                if is_half {
+                    self.unsettled().store(true, Ordering::Relaxed);
+                } else if let Err(error) = self.end_intent(id, name).await {
+                    tracing::warn!(%error, "that a write has ended could not be noted");
                 }
             }
             if is_remembered && matches!(outcome, Err(Error::Changed)) {
@@ -218,14 +230,18 @@ impl Mailbox {
                 Notify::All => Owed::All,
             },
             body: body.clone(),
-            text: plan.text().clone(),
+            trace: Trace::of(
+                plan.class,
+                found.map(|found| (&found.item, found.related.exceptions.as_slice())),
+            )
+            .write(),
         };
         self.mirror().run(move |mirror| mirror.begin_write_of(&intent)).await?;
         Ok(true)
     }
 
     /// What a client wants, as work for Exchange.
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         folder: &Folder,
         name: &ResourceName,
@@ -347,8 +363,9 @@ impl Mailbox {
         folder: &Folder,
         plan: &Plan,
         found: Option<Found>,
+        progress: &Progress,
     ) -> Result<(Item, Related), Error> {
-        let outcome = self.carry_out(folder, plan, found.clone()).await;
+        let outcome = self.carry_out(folder, plan, found.clone(), progress).await;
         let less = match &outcome {
             Err(Error::Internal(..)) => plan.without_coordinates(),
             Err(Error::Refused(refusal)) if refusal.reason == Reason::TooLate => plan.without_complete_date(),
@@ -358,7 +375,7 @@ impl Mailbox {
             _ => None,
         };
         match less {
-            Some(less) => self.carry_out(folder, &less, found).await,
+            Some(less) => self.carry_out(folder, &less, found, progress).await,
             None => outcome,
         }
     }
@@ -369,11 +386,12 @@ impl Mailbox {
         folder: &Folder,
         plan: &Plan,
         found: Option<Found>,
+        progress: &Progress,
     ) -> Result<(Item, Related), Error> {
         let session = self.follower().session();
         match found {
-            None => self.create(&session, folder, plan).await,
-            Some(found) => self.update(&session, folder, plan, found).await,
+            None => self.create(&session, folder, plan, progress).await,
+            Some(found) => self.update(&session, folder, plan, found, progress).await,
         }
     }
 
@@ -382,6 +400,7 @@ impl Mailbox {
         session: &Session,
         folder: &Folder,
         plan: &Plan,
+        progress: &Progress,
     ) -> Result<(Item, Related), Error> {
         let upstream = &folder.collection.upstream.0;
         if plan.is_plain() {
@@ -395,7 +414,8 @@ impl Mailbox {
         }
         let notify = plan.telling.first();
         let id = session.create_item(upstream, plan.class, &plan.changes, notify).await.map_err(refused)?;
-        let outcome = self.complete(session, plan, id.clone(), Vec::new(), None).await;
+        progress.note();
+        let outcome = self.complete(session, plan, id.clone(), Vec::new(), None, progress).await;
         // Who was told, or may have been, is not told again: then what is there is looked at, and ended.
         let is_silent = match &outcome {
             Err(Error::Unavailable { .. }) => plan.telling == Telling::Never,
@@ -417,6 +437,7 @@ impl Mailbox {
         folder: &Folder,
         plan: &Plan,
         found: Found,
+        progress: &Progress,
     ) -> Result<(Item, Related), Error> {
         let mut id = found.item.id.clone();
         let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty();
@@ -433,8 +454,9 @@ impl Mailbox {
         let (first, last) = by_turn(plan);
         if !first.is_empty() {
             id = change(session, plan.class, Target::Item(id), &first, plan.telling.first()).await?;
+            progress.note();
         }
-        let (item, related) = self.complete(session, plan, id, last, Some(&found.item)).await?;
+        let (item, related) = self.complete(session, plan, id, last, Some(&found.item), progress).await?;
         if plan.ends_turn(&found.item, &item) {
             // The finished turn is an object of its own.
             self.follower().distrust(&folder.collection.id);
@@ -481,11 +503,13 @@ impl Mailbox {
         session: &Session,
         plan: &Plan,
         mut id: ItemId,
-        mut last: Vec<Change>,
+        last: Vec<Change>,
         before: Option<&Item>,
+        progress: &Progress,
     ) -> Result<(Item, Related), Error> {
         if !plan.detach.is_empty() {
             id = session.delete_attachments(&id, &plan.detach).await?;
+            progress.note();
         }
         if !plan.attach.is_empty() {
             let new: Vec<NewAttachment> = plan
@@ -499,6 +523,7 @@ impl Mailbox {
                 })
                 .collect();
             (id, _) = session.create_attachments(&id, &new).await?;
+            progress.note();
         }
         // Each change of an occurrence makes a new version of its series: none is named.
         let series = ItemId { id: id.id.clone(), change_key: String::new() };
@@ -511,6 +536,7 @@ impl Mailbox {
                     Ok(id) => {
                         let answer = answer_of(reply);
                         session.answer(&id, answer, &reply.comment, reply.tell).await.map_err(refused)?;
+                        progress.note();
                     }
                     // It was declined before.
                     Err(error) if error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {}
@@ -526,7 +552,7 @@ impl Mailbox {
                     Err(error) if !error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {
                         return Err(error.into());
                     }
-                    _ => {}
+                    _ => progress.note(),
                 }
             }
         }
@@ -541,8 +567,40 @@ impl Mailbox {
                 changed.into_iter().map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
             for answer in session.update_items(plan.class, &edits, notify).await? {
                 answer.map_err(refused)?;
+                progress.note();
             }
         }
+        self.conclude(session, plan, &id, last, before, progress).await
+    }
+
+    /// The last call of a write: the client's text, and what is told only then. Who was faster than that after the write
+    /// had begun is not in its way.
+    async fn conclude(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        id: &ItemId,
+        last: Vec<Change>,
+        before: Option<&Item>,
+        progress: &Progress,
+    ) -> Result<(Item, Related), Error> {
+        for _ in 1..TRIES {
+            match self.try_conclude(session, plan, id, last.clone(), before).await {
+                Err(Error::Changed) if progress.has_begun() => {}
+                outcome => return outcome,
+            }
+        }
+        self.try_conclude(session, plan, id, last, before).await
+    }
+
+    async fn try_conclude(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        id: &ItemId,
+        mut last: Vec<Change>,
+        before: Option<&Item>,
+    ) -> Result<(Item, Related), Error> {
         let gone = || Error::Changed;
         let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
         let keep = match before.filter(|before| plan.ends_turn(before, &item)) {
@@ -553,7 +611,7 @@ impl Mailbox {
             }
             None => {
                 let then = Item::predicted(plan.class, Some(&item), item.id.clone(), &last);
-                plan.keep(&then, &related.exceptions)
+                plan.keep_after(before, &then, &related.exceptions)
             }
         };
         // Who hears of it and that it is done is one call: a kill cannot come between the two.
@@ -566,6 +624,23 @@ impl Mailbox {
         }
         let item = Item::predicted(plan.class, Some(&item), id, &last);
         Ok((item, related))
+    }
+}
+
+/// How often the last call of a write is tried while others change the same item.
+const TRIES: usize = 4;
+
+/// Whether anything of a write is in Exchange.
+#[derive(Default)]
+struct Progress(AtomicBool);
+
+impl Progress {
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

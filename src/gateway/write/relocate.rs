@@ -91,16 +91,19 @@ impl Mailbox {
         let head = self.follower().record_relocated((to.0, &item.id, class), gone).await;
         renamed?;
         replaced?;
+        // Only who said what it was knows what it is now, unless somebody was faster.
+        let is_known = conditions.if_match.is_some()
+            && self.entry(to.0, to.1).await?.is_some_and(|moved| moved.body == entry.body);
         Ok(Written {
             name: head.as_ref().map_or_else(|| to.1.clone(), |head| head.name.clone()),
             created: there.is_none(),
-            etag: head.as_ref().map(|head| head.etag.clone()),
+            etag: head.as_ref().filter(|_| is_known).map(|head| head.etag.clone()),
             schedule_tag: head.and_then(|head| head.schedule_tag),
         })
     }
 
     /// The object as it is known, where that meets the conditions: what fails by this needs no look at Exchange.
-    async fn known(
+    pub(super) async fn known(
         &self,
         (id, name): (&CollectionId, &ResourceName),
         conditions: &Conditions,

@@ -1,0 +1,252 @@
+//! Writes of several calls that others come between: somebody with Outlook, another gateway, a refusal in the middle.
+
+use crate::support::{PASSWORD, Stage, USER, calendar};
+use exdav::gateway::write::{Conditions, Tags, Written};
+use exdav::gateway::{Error, Mailbox, Settings};
+use exdav::model::id::ResourceName;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_hours(1);
+
+/// An event with a file: what writes it takes several calls.
+fn event(title: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:half\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\nSUMMARY:{title}\r\n\
+         X-OWN:{title}\r\nATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=text/plain;FILENAME={title}.txt:aGFsZg==\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+}
+
+fn other() -> String {
+    event("another").replace("UID:half", "UID:another")
+}
+
+fn name(text: &str) -> ResourceName {
+    text.parse().unwrap()
+}
+
+async fn put(mailbox: &Mailbox, at: &str, body: &str) -> Result<Written, Error> {
+    put_if(mailbox, at, &Conditions::default(), body).await
+}
+
+async fn put_if(mailbox: &Mailbox, at: &str, conditions: &Conditions, body: &str) -> Result<Written, Error> {
+    mailbox.put(&calendar(), &name(at), conditions, body.to_owned().into()).await
+}
+
+/// A gateway with a store of its own.
+async fn another(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (opened(stage, folder.path()).await, folder)
+}
+
+async fn opened(stage: &Stage, folder: &Path) -> Mailbox {
+    let settings = Settings { public_url: "http://gateway.example.test".to_owned(), ..Settings::default() };
+    let gateway = stage.gateway_with(LONG, folder, settings);
+    gateway.sign_in(USER, PASSWORD).await.unwrap()
+}
+
+/// What Exchange holds, as a gateway with an empty store shows it.
+async fn shown(stage: &Stage, at: &str) -> Option<String> {
+    let (mailbox, _store) = another(stage).await;
+    mailbox.list(&calendar()).await.unwrap();
+    let object = mailbox.get(&calendar(), &name(at)).await.unwrap()?;
+    Some(String::from_utf8(object.body.to_vec()).unwrap())
+}
+
+/// The item itself.
+async fn item(stage: &Stage) -> Value {
+    let dump = stage.dump(USER).await;
+    let folders = dump["folders"].as_array().unwrap();
+    let calendar = folders.iter().find(|folder| folder["name"] == "Calendar").unwrap();
+    let items = calendar["items"].as_array().unwrap();
+    items.iter().find(|item| item["properties"]["calendar:UID"] == "half").unwrap().clone()
+}
+
+async fn files(stage: &Stage) -> Value {
+    item(stage).await["attachments"].clone()
+}
+
+/// Somebody with Outlook says where it takes place.
+async fn place(stage: &Stage, place: &str) {
+    let id = item(stage).await["id"].as_str().unwrap().to_owned();
+    let seen = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:ItemIds>\
+                 <t:ItemId Id='{id}'/></m:ItemIds></m:GetItem>"
+            ),
+        )
+        .await;
+    let key = seen.split("ChangeKey=\"").nth(1).unwrap().split('"').next().unwrap();
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:UpdateItem ConflictResolution='AlwaysOverwrite' \
+                 SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange>\
+                 <t:ItemId Id='{id}' ChangeKey='{key}'/><t:Updates><t:SetItemField>\
+                 <t:FieldURI FieldURI='calendar:Location'/><t:CalendarItem><t:Location>{place}</t:Location>\
+                 </t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"
+            ),
+        )
+        .await;
+    assert!(answer.contains("NoError"), "{answer}");
+}
+
+async fn stage() -> Stage {
+    let settings = exdav::simulator::Settings {
+        events: Some(0),
+        contacts: Some(0),
+        tasks: Some(0),
+        mailboxes: 1,
+        ..exdav::simulator::Settings::default()
+    };
+    Stage::of(settings).await
+}
+
+/// The event `half.ics`, and a second version of which only the fields are there: its file never arrived.
+async fn half(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
+    let (mailbox, store) = another(stage).await;
+    put(&mailbox, "half.ics", &event("first")).await.unwrap();
+    stage.faults(r#"[{"kind": "drop-before", "operation": "CreateAttachment", "times": 99}]"#).await;
+    let failed = put(&mailbox, "half.ics", &event("second")).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    stage.faults("[]").await;
+    assert_eq!(item(stage).await["properties"]["item:Subject"], "second");
+    assert_eq!(files(stage).await, serde_json::json!([]), "half of it is there");
+    (mailbox, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_write_is_finished_beside_what_somebody_else_changed_in_it() {
+    let stage = stage().await;
+    let (mailbox, _store) = half(&stage).await;
+    place(&stage, "Room 5").await;
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 5");
+    assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
+    let text = shown(&stage, "half.ics").await.unwrap();
+    for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", "LOCATION:Room 5\r\n"] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_new_object_that_somebody_else_changed_is_finished_and_not_removed() {
+    let stage = stage().await;
+    let (mailbox, _store) = another(&stage).await;
+    mailbox.list(&calendar()).await.unwrap();
+    stage
+        .faults(
+            r#"[{"kind": "drop-before", "operation": "CreateAttachment", "times": 99},
+                     {"kind": "drop-before", "operation": "DeleteItem", "times": 99}]"#,
+        )
+        .await;
+    let failed = put(&mailbox, "half.ics", &event("new")).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    stage.faults("[]").await;
+    place(&stage, "Room 5").await;
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    let text = shown(&stage, "half.ics").await.unwrap();
+    for line in ["SUMMARY:new\r\n", "X-OWN:new\r\n", "LOCATION:Room 5\r\n"] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    assert_eq!(files(&stage).await, serde_json::json!(["new.txt"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_by_another_gateway_since_is_not_written_over_by_half_of_an_older_write() {
+    let stage = stage().await;
+    let (mailbox, _store) = half(&stage).await;
+    let (second, _second_store) = another(&stage).await;
+    second.list(&calendar()).await.unwrap();
+    put(&second, "half.ics", &event("third")).await.unwrap();
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    assert_eq!(files(&stage).await, serde_json::json!(["third.txt"]));
+    let text = shown(&stage, "half.ics").await.unwrap();
+    assert!(text.contains("SUMMARY:third\r\n") && text.contains("X-OWN:third\r\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_and_changed_by_somebody_else_is_left_alone() {
+    let stage = stage().await;
+    let (mailbox, _store) = another(&stage).await;
+    put(&mailbox, "half.ics", &event("first")).await.unwrap();
+    // The answer of the very last call is lost, and those of the looks that ask what became of it.
+    stage
+        .faults(
+            r#"[{"kind": "drop-after", "operation": "UpdateItem", "times": 1, "after": 1},
+                {"kind": "drop-before", "operation": "SyncFolderItems", "times": 99},
+                {"kind": "drop-before", "operation": "GetFolder", "times": 99}]"#,
+        )
+        .await;
+    let failed = put(&mailbox, "half.ics", &event("second")).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    stage.faults("[]").await;
+    place(&stage, "Room 5").await;
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 5");
+    assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
+}
+
+/// The second version of `half.ics` is written as far as these calls, slowly; somebody else names a room; then it goes on.
+async fn interrupted(
+    operation: &str,
+    calls: u64,
+) -> (Stage, Result<Written, Error>, Mailbox, tempfile::TempDir) {
+    let stage = stage().await;
+    let (mailbox, store) = another(&stage).await;
+    let first = put(&mailbox, "half.ics", &event("first")).await.unwrap();
+    let conditions =
+        Conditions { if_match: first.etag.map(|tag| Tags::These(vec![tag])), ..Conditions::default() };
+    stage.reset().await;
+    stage.latency(150).await;
+    let (writer, conditions) = (mailbox.clone(), conditions.clone());
+    let writing =
+        tokio::spawn(async move { put_if(&writer, "half.ics", &conditions, &event("second")).await });
+    while stage.calls().await.get(operation).copied().unwrap_or_default() < calls {
+        tokio::task::yield_now().await;
+    }
+    place(&stage, "Room 5").await;
+    let written = writing.await.unwrap();
+    stage.latency(0).await;
+    (stage, written, mailbox, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_something_between_the_calls_of_a_write_is_heard_and_the_write_is_done() {
+    for (operation, calls) in [("UpdateItem", 1), ("DeleteAttachment", 1)] {
+        let (stage, written, mailbox, _store) = interrupted(operation, calls).await;
+        let written = written.unwrap();
+        assert_eq!(written.etag, None, "the client has not seen the room: {operation}");
+        assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 5");
+        assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
+        let text = shown(&stage, "half.ics").await.unwrap();
+        for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", "LOCATION:Room 5\r\n"] {
+            assert!(text.contains(line), "{operation}: {line}{text}");
+        }
+        mailbox.list(&calendar()).await.unwrap();
+        let mirrored = mailbox.get(&calendar(), &name("half.ics")).await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&mirrored.body).contains("LOCATION:Room 5\r\n"), "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_refused_in_the_middle_leaves_nothing_half_done() {
+    let stage = stage().await;
+    let (mailbox, store) = another(&stage).await;
+    put(&mailbox, "half.ics", &event("first")).await.unwrap();
+    stage.faults(r#"[{"kind": "unauthorized", "operation": "CreateAttachment", "times": 3}]"#).await;
+    let failed = put(&mailbox, "half.ics", &event("second")).await;
+    assert!(matches!(failed, Err(Error::SignIn)), "{failed:?}");
+    stage.faults("[]").await;
+    drop(mailbox);
+    let mailbox = opened(&stage, store.path()).await;
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
+    assert!(shown(&stage, "half.ics").await.unwrap().contains("X-OWN:second\r\n"));
+}
