@@ -560,7 +560,19 @@ async fn contacts_with_photos_and_groups_move_and_are_copied_between_address_boo
         let conditions = Conditions::default();
         mailbox.relocate(how, (from.0, &old), (to.0, &new), Overwrite::Forbidden, &conditions).await
     };
-    for (name, card) in [("photo.vcf", photo.as_str()), ("g.vcf", GROUP)] {
+    // Its octets take several properties.
+    let mut sound = 1_u64;
+    let mut octet = || {
+        sound = sound.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{:02X}", sound >> 56)
+    };
+    let sound: String = (0..60_000).map(|_| octet()).collect();
+    let long = format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:long\r\nFN:Long\r\nN:Long;;;;\r\nX-SOUND:{sound}\r\nEND:VCARD\r\n"
+    );
+    put(&mailbox, &contacts(), "long.vcf", &long).await.unwrap();
+    assert!(stage.dump(USER).await.to_string().contains("dav-body-3"));
+    for (name, card) in [("photo.vcf", photo.as_str()), ("g.vcf", GROUP), ("long.vcf", &long)] {
         let twin = relocate(Relocation::Copy, (&contacts(), name), (&contacts(), "twin.vcf")).await;
         assert!(
             matches!(twin, Err(Error::Refused(refusal)) if matches!(refusal.reason, Reason::UidConflict(_)))
@@ -605,4 +617,54 @@ async fn a_group_that_comes_before_its_members_gets_them_when_they_are_there() {
     stage.reset().await;
     mailbox.list(&contacts()).await.unwrap();
     assert_eq!(stage.total().await, 0, "who is missing still is not asked for again and again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_as_it_is_spoken_stays_in_the_words_of_the_client() {
+    let (stage, mailbox) = stage().await;
+    let spoken = "N;ALTID=1;PHONETIC=script;SCRIPT=Kana:やまだ;たろう;;;";
+    let card = format!(
+        "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:spoken\r\nFN:山田太郎\r\n{spoken}\r\nN;ALTID=1;LANGUAGE=jp:山田;太郎;;;\r\n\
+         END:VCARD\r\n"
+    );
+    put(&mailbox, &contacts(), "spoken.vcf", &card).await.unwrap();
+    let change = async |update: &str| {
+        let item = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+        outlook(&stage, &item, update).await;
+        let (other, _store) = elsewhere(&stage).await;
+        (text(&other, &contacts(), "spoken.vcf").await, text4(&other, &contacts(), "spoken.vcf").await)
+    };
+    let yomi = |number: u32| {
+        format!(
+            "<t:ExtendedFieldURI DistinguishedPropertySetId='Address' PropertyId='{number}' PropertyType='String'/>"
+        )
+    };
+    let told = |number: u32, text: &str| {
+        format!(
+            "<t:SetItemField>{uri}<t:Contact><t:ExtendedProperty>{uri}<t:Value>{text}</t:Value></t:ExtendedProperty>\
+             </t:Contact></t:SetItemField>",
+            uri = yomi(number)
+        )
+    };
+    let names =
+        |text: &str| text.lines().filter(|line| line.starts_with("N;") || line.starts_with("N:")).count();
+    let (three, four) = change(
+        "<t:SetItemField><t:FieldURI FieldURI='contacts:Surname'/><t:Contact><t:Surname>山本</t:Surname></t:Contact>\
+         </t:SetItemField>",
+    )
+    .await;
+    assert!(four.contains(spoken) && four.contains("山本"), "{four}");
+    assert!(three.contains("X-PHONETIC-FIRST-NAME:たろう") && names(&three) == 1, "{three}");
+    // 0x802C is the given name, 0x802D the surname.
+    let (three, four) = change(&told(0x802C, "じろう")).await;
+    assert!(four.contains("N;ALTID=1;PHONETIC=script;SCRIPT=Kana:やまだ;じろう;;;"), "{four}");
+    assert!(!four.contains("X-PHONETIC") && names(&four) == 2, "{four}");
+    assert!(three.contains("X-PHONETIC-FIRST-NAME:じろう"), "{three}");
+    // Another field of the same group says nothing of the name.
+    let (_, four) = change(&told(0x802E, "さんぷる")).await;
+    assert!(four.contains("N;ALTID=1;PHONETIC=script;SCRIPT=Kana:やまだ;じろう;;;"), "{four}");
+    assert!(four.contains("X-PHONETIC-ORG:さんぷる"), "{four}");
+    let gone = |number: u32| format!("<t:DeleteItemField>{}</t:DeleteItemField>", yomi(number));
+    let (_, four) = change(&format!("{}{}", gone(0x802C), gone(0x802D))).await;
+    assert!(!four.contains("PHONETIC=") && names(&four) == 1, "{four}");
 }

@@ -373,3 +373,72 @@ async fn a_name_as_it_is_spoken_is_what_outlook_sorts_by_and_no_second_name() {
     put(&mailbox, &contacts(), "spoken.vcf", &second).await.unwrap();
     assert!(stage.dump(USER).await.to_string().contains("やまた"));
 }
+
+/// So many lines of 60 characters that cannot be packed.
+fn noise(lines: usize) -> String {
+    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
+    let mut letter = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        char::from(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-/"
+                [usize::try_from(seed >> 58).unwrap()],
+        )
+    };
+    let mut line = |number| format!("X-NOISE-{number}:{}", (0..60).map(|_| letter()).collect::<String>());
+    (0..lines).map(&mut line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_text_is_kept_in_several_properties_and_shrinks_without_a_trace() {
+    let stage = Stage::lively().await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let long = |lines: usize| event("long", &format!("{TIMED}\nSUMMARY:Long\n{}", noise(lines)));
+    let kept = async || {
+        let dump = stage.dump(USER).await.to_string();
+        (2..=9).filter(|number| dump.contains(&format!("dav-body-{number}"))).count()
+    };
+    for (lines, more) in [(2_000, 4), (3_000, 6), (800, 1), (10, 0), (2_000, 4)] {
+        let body_of = long(lines);
+        let written = put(&mailbox, &calendar(), "long.ics", &body_of).await.unwrap();
+        assert!(written.etag.is_some(), "{lines}");
+        assert_eq!(kept().await, more, "{lines}");
+        assert!(body(&mailbox, &calendar(), "long.ics").await.0 == body_of, "{lines}");
+        let (other, _store) = elsewhere(&stage).await;
+        assert!(body(&other, &calendar(), "long.ics").await.0 == body_of, "{lines}");
+    }
+    // A change by an Outlook that knows nothing of these properties leaves them alone.
+    let find = "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:Restriction>\
+         <t:IsEqualTo><t:FieldURI FieldURI='item:Subject'/><t:FieldURIOrConstant><t:Constant Value='Long'/>\
+         </t:FieldURIOrConstant></t:IsEqualTo></m:Restriction><m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/>\
+         </m:ParentFolderIds></m:FindItem>";
+    let found = stage.colleague(USER, find).await;
+    let id = found.split("<t:ItemId ").nth(1).unwrap().split("/>").next().unwrap();
+    let change = format!(
+        "<m:UpdateItem MessageDisposition='SaveOnly' ConflictResolution='AlwaysOverwrite' \
+         SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange><t:ItemId {id}/><t:Updates>\
+         <t:SetItemField><t:FieldURI FieldURI='item:Subject'/><t:CalendarItem><t:Subject>Renamed</t:Subject>\
+         </t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"
+    );
+    assert!(stage.colleague(USER, &change).await.contains("NoError"));
+    let (other, _store) = elsewhere(&stage).await;
+    let seen = text_of(&other, "long.ics").await;
+    assert!(seen.contains("SUMMARY:Renamed") && noise(2_000).lines().all(|line| seen.contains(line)));
+    // What would need more is refused, and what is there stays.
+    let refused = put(&mailbox, &calendar(), "long.ics", &long(4_000)).await;
+    assert!(
+        matches!(&refused, Err(Error::Refused(refusal)) if refusal.reason == Reason::TooLarge),
+        "{refused:?}"
+    );
+    let (other, _store) = elsewhere(&stage).await;
+    assert!(text_of(&other, "long.ics").await == seen);
+    let card = format!(
+        "BEGIN:VCARD\nVERSION:4.0\nUID:long-card\nFN:Long\nN:Long;;;;\n{}\nEND:VCARD\n",
+        noise(2_000)
+    );
+    let card = Bytes::from(card.replace('\n', "\r\n"));
+    put(&mailbox, &contacts(), "long.vcf", &card).await.unwrap();
+    let (other, _store) = elsewhere(&stage).await;
+    assert!(card4(&other, &contacts(), "long.vcf").await == card);
+}

@@ -101,7 +101,7 @@ fn made(plan: &Plan) -> Item {
     let id = || ItemId { id: "NEW".into(), change_key: "CK1".into() };
     let bare = Item::predicted(plan.class, None, id(), &plan.outcome);
     let mut changes = plan.outcome.clone();
-    changes.push(plan.keep(&bare, &[]));
+    changes.extend(plan.keep(&bare, &[]));
     Item::predicted(plan.class, None, id(), &changes)
 }
 

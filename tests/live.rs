@@ -370,3 +370,81 @@ async fn each_stream_has_a_connection_of_its_own_so_that_none_waits_for_another(
     session.count_time_zones().await.unwrap();
     assert_eq!(stage.door().await["connections"].as_u64().unwrap(), before + 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mailboxes_of_a_service_account_behind_different_endpoints_are_all_listened_to() {
+    let certificate =
+        |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name);
+    let tls = || simulator::Tls { certificate: certificate("domain.crt"), key: certificate("domain.key") };
+    let settings = || simulator::Settings {
+        mailboxes: 3,
+        events: Some(1),
+        tls: Some(tls()),
+        ..simulator::Settings::default()
+    };
+    // The second mailbox lives at one endpoint, the first and the third at another.
+    let stages = [Stage::of(settings()).await, Stage::of(settings()).await];
+    let names = crate::support::domain::Names::new().await;
+    let (mut book, mut accounts_of) = (serde_json::Map::new(), Vec::new());
+    let found = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for (address, at) in [(USER, 0), (OTHER, 1), ("demo3@example.com", 0)] {
+        let host = format!("mail{at}.example.com");
+        names.host(&host, stages[at].exchange.exchange);
+        let line = serde_json::json!({"url": format!("https://{host}/EWS/Exchange.asmx"), "found": found});
+        book.insert(address.to_owned(), line);
+        accounts_of.push((address, at));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book.json");
+    std::fs::write(&path, serde_json::to_vec(&book).unwrap()).unwrap();
+    let ews = ews::Settings {
+        autodiscover: ews::autodiscover::Settings {
+            domains: vec!["example.com".to_owned()],
+            book: Some(path),
+            ..Default::default()
+        },
+        network: ews::network::Settings {
+            authorities: vec![certificate("domains-ca.crt")],
+            proxy: format!("http://{}", names.proxy),
+            ..Default::default()
+        },
+        ..ews::Settings::default()
+    };
+    let file = accounts::Settings { path: folder.path().join("accounts.json"), ..Default::default() };
+    let accounts = Accounts::open(&file).unwrap().unwrap();
+    let service = Service { login: simulator::SERVICE.to_owned(), password: PASSWORD.to_owned() };
+    let mut people = Vec::new();
+    for (address, _) in &accounts_of {
+        accounts.add(address, address, &Upstream::Service).unwrap();
+        people.push((*address, accounts.add_password(address, "phone").unwrap()));
+    }
+    let gateway = |store: &str, live: sync::live::Settings| {
+        let settings = Settings { accounts: file.clone(), service: service.clone(), ..Settings::default() };
+        let mirror =
+            exdav::mirror::Settings { path: folder.path().join(store), ..exdav::mirror::Settings::default() };
+        let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live };
+        let convert = convert::Settings::default();
+        Gateway::new(settings, ews.clone(), mirror, sync, convert, exdav::dav::path::attachment).unwrap()
+    };
+    let listening = gateway("listening", brisk());
+    let colleague = gateway("colleague", sync::live::Settings { enabled: false, ..brisk() });
+    let mut mailboxes = Vec::new();
+    for (address, password) in &people {
+        let mailbox = listening.sign_in(address, password).await.unwrap();
+        for _ in 0..2 {
+            mailbox.list(&calendar()).await.unwrap();
+        }
+        mailboxes.push(mailbox);
+    }
+    until("all are listened to", async || mailboxes.iter().all(Mailbox::is_live)).await;
+    assert_eq!(stages[0].streaming("subscriptions").await, 2);
+    assert_eq!(stages[0].streaming("connections").await, 1, "those of one endpoint share a connection");
+    assert_eq!(stages[1].streaming("subscriptions").await, 1);
+    for ((address, password), mailbox) in people.iter().zip(&mailboxes) {
+        let began = token(mailbox).await;
+        crate::support::put_number(&colleague.sign_in(address, password).await.unwrap(), 1).await;
+        until("the change is in a poll", async || poll(mailbox, &mut began.clone()).await == 1).await;
+    }
+    listening.shutdown().await;
+    assert_eq!(stages[0].streaming("subscriptions").await + stages[1].streaming("subscriptions").await, 0);
+}

@@ -2,7 +2,7 @@
 //! there yet.
 
 use crate::support::{PASSWORD, Stage, USER, calendar};
-use exdav::gateway::write::{Conditions, Others, Written};
+use exdav::gateway::write::{Conditions, Others, Tags, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
 use exdav::model::refusal::Reason;
@@ -419,4 +419,112 @@ async fn a_guest_answers_for_one_occurrence_and_moves_none() {
     let shown = guest.get(&calendar(), &at).await.unwrap().unwrap();
     let shown = String::from_utf8(shown.body.to_vec()).unwrap();
     assert!(shown.contains("20271208T090000Z") && shown.contains("20271215T090000Z"), "{shown}");
+}
+
+/// The same, called off as a whole.
+fn called_off(series: Series) -> String {
+    series.and("STATUS:CANCELLED\r\n").text()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_whose_status_is_cancelled_is_called_off_once() {
+    let mut single = series();
+    single.head = single.head.replace("RRULE:FREQ=WEEKLY;COUNT=6\r\n", "");
+    let excepted = || series().and("EXDATE:20271215T090000Z\r\n").with("20271208", MOVED);
+    let titled = single.text().replace("SUMMARY:", "STATUS:CANCELLED\r\nSUMMARY:Cancelled: ");
+    for (before, after, exceptions) in [
+        (single.text(), titled, 0),
+        (series().text(), called_off(series()), 0),
+        (excepted().text(), called_off(excepted()), 1),
+    ] {
+        let stage = stage().await;
+        let mailbox = stage.mailbox(Duration::ZERO).await;
+        let mut post = Post { seen: 0 };
+        put(&mailbox, &before).await.unwrap();
+        post.of(&stage).await;
+        let written = put(&mailbox, &after).await.unwrap();
+        assert_eq!((written.created, written.etag), (false, None));
+        let told = mail("cancellation", &[GUEST], None, exceptions, exceptions);
+        assert_eq!(post.of(&stage).await, [told]);
+        // As Outlook does it: the organiser's is in Deleted Items, the guest's is marked.
+        assert!(mailbox.get(&calendar(), &name()).await.unwrap().is_none());
+        let removed = mailbox.delete(&calendar(), &name(), &Conditions::default(), Others::Told).await;
+        assert!(matches!(removed, Err(Error::NotFound)), "{removed:?}");
+        assert_eq!(post.of(&stage).await, [], "a DELETE that follows tells nobody");
+        let dump = stage.dump(USER).await;
+        let folders = dump["folders"].as_array().unwrap();
+        let bin = folders.iter().find(|folder| folder["name"] == "Deleted Items").unwrap();
+        assert_eq!(bin["items"].as_array().unwrap().len(), 1);
+        let (_, _, seen) = seen_by_guest(&stage).await;
+        assert!(seen.contains("STATUS:CANCELLED"), "{seen}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_called_off_in_silence_or_without_guests_is_kept() {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let mut post = Post { seen: 0 };
+    let mut own = series();
+    own.guests = own.guests.replace("RSVP", "SCHEDULE-AGENT=CLIENT;RSVP");
+    put(&mailbox, &own.text()).await.unwrap();
+    let body = called_off(own);
+    put(&mailbox, &body).await.unwrap();
+    assert_eq!(text(&mailbox).await, body);
+    mailbox.delete(&calendar(), &name(), &Conditions::default(), Others::Told).await.unwrap();
+
+    let alone = |text: String| {
+        text.lines().filter(|l| !l.contains("mailto:")).collect::<Vec<_>>().join("\r\n") + "\r\n"
+    };
+    put(&mailbox, &alone(series().text())).await.unwrap();
+    let body = alone(series().with("20271208", &format!("{PLAIN}STATUS:CANCELLED\r\n")).text());
+    put(&mailbox, &body).await.unwrap();
+    assert_eq!(text(&mailbox).await, body);
+    let body = alone(called_off(series()));
+    put(&mailbox, &body).await.unwrap();
+    assert_eq!(text(&mailbox).await, body);
+    mailbox.delete(&calendar(), &name(), &Conditions::default(), Others::Told).await.unwrap();
+    assert_eq!(post.of(&stage).await, []);
+
+    // Who knows of it already is not asked twice; the header asks for silence, too.
+    put(&mailbox, &series().text()).await.unwrap();
+    post.of(&stage).await;
+    let body = called_off(series());
+    let (id, at, conditions) = (calendar(), name(), Conditions::default());
+    mailbox.put_telling(Others::NotTold, &id, &at, &conditions, body.clone().into()).await.unwrap();
+    assert_eq!(text(&mailbox).await, body);
+    assert_eq!(post.of(&stage).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_invited_to_what_is_called_off_before_it_is_held_after_all() {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let mut post = Post { seen: 0 };
+    let body = called_off(series());
+    put(&mailbox, &body).await.unwrap();
+    assert_eq!(text(&mailbox).await, body);
+    put(&mailbox, &body.replace("Weekly", "Renamed")).await.unwrap();
+    assert_eq!(post.of(&stage).await, []);
+    put(&mailbox, &series().text()).await.unwrap();
+    assert_eq!(post.of(&stage).await, [mail("update", &[GUEST], None, 0, 0)]);
+    let (_, _, seen) = seen_by_guest(&stage).await;
+    assert!(!seen.contains("STATUS:CANCELLED"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_colleague_changed_meanwhile_is_not_called_off_unseen() {
+    let stage = stage().await;
+    let mailbox = stage.mailbox(Duration::from_hours(1)).await;
+    put(&mailbox, &series().text()).await.unwrap();
+    let etag = mailbox.get(&calendar(), &name()).await.unwrap().unwrap().head.etag;
+    let other = stage.gateway_with(Duration::ZERO, &stage.store.path().join("second"), Settings::default());
+    let other = other.sign_in(USER, PASSWORD).await.unwrap();
+    put(&other, &series().text().replace("Weekly", "Renamed")).await.unwrap();
+    let conditions = Conditions { if_match: Some(Tags::These(vec![etag])), ..Conditions::default() };
+    let mut post = Post { seen: 0 };
+    post.of(&stage).await;
+    let stale = mailbox.put(&calendar(), &name(), &conditions, called_off(series()).into()).await;
+    assert!(matches!(stale, Err(Error::Changed)), "{stale:?}");
+    assert_eq!(post.of(&stage).await, []);
 }

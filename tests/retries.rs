@@ -13,13 +13,14 @@ const GUEST: &str = "demo2@example.com";
 const FAULTS: [&str; 3] = ["drop-before", "drop-after", "busy"];
 
 /// The operation that is struck, and what a client asks for meanwhile: THE table.
-const ROWS: [(&str, &str); 16] = [
+const ROWS: [(&str, &str); 17] = [
     ("CreateItem", "create"),
     ("CreateItem", "invite"),
     ("UpdateItem", "update"),
     ("UpdateItem", "update a meeting"),
     ("DeleteItem", "delete"),
     ("DeleteItem", "cancel a meeting"),
+    ("DeleteItem", "call a meeting off"),
     ("CreateItem", "ACCEPTED"),
     ("CreateItem", "TENTATIVE"),
     ("CreateItem", "DECLINED"),
@@ -140,6 +141,10 @@ async fn prepare(what: &str, stage: &Stage, client: &Client) -> Request {
             let body = read.text().replace("SUMMARY:old", "SUMMARY:new");
             request("PUT", at, &[TYPE, ("If-Match", &etag)], &body)
         }
+        "call a meeting off" => {
+            let body = read.text().replace("X-OWN:kept", "X-OWN:kept\r\nSTATUS:CANCELLED");
+            request("PUT", at, &[TYPE, ("If-Match", &etag)], &body)
+        }
         "delete" | "cancel a meeting" => request("DELETE", at, &[("If-Match", &etag)], ""),
         "move" | "copy" => {
             request("MKCALENDAR", other(""), &[], "").send(client).await.expect(201);
@@ -163,10 +168,14 @@ async fn prepare(what: &str, stage: &Stage, client: &Client) -> Request {
 
 /// Where the event is, by folder: title and number of files.
 fn found(dump: &Value) -> Vec<(String, String, usize)> {
+    found_of(dump, "u")
+}
+
+fn found_of(dump: &Value, uid: &str) -> Vec<(String, String, usize)> {
     let mut found = Vec::new();
     for folder in dump["folders"].as_array().unwrap() {
         for item in folder["items"].as_array().unwrap() {
-            if item["properties"]["calendar:UID"] == "u" && item["kind"] == "CalendarItem" {
+            if item["properties"]["calendar:UID"] == uid && item["kind"] == "CalendarItem" {
                 let title = item["properties"]["item:Subject"].as_str().unwrap().to_owned();
                 let folder = folder["name"].as_str().unwrap().to_owned();
                 found.push((folder, title, item["files"].as_array().unwrap().len()));
@@ -189,7 +198,7 @@ async fn judge(what: &str, stage: &Stage, client: &Client) {
     let deleted = || vec![at("Deleted Items", "old", 0)];
     let expected = match what {
         "create" | "invite" | "update" | "update a meeting" | "ACCEPTED" | "TENTATIVE" => once("new", 0),
-        "delete" | "cancel a meeting" => deleted(),
+        "delete" | "cancel a meeting" | "call a meeting off" => deleted(),
         "DECLINED" => vec![at("Deleted Items", "new", 0)],
         "move" => vec![at("other", "old", 0)],
         "copy" => vec![at("Calendar", "old", 0), at("other", "old", 0)],
@@ -206,7 +215,7 @@ async fn judge(what: &str, stage: &Stage, client: &Client) {
     let (requests, updates, cancellations, responses) = match what {
         "invite" => (1, 0, 0, 0),
         "update a meeting" => (1, 1, 0, 0),
-        "cancel a meeting" => (1, 0, 1, 0),
+        "cancel a meeting" | "call a meeting off" => (1, 0, 1, 0),
         "ACCEPTED" | "TENTATIVE" | "DECLINED" => (0, 0, 0, 1),
         _ => (0, 0, 0, 0),
     };
@@ -292,14 +301,22 @@ async fn a_move_is_judged_by_what_exchange_holds_and_loses_nothing() {
         "{}",
         refused.text()
     );
-    // The old one is thrown away last: when that fails, both are there.
-    stage.faults(r#"[{"kind": "drop-before", "operation": "DeleteItem", "times": 1}]"#).await;
+    // The old one is thrown away last: when that fails, both are there, and the next write ends it.
+    stage.faults(r#"[{"kind": "drop-before", "operation": "DeleteItem", "times": 9}]"#).await;
     let replacing = request("MOVE", calendar("u.ics"), &[("Destination", &to)], "");
     replacing.send(&client).await.expect(503);
-    let dump = stage.dump(USER).await.to_string();
-    assert!(dump.contains("newer") && dump.contains("in the way"), "{dump}");
+    let shelves = async || {
+        let dump = stage.dump(USER).await;
+        let mut of_moved = found(&dump);
+        of_moved.extend(found_of(&dump, "v"));
+        of_moved.into_iter().map(|(folder, title, _)| format!("{folder}: {title}")).collect::<Vec<_>>()
+    };
+    assert_eq!(shelves().await, ["other: newer", "other: in the way"]);
+    stage.faults("[]").await;
     // Without a cache the name is the one that the client chose.
     put(&client, calendar("z.ics"), "z", "zebra").await.expect(201);
+    assert_eq!(shelves().await, ["other: newer", "Deleted Items: in the way"]);
+    assert!(client.ask("GET", &to, &[], "").await.expect(200).text().contains("SUMMARY:newer"));
     let away = request("MOVE", calendar("z.ics"), &[("Destination", &other("Anderer%20Name.ics"))], "");
     away.send(&client).await.expect(201);
     let store = tempfile::tempdir().unwrap();
@@ -308,4 +325,64 @@ async fn a_move_is_judged_by_what_exchange_holds_and_loses_nothing() {
     assert!(read.text().contains("SUMMARY:zebra"), "{}", read.text());
     let foreign = format!("{}x.ics", dav::path::default_calendar(GUEST));
     request("MOVE", other("twin.ics"), &[("Destination", &foreign)], "").send(&client).await.expect(403);
+}
+
+/// Moves or copies to another name while Exchange takes no UpdateItem; the next write or the next start goes on.
+async fn renamed_later(method: &'static str, fault: &str, restarts: bool) {
+    let stage = Stage::of(exdav::simulator::Settings {
+        events: Some(0),
+        mailboxes: 2,
+        ..exdav::simulator::Settings::default()
+    })
+    .await;
+    let (moment, store) = (Duration::from_millis(1), stage.store.path());
+    let (to, at) = (other("there.ics"), calendar("u.ics"));
+    {
+        let gateway = stage.gateway_with(moment, store, Settings::default());
+        let client = Client::of(gateway, USER, PASSWORD).await;
+        request("MKCALENDAR", other(""), &[], "").send(&client).await.expect(201);
+        request("PUT", at.clone(), &[TYPE], &event("old", "")).send(&client).await.expect(201);
+        let strike = format!(r#"[{{"kind": "{fault}", "operation": "UpdateItem", "times": 9}}]"#);
+        stage.faults(&strike).await;
+        let moved = request(method, at.clone(), &[("Destination", &to)], "").send(&client).await;
+        // Where only answers are lost, Exchange shows that the work is done.
+        assert_eq!(moved.status, if fault == "drop-after" { 201 } else { 503 }, "{}", moved.text());
+        stage.faults("[]").await;
+        if !restarts {
+            let next = event("next", "").replace("UID:u", "UID:next");
+            request("PUT", calendar("next.ics"), &[TYPE], &next).send(&client).await.expect(201);
+            judge_renamed(method, &client, &to, &at).await;
+        }
+        client.server.shutdown().await;
+    }
+    if restarts {
+        let client = Client::of(stage.gateway_with(moment, store, Settings::default()), USER, PASSWORD).await;
+        judge_renamed(method, &client, &to, &at).await;
+    }
+    // Another gateway sees the same name.
+    let store = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(moment, store.path(), Settings::default());
+    judge_renamed(method, &Client::of(gateway, USER, PASSWORD).await, &to, &at).await;
+}
+
+async fn judge_renamed(method: &str, client: &Client, to: &str, at: &str) {
+    let read = client.ask("GET", to, &[], "").await.expect(200);
+    assert!(read.text().contains("SUMMARY:old"), "{}", read.text());
+    client.ask("GET", at, &[], "").await.expect(if method == "MOVE" { 404 } else { 200 });
+    client.ask("GET", &other("u.ics"), &[], "").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_fails_before_the_new_name_is_told_is_ended_later() {
+    let mut failed = Vec::new();
+    for method in ["MOVE", "COPY"] {
+        for fault in ["drop-before", "drop-after"] {
+            for restarts in [false, true] {
+                if tokio::spawn(renamed_later(method, fault, restarts)).await.is_err() {
+                    failed.push(format!("{method} {fault} {restarts}"));
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
 }

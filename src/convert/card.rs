@@ -2,7 +2,7 @@
 
 use super::kept::Kept;
 use super::write::line::says_the_same;
-use super::{Context, Rendered, identity, version};
+use super::{Context, Rendered, identity, spoken, version};
 use crate::ews::field;
 use crate::ews::types::{Item, ItemClass};
 use crate::model::object::Span;
@@ -87,10 +87,7 @@ pub(super) fn render(
     sums: &BTreeMap<char, String>,
     project: impl Fn(Version, &str) -> Component,
 ) -> Rendered {
-    let kept = item
-        .extended(&field::DAV_BODY)
-        .and_then(|text| Kept::read(&text, "vcf"))
-        .filter(|kept| kept.is_of(""));
+    let kept = Kept::of(item, "vcf").filter(|kept| kept.is_of(""));
     let davmail =
         || identity::davmail_name(item).and_then(|name| Some(name.strip_suffix(".vcf")?.to_owned()));
     let uid = item
@@ -200,11 +197,13 @@ fn merge(
 ) -> Component {
     let mut merged = text.clone();
     let mut items = text.lines.iter().filter(|line| line.group.is_some()).count();
+    let respelled = changed.contains(&'Y').then(|| spoken::respell(&mut merged, fresh.clone()));
+    let fresh = respelled.as_ref().unwrap_or(fresh);
     for (letter, properties) in groups {
         if !changed.contains(letter) {
             continue;
         }
-        let is_meant = |line: &Line| properties.contains(&line.name.as_str());
+        let is_meant = |line: &Line| properties.contains(&line.name.as_str()) && !spoken::is_spoken(line);
         let mut wanted: Vec<&Line> = fresh.lines.iter().filter(|line| is_meant(line)).collect();
         let mut gone: Vec<Line> = Vec::new();
         let held = held(*letter, &merged);

@@ -1,9 +1,13 @@
 //! The client's own text, kept on the item in Exchange beside fingerprints of what Exchange made of it.
 //!
-//! `1;KIND;z;LENGTH;SHA;GOID;SUMS;DATA`, see the fields of [`Kept`].
+//! `1;KIND;z;LENGTH;SHA;GOID;SUMS;DATA`, see the fields of [`Kept`]. With `zN` instead of `z` the data goes on in other
+//! properties, N in all: Exchange is not known to take longer ones.
 
 use super::event::time::{Frame, Moment};
 use super::identity;
+use crate::ews::field;
+use crate::ews::types::Item;
+use crate::ews::types::write::Change;
 use crate::model::windows_zones;
 use crate::model::zone::Zone;
 use crate::text::{Component, Line};
@@ -18,8 +22,10 @@ use jiff::civil::{Date, DateTime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
-/// The longest text, packed, that is kept on an item.
+/// The longest piece of a packed text: what one property holds.
 const MOST_DATA: usize = 30_000;
+/// The most pieces.
+const MOST_PIECES: usize = 1 + field::DAV_BODY_GOES_ON.len();
 /// The longest text that is unpacked.
 const MOST_OCTETS: u64 = 8 << 20;
 
@@ -35,8 +41,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Reads the property; `None` when it is of another version or kind, or damaged.
-    pub fn read(text: &str, kind: &str) -> Option<Self> {
+    /// What an item keeps; `None` when it is of another version or kind, damaged or not complete.
+    pub fn of(item: &Item, kind: &str) -> Option<Self> {
+        let text = item.extended(&field::DAV_BODY)?;
         let mut parts = text.trim().splitn(8, ';');
         let mut next = || parts.next();
         if next()? != "1" || next()? != kind {
@@ -44,16 +51,22 @@ impl Kept {
         }
         let (packing, length, digest, owner, sums, data) =
             (next()?, next()?, next()?, next()?, next()?, next()?);
-        let octets = match packing {
-            "z" => {
+        let octets = match packing.strip_prefix('z') {
+            Some(pieces) => {
+                let more =
+                    if pieces.is_empty() { 0 } else { pieces.parse::<usize>().ok()?.checked_sub(1)? };
+                let mut data = data.to_owned();
+                for property in field::DAV_BODY_GOES_ON.get(..more)? {
+                    data.push_str(&item.extended(property)?);
+                }
                 let packed = STANDARD.decode(data).ok()?;
                 let mut octets = Vec::new();
                 DeflateDecoder::new(packed.as_slice()).take(MOST_OCTETS).read_to_end(&mut octets).ok()?;
                 let intact = length.parse() == Ok(octets.len()) && identity::hash(&octets, 16) == digest;
                 Some(Bytes::from(intact.then_some(octets)?))
             }
-            "-" => None,
-            _ => return None,
+            None if packing == "-" => None,
+            None => return None,
         };
         let sums = sums.split(',').filter_map(|sum| {
             let (letter, hash) = sum.split_once(':')?;
@@ -79,12 +92,26 @@ impl Kept {
     }
 }
 
-/// The property that keeps a text: `sums` are the fingerprints of the item as Exchange has it after the write.
+/// The properties that keep a text: `sums` are the fingerprints of the item as Exchange has it after the write. `item`
+/// is the one that is written: what it keeps and no longer needs is removed.
 ///
 /// A text that is too long is not kept on the item; its fingerprints still tell whose it was.
-pub(super) fn write(octets: &[u8], kind: &str, exchange_uid: &str, sums: &BTreeMap<char, String>) -> String {
+pub(super) fn write(
+    octets: &[u8],
+    kind: &str,
+    exchange_uid: &str,
+    sums: &BTreeMap<char, String>,
+    item: &Item,
+) -> Vec<Change> {
     let data = pack(octets);
-    let (packing, data) = if data.len() <= MOST_DATA { ("z", data.as_str()) } else { ("-", "") };
+    let pieces = pieces(&data);
+    let (packing, pieces) = match pieces.len() {
+        0 | 1 => ("z".to_owned(), pieces),
+        many @ ..=MOST_PIECES => (format!("z{many}"), pieces),
+        _ => ("-".to_owned(), Vec::new()),
+    };
+    let mut pieces = pieces.into_iter();
+    let data = pieces.next().unwrap_or_default();
     let letters = "SBLTRFCIKAPHJ".chars().filter(|letter| sums.contains_key(letter));
     let others = sums.keys().copied().filter(|letter| !"SBLTRFCIKAPHJ".contains(*letter));
     let sums: Vec<String> = letters
@@ -92,12 +119,27 @@ pub(super) fn write(octets: &[u8], kind: &str, exchange_uid: &str, sums: &BTreeM
         .filter_map(|letter| sums.get(&letter).map(|sum| format!("{letter}:{sum}")))
         .collect();
     let (length, digest, owner) = (octets.len(), identity::hash(octets, 16), fingerprint(exchange_uid));
-    format!("1;{kind};{packing};{length};{digest};{owner};{};{data}", sums.join(","))
+    let head = format!("1;{kind};{packing};{length};{digest};{owner};{};{data}", sums.join(","));
+    let mut changes = vec![Change::extended(field::DAV_BODY, Some(head))];
+    for property in field::DAV_BODY_GOES_ON {
+        match pieces.next() {
+            Some(piece) => changes.push(Change::extended(property, Some(piece.to_owned()))),
+            None if item.extended(&property).is_some() => changes.push(Change::extended(property, None)),
+            None => {}
+        }
+    }
+    changes
+}
+
+/// A packed text, cut into what properties hold.
+fn pieces(data: &str) -> Vec<&str> {
+    let starts = (0..data.len()).step_by(MOST_DATA);
+    starts.filter_map(|start| data.get(start..data.len().min(start + MOST_DATA))).collect()
 }
 
 /// Whether a text is short enough to be kept on an item.
 pub(super) fn fits(octets: &[u8]) -> bool {
-    pack(octets).len() <= MOST_DATA
+    pack(octets).len() <= MOST_DATA * MOST_PIECES
 }
 
 fn pack(octets: &[u8]) -> String {

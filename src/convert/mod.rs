@@ -18,6 +18,7 @@ mod kept;
 mod person;
 mod privacy;
 mod recurrence;
+mod spoken;
 pub mod survives;
 mod task;
 mod version;
@@ -44,7 +45,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Part of every ETag: raised whenever the same item would be rendered differently.
-pub const RENDERING_VERSION: u32 = 2;
+pub const RENDERING_VERSION: u32 = 3;
 
 /// Who made the text.
 const PRODID: &str = concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN");

@@ -21,10 +21,7 @@ pub(super) const REGENERATION: &str = "X-EWS-TASK-REGENERATION";
 const UNIT: &str = "\u{1f}";
 
 pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> {
-    let kept = item
-        .extended(&field::DAV_BODY)
-        .and_then(|text| Kept::read(&text, "ics"))
-        .filter(|kept| kept.is_of(""));
+    let kept = Kept::of(item, "ics").filter(|kept| kept.is_of(""));
     // Exchange copies what is kept on a task that recurs to the finished copy of each turn: the copy is another object.
     let is_copy = kept.as_ref().is_some_and(|kept| is_finished_turn(item, kept));
     let kept = kept.filter(|_| !is_copy);

@@ -1,6 +1,7 @@
 //! A client's vCard in the other version: every line is told there, in its words where that version has them.
 
 use super::card::{Version, media_type};
+use super::spoken;
 use super::write::line::{label, types, value};
 use crate::text::{Component, Line, Parameter};
 use base64::Engine as _;
@@ -114,6 +115,11 @@ fn to3(card: &Component, told: &mut Component) {
                     after.push(Line::raw("X-ABLabel", label).in_group(&group));
                     line = Line::raw("X-ABRELATEDNAMES", line.value).in_group(&group);
                 }
+            }
+            // 3.0 has one N.
+            "N" if spoken::is_spoken(&line) => {
+                told.lines.extend(spoken::lines_of_3(&line));
+                continue;
             }
             "N" => {
                 if let Some(sort) = line.param("SORT-AS").map(str::to_owned) {

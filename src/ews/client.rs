@@ -103,6 +103,13 @@ pub struct Session {
     affinity: Option<Arc<Affinity>>,
 }
 
+/// An account that asks for several mailboxes, at one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedAccount {
+    identity: usize,
+    endpoint: usize,
+}
+
 /// Refusals of a whole request by a server that does not have the mailbox, or no longer. MS-OXWSCDATA 2.2.5.24
 const ELSEWHERE: [&str; 4] = [
     "ErrorNonExistentMailbox",
@@ -173,6 +180,14 @@ impl Exchange {
         }
     }
 
+    /// The endpoint of a user's mailbox where it is known; mailboxes at the same URL have the same one.
+    fn known_endpoint(&self, credentials: &Credentials) -> Option<Arc<Endpoint>> {
+        match &self.0.place {
+            Place::Known(endpoint) => Some(Arc::clone(endpoint)),
+            Place::Discovered(finder) => finder.known(credentials),
+        }
+    }
+
     /// Another endpoint, now that a mailbox is no longer at this one.
     pub(super) async fn moved(&self, credentials: &Credentials, from: &Endpoint) -> Option<Arc<Endpoint>> {
         match &self.0.place {
@@ -230,10 +245,13 @@ impl Session {
         self.credentials.anchor()
     }
 
-    /// The account that asks, if it may ask for others too: one connection can listen to mailboxes of the same account.
-    pub fn shared_account(&self) -> Option<usize> {
-        let identity = Arc::as_ptr(self.credentials.identity());
-        self.credentials.impersonated().map(|_| identity.addr())
+    /// The account that asks, if it may ask for others too, and where: one connection can listen to mailboxes that the
+    /// same account reaches at the same endpoint. `None` also while the endpoint is not known.
+    pub fn shared_account(&self) -> Option<SharedAccount> {
+        self.credentials.impersonated()?;
+        let endpoint = self.exchange.known_endpoint(&self.credentials)?;
+        let identity = Arc::as_ptr(self.credentials.identity()).addr();
+        Some(SharedAccount { identity, endpoint: Arc::as_ptr(&endpoint).addr() })
     }
 
     pub(super) fn exchange(&self) -> &Exchange {

@@ -56,6 +56,16 @@ pub const DAV_UID: ExtendedProperty = own("dav-uid");
 pub const DAV_NAME: ExtendedProperty = own("dav-name");
 /// The client's text, with fingerprints.
 pub const DAV_BODY: ExtendedProperty = own("dav-body");
+/// Where a long one goes on; items are always asked for it.
+pub const DAV_BODY_GOES_ON: [ExtendedProperty; 7] = [
+    own("dav-body-2"),
+    own("dav-body-3"),
+    own("dav-body-4"),
+    own("dav-body-5"),
+    own("dav-body-6"),
+    own("dav-body-7"),
+    own("dav-body-8"),
+];
 /// What clients set on a collection and Exchange has no field for.
 pub const DAV_DESCRIPTION: ExtendedProperty = own("dav-description");
 /// The collection's colour, `#RRGGBBAA`.

@@ -25,7 +25,7 @@ pub mod types;
 
 pub use affinity::Affinity;
 pub use auth::Credentials;
-pub use client::{Exchange, Session, Settings};
+pub use client::{Exchange, Session, Settings, SharedAccount};
 
 pub use error::{Error, ResponseCode};
 pub use operations::{

@@ -8,6 +8,7 @@
 //! **Invariant:** a token that cannot be honoured is [`Error::Forgotten`], never a partial answer.
 //! **Invariant:** a key's file is opened by those who hold its key; whether they may is decided in `gateway`.
 
+mod arrival;
 mod entry;
 mod heal;
 mod intent;
@@ -20,6 +21,7 @@ mod tables;
 mod times;
 mod write;
 
+pub use arrival::Arrival;
 pub use entry::{Attachment, Entry};
 pub use intent::{Intent, Owed};
 pub use record::Deed;

@@ -3,7 +3,9 @@
 use super::heal::set_aside;
 use super::known::Known;
 use super::record::Queue;
-use super::tables::{BODIES, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN};
+use super::tables::{
+    ARRIVALS, BODIES, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN,
+};
 use super::times::Times;
 use super::write::forget_versions;
 use crate::model::id::{CollectionId, UpstreamId};
@@ -297,6 +299,7 @@ pub(super) fn open_file(path: &Path, settings: &Settings, rendering: &str) -> Re
     write.open_table(REVISIONS)?;
     write.open_table(STAGE)?;
     write.open_table(INTENTS)?;
+    write.open_table(ARRIVALS)?;
     write.open_table(WRITTEN)?;
     {
         let mut times = Times::open(&write)?;

@@ -34,6 +34,9 @@ pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = Tabl
 /// Collection, name → packed write that has been begun.
 pub(super) const INTENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("intents");
 
+/// Collection, name → packed move or copy to this name that has been begun.
+pub(super) const ARRIVALS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("arrivals");
+
 /// A collection with how far it was followed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folder {

@@ -1,8 +1,8 @@
 //! Listening to Exchange, so that nobody has to ask whether something changed.
 //!
 //! A mailbox that is looked at again and again joins a [`Group`]: mailboxes that one connection listens to. Mailboxes
-//! of people are alone in theirs; those that one account reaches share a connection. What is heard marks the mirror,
-//! see [`super::coverage`]; the next request fetches it.
+//! of people are alone in theirs; those that one account reaches at one endpoint share a connection. What is heard
+//! marks the mirror, see [`super::coverage`]; the next request fetches it.
 //!
 //! **Invariant:** a mailbox is listened to only with credentials that Exchange accepted for it.
 //! **Invariant:** whatever ends a connection, the mailboxes are deaf before anything else is done.
@@ -11,7 +11,7 @@ mod listener;
 
 use super::follower::Follower;
 use super::hearing::Loose;
-use crate::ews::{self, MOST_SUBSCRIPTIONS};
+use crate::ews::{self, MOST_SUBSCRIPTIONS, SharedAccount};
 use listener::Listener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,7 +65,7 @@ type Shared = Arc<Mutex<Vec<Arc<Group>>>>;
 /// Mailboxes that one connection listens to.
 pub(super) struct Group {
     /// `None`: one person's.
-    account: Option<usize>,
+    account: Option<SharedAccount>,
     joining: Mutex<Vec<Loose>>,
     size: AtomicUsize,
     wake: Notify,

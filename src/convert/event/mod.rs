@@ -42,7 +42,7 @@ pub(super) struct Scene<'a> {
 pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
     let frame = Frame::of(context, item, None)?;
     let exchange_uid = item.filled("UID");
-    let kept = item.extended(&field::DAV_BODY).and_then(|text| Kept::read(&text, "ics"));
+    let kept = Kept::of(item, "ics");
     let kept = kept.filter(|kept| kept.is_of(exchange_uid.as_deref().unwrap_or_default()));
     let own_uid = item
         .extended(&field::DAV_UID)

@@ -177,6 +177,9 @@ impl Draft<'_> {
         let uid = master.value("UID").unwrap_or_default().to_owned();
         let people = self.people(master);
         let invited = self.current.is_some_and(|c| projected::is_invitation(self.context, c.item));
+        if audience != Audience::Nobody && self.calls_off(master, people.as_ref()) {
+            return Ok(Plan::calling_off(uid, octets));
+        }
         let mut changed = self.changed_groups(master);
         if invited
             && ['T', 'R', 'P'].iter().any(|letter| changed.contains(letter))
@@ -262,6 +265,7 @@ impl Draft<'_> {
         Ok(Plan {
             class: ItemClass::CalendarItem,
             uid,
+            calls_off: false,
             reply: self.reply(master, invited, audience != Audience::Nobody),
             telling,
             replies: series.replies,
@@ -471,6 +475,30 @@ impl Draft<'_> {
         Reply { status, comment: comment.map(Line::unescaped).unwrap_or_default(), tell: tell && !silent }
     }
 
+    /// Whether guests who count upon a meeting are to hear that none of it will be held. RFC 5546 3.2.5
+    fn calls_off(&self, master: &Component, people: Option<&People>) -> bool {
+        let is_awaited = self.current.is_some_and(|c| projected::is_meeting(self.context, c.item))
+            && !self.was_cancelled()
+            && people.is_some();
+        is_awaited && series::is_cancelled(master) && !self.is_silent(master)
+    }
+
+    /// Whether the client saw it as called off.
+    fn was_cancelled(&self) -> bool {
+        self.served.as_ref().and_then(master_of).is_some_and(series::is_cancelled)
+    }
+
+    /// Whether the client sees to all messages itself, or wants none. RFC 6638 7.1
+    fn is_silent(&self, master: &Component) -> bool {
+        let all_silent = master
+            .lines_named("ATTENDEE")
+            .all(|line| is_silent(line) || self.context.is_owner(&address(line)));
+        let moz = master
+            .value("X-MOZ-SEND-INVITATIONS")
+            .is_some_and(|word| word.trim().eq_ignore_ascii_case("FALSE"));
+        (self.people(master).is_some() && all_silent) || moz
+    }
+
     /// Who is told of the item itself: THE table. `None` where nobody may be.
     fn told(
         &self,
@@ -483,16 +511,16 @@ impl Draft<'_> {
         if invited || (people.is_none() && !had_people) {
             return None;
         }
-        let all_silent = master
-            .lines_named("ATTENDEE")
-            .all(|line| is_silent(line) || self.context.is_owner(&address(line)));
-        let moz = master
-            .value("X-MOZ-SEND-INVITATIONS")
-            .is_some_and(|word| word.trim().eq_ignore_ascii_case("FALSE"));
-        if (people.is_some() && all_silent) || moz {
+        if self.is_silent(master) {
+            return None;
+        }
+        let was_cancelled = self.was_cancelled();
+        // Nobody is invited to what will not be held, and nobody hears twice that it will not.
+        if people.is_some() && series::is_cancelled(master) && (self.current.is_none() || was_cancelled) {
             return None;
         }
         if self.current.is_none()
+            || was_cancelled
             || ['T', 'R', 'L', 'S', 'B', 'H'].iter().any(|letter| changed.contains(letter))
         {
             return Some(Notify::All);

@@ -113,6 +113,9 @@ pub struct Plan {
     pub class: ItemClass,
     /// Its UID, as the client wrote it.
     pub uid: String,
+    /// Nothing else but this: the whole meeting is called off, its guests hear of it, and Exchange takes it off the
+    /// calendar, as it does when Outlook calls it off.
+    pub calls_off: bool,
     /// First of all: the answer to an invitation.
     pub reply: Option<Reply>,
     /// Answers to single occurrences, by their number.
@@ -142,6 +145,28 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A meeting that will not be held.
+    fn calling_off(uid: String, octets: &Bytes) -> Self {
+        Self {
+            class: ItemClass::CalendarItem,
+            uid,
+            calls_off: true,
+            reply: None,
+            replies: Vec::new(),
+            changes: Vec::new(),
+            telling: Telling::First(Notify::All),
+            detach: Vec::new(),
+            attach: Vec::new(),
+            delete: Vec::new(),
+            moves: Vec::new(),
+            edits: Vec::new(),
+            guests: Vec::new(),
+            is_certain: false,
+            outcome: Vec::new(),
+            text: octets.clone(),
+        }
+    }
+
     /// Whether nothing but one call for the item itself is needed.
     pub fn is_plain(&self) -> bool {
         self.is_certain
@@ -219,14 +244,14 @@ impl Plan {
             && after.filled("Status").is_some_and(|status| status != "Completed")
     }
 
-    /// The change that keeps the client's text on an item, for the item as Exchange has it after the writes.
-    pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Change {
+    /// The changes that keep the client's text on an item, for the item as Exchange has it after the writes.
+    pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Vec<Change> {
         keep(self.class, &self.text, item, &sums(self.class, item, exceptions))
     }
 
     /// The same after writes of several calls, which began with `before`: what somebody else changed between them is
     /// not the client's, and shows as changed.
-    pub fn keep_after(&self, before: Option<&Item>, item: &Item, exceptions: &[Item]) -> Change {
+    pub fn keep_after(&self, before: Option<&Item>, item: &Item, exceptions: &[Item]) -> Vec<Change> {
         let mut sums = sums(self.class, item, exceptions);
         if self.is_certain {
             let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
@@ -236,13 +261,13 @@ impl Plan {
     }
 }
 
-/// The change that keeps a text on an item that has these fingerprints.
-fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String>) -> Change {
+/// The changes that keep a text on an item that has these fingerprints.
+fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String>) -> Vec<Change> {
     let owner = match class {
         ItemClass::CalendarItem => item.filled("UID").unwrap_or_default(),
         _ => String::new(),
     };
-    Change::extended(field::DAV_BODY, Some(kept::write(text, kind(class), &owner, sums)))
+    kept::write(text, kind(class), &owner, sums, item)
 }
 
 /// The text that an item keeps, with its fingerprints.
@@ -298,14 +323,14 @@ pub fn plan(
     }
 }
 
-/// The change that keeps a text that says of attachments what Exchange says now; `before` is the item that the rest of it
+/// The changes that keep a text that says of attachments what Exchange says now; `before` is the item that the rest of it
 /// speaks of. `None` where no text is kept, or where more than attachments has changed.
 pub fn keep_attachments(
     context: &Context,
     octets: &Bytes,
     before: Current,
     current: Current,
-) -> Option<Change> {
+) -> Option<Vec<Change>> {
     current.item.extended(&field::DAV_BODY)?;
     let (one, other) = ((before.item, before.related), (current.item, current.related));
     let has_only_files = match current.item.class {

@@ -99,6 +99,7 @@ pub fn plan(
     Ok(Plan {
         class: ItemClass::Task,
         uid,
+        calls_off: false,
         reply: None,
         outcome: changes.clone(),
         changes,

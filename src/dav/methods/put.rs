@@ -28,7 +28,11 @@ pub(in crate::dav) async fn put(session: Session, place: &Place, body: Bytes) ->
     let written = session.mailbox.put_telling(others, id, name, &conditions, body).await;
     let written = written.map_err(|error| unstorable(&session, *space, id, error))?;
     if session.preferences.representation {
-        return represented(&session, *space, id, &written).await;
+        match represented(&session, *space, id, &written).await {
+            // A meeting that was declined or called off is gone.
+            Err(Error::NotFound) => {}
+            other => return other,
+        }
     }
     Ok(answer(&session, *space, id, name, &written))
 }

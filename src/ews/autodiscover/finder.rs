@@ -52,6 +52,12 @@ impl Finder {
         &self.name
     }
 
+    /// The endpoint of the credentials' mailbox, as it was found last.
+    pub(in crate::ews) fn known(&self, credentials: &Credentials) -> Option<Arc<Endpoint>> {
+        let address = self.settings.address(credentials).ok()?;
+        lock(&self.book).get(&address).map(|entry| entry.endpoint)
+    }
+
     /// The endpoint of the credentials' mailbox.
     pub(in crate::ews) async fn find(
         &self,

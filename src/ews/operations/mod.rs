@@ -14,7 +14,7 @@ pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};
 use super::error::Error;
-use super::field::{self, Shape};
+use super::field::{self, ExtendedProperty, Shape};
 use super::soap::{check, m, messages};
 use super::types::write::extended_uri;
 use super::types::{Folder, Item, ItemClass, ItemId, item_id, name as t};
@@ -149,7 +149,7 @@ impl Session {
         };
         let write = |w: &mut Writer, ids: &[&str]| {
             w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
-            additional(w, shape);
+            additional(w, shape.fields, shape.extended.iter().chain(&field::DAV_BODY_GOES_ON));
             w.close().open(&m("ItemIds"));
             for id in ids {
                 w.open(&t("ItemId")).attribute("Id", id).close();
@@ -222,7 +222,7 @@ fn folder_shape(w: &mut Writer) {
         ],
     };
     w.open(&m("FolderShape")).leaf(&t("BaseShape"), "IdOnly");
-    additional(w, &SHAPE);
+    additional(w, SHAPE.fields, SHAPE.extended);
     w.close();
 }
 
@@ -241,12 +241,12 @@ fn folder_id(w: &mut Writer, folder: &FolderSelector) {
     }
 }
 
-fn additional(w: &mut Writer, shape: &Shape) {
+fn additional<'a>(w: &mut Writer, fields: &[&str], extended: impl IntoIterator<Item = &'a ExtendedProperty>) {
     w.open(&t("AdditionalProperties"));
-    for uri in shape.fields {
+    for uri in fields {
         w.open(&t("FieldURI")).attribute("FieldURI", uri).close();
     }
-    for property in shape.extended {
+    for property in extended {
         w.element(&extended_uri(property));
     }
     w.close();

@@ -266,17 +266,16 @@ impl Mailbox {
 
     /// Lets the client's own text, where one is kept, say what has changed; guests of a meeting get the files with an
     /// update. Gives the item as it is then. RFC 8607 3.12.6
-    async fn say_so(&self, item: Item, keep: Option<Change>, has_changed: bool) -> Item {
+    async fn say_so(&self, item: Item, keep: Option<Vec<Change>>, has_changed: bool) -> Item {
         let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
         let lists = ["RequiredAttendees", "OptionalAttendees", "Resources"];
         let has_guests = is_own && lists.iter().any(|list| !item.attendees(list).is_empty());
         let notify = if has_guests && has_changed { Notify::All } else { Notify::Nobody };
         let nothing_new = || {
             let name = item.extended(&field::DAV_NAME).unwrap_or_default();
-            (notify != Notify::Nobody).then(|| Change::extended(field::DAV_NAME, Some(name)))
+            (notify != Notify::Nobody).then(|| vec![Change::extended(field::DAV_NAME, Some(name))])
         };
-        let Some(change) = keep.or_else(nothing_new) else { return item };
-        let changes = [change];
+        let Some(changes) = keep.or_else(nothing_new) else { return item };
         let (target, session) = (Target::Item(item.id.clone()), self.follower().session());
         match session.update_item(item.class, &target, &changes, notify).await {
             Ok(id) => Item::predicted(item.class, Some(&item), id, &changes),

@@ -2,6 +2,7 @@
 
 use super::Conditions;
 use crate::convert::write::{class_of, tells_of_end};
+use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
 use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
@@ -74,8 +75,19 @@ impl Mailbox {
                 }
             }
         }
-        let target = crate::ews::types::ItemId { id: entry.upstream.0.clone(), change_key: String::new() };
-        let answers = session.delete_items(&[Target::Item(target)], Disposal::Bin, notify).await;
+        self.remove((id, name), entry.upstream, notify).await
+    }
+
+    /// Takes a member's item to Deleted Items; an organiser's guests hear that it will not be held.
+    pub(super) async fn remove(
+        &self,
+        (id, name): (&CollectionId, &ResourceName),
+        upstream: UpstreamId,
+        notify: Notify,
+    ) -> Result<(), Error> {
+        let target = Target::Item(ItemId { id: upstream.0.clone(), change_key: String::new() });
+        let session = self.follower().session();
+        let answers = session.delete_items(&[target], Disposal::Bin, notify).await;
         let outcome = match answers {
             Ok(answers) => answers.into_iter().next().unwrap_or(Ok(())),
             Err(error) => {
@@ -91,7 +103,6 @@ impl Mailbox {
             Err(error) if error.is("ErrorItemNotFound") => {}
             Err(error) => return Err(error.into()),
         }
-        self.follower().record_gone(id, UpstreamId(entry.upstream.0)).await?;
-        Ok(())
+        Ok(self.follower().record_gone(id, upstream).await?)
     }
 }

@@ -7,7 +7,7 @@ use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
 use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Intent, Mirror};
+use crate::mirror::{Arrival, Intent, Mirror};
 use crate::model::id::{CollectionId, ResourceName};
 use jiff::SignedDuration;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use std::time::Duration;
 const OURS: SignedDuration = SignedDuration::from_mins(1);
 
 /// When to come back while a write is not settled.
-const SOON: Duration = Duration::from_secs(5);
+pub(super) const SOON: Duration = Duration::from_secs(5);
 
 impl Mailbox {
     /// Whether a write ended without a clear outcome.
@@ -43,7 +43,25 @@ impl Mailbox {
                 all = false;
             }
         }
+        for arrival in self.arrivals().await.unwrap_or_default() {
+            let Ok(_turn) = self.turn(&arrival.collection, &arrival.name).await else {
+                all = false;
+                continue;
+            };
+            if let Err(error) = self.settle_arrival(&arrival).await {
+                tracing::warn!(%error, name = %arrival.name, "a move that was begun cannot be ended yet");
+                all = false;
+            }
+        }
         self.unsettled().store(!all, Ordering::Relaxed);
+    }
+
+    /// Ends one move or copy. The caller has its turn.
+    async fn settle_arrival(&self, arrival: &Arrival) -> Result<(), Error> {
+        if self.arrivals().await?.contains(arrival) {
+            self.arrive(arrival).await?;
+        }
+        Ok(())
     }
 
     /// Finishes or undoes one write. The caller has its turn.
@@ -112,7 +130,10 @@ impl Mailbox {
             return Ok(());
         }
         self.settle().await;
-        if self.is_unsettled() && self.intent(id, name).await?.is_some() {
+        let arrives =
+            |arrivals: Vec<Arrival>| arrivals.iter().any(|a| a.collection == *id && a.name == *name);
+        if self.is_unsettled() && (self.intent(id, name).await?.is_some() || arrives(self.arrivals().await?))
+        {
             let reason = "an earlier write of this object has not ended yet".to_owned();
             return Err(Error::Unavailable { retry_after: SOON, reason });
         }

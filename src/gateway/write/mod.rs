@@ -1,9 +1,11 @@
 //! Writing: to Exchange first, and into the mirror only what Exchange acknowledged.
 //!
 //! **Invariant:** conditions are judged against what Exchange holds now, not against the mirror alone.
-//! **Invariant:** a write of several calls is written down before the first; what a kill leaves of it is ended or undone.
+//! **Invariant:** a write, move or copy of several calls is written down before the first; what a kill leaves of it is
+//! ended or undone.
 //! **Invariant:** a failure whose outcome is unclear is looked into before anything is tried again.
 
+mod arrival;
 mod attachment;
 mod collection;
 mod condition;

@@ -135,6 +135,10 @@ impl Mailbox {
                 found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
                 continue;
             }
+            if let Some(called_off) = found.take_if(|_| plan.calls_off) {
+                self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All).await?;
+                return Ok(gone(name, created));
+            }
             if let Some((reply, invitation)) = plan.reply.take().zip(found.as_ref()).filter(|_| !has_answered)
             {
                 // The answer makes another version of the item, upon which the rest is planned.
@@ -143,9 +147,7 @@ impl Mailbox {
                 match self.answer(plan.class, &invitation.item.id, &reply).await? {
                     Some(invitation) => found = Some(invitation),
                     // A declined meeting is gone from the calendar.
-                    None => {
-                        return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None });
-                    }
+                    None => return Ok(gone(name, created)),
                 }
                 continue;
             }
@@ -193,9 +195,7 @@ impl Mailbox {
             self.follower().distrust(id);
             None
         });
-        let Some(head) = head else {
-            return Ok(Written { name: name.clone(), created, etag: None, schedule_tag: None });
-        };
+        let Some(head) = head else { return Ok(gone(name, created)) };
         let stored = self.get_known(id, &head.name).await?.filter(|object| object.head.etag == head.etag);
         let is_same = stored.is_some_and(|o| o.body == *body || o.vcard4.is_some_and(|card| card == *body));
         Ok(Written {
@@ -407,7 +407,7 @@ impl Mailbox {
             let nobody = ItemId { id: String::new(), change_key: String::new() };
             let keep = plan.keep(&Item::predicted(plan.class, None, nobody, &plan.outcome), &[]);
             let mut changes = plan.changes.clone();
-            changes.push(keep.clone());
+            changes.extend_from_slice(&keep);
             let notify = plan.telling.first();
             let id = session.create_item(upstream, plan.class, &changes, notify).await.map_err(refused)?;
             return Ok((predicted(plan, None, id, keep), Related::default()));
@@ -445,7 +445,7 @@ impl Mailbox {
             let after = Item::predicted(plan.class, Some(&found.item), id.clone(), &plan.outcome);
             let keep = plan.keep(&after, &[]);
             let mut changes = plan.changes.clone();
-            changes.push(keep.clone());
+            changes.extend_from_slice(&keep);
             // Where only the text is new there is nothing to be told.
             let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.telling.first() };
             let id = change(session, plan.class, Target::Item(id), &changes, notify).await?;
@@ -615,10 +615,11 @@ impl Mailbox {
             }
         };
         // Who hears of it and that it is done is one call: a kill cannot come between the two.
-        last.push(keep);
+        let is_more = !last.is_empty();
+        last.extend(keep);
         let target = Target::Item(item.id.clone());
         let id = change(session, plan.class, target, &last, plan.telling.last()).await?;
-        if last.len() > 1 {
+        if is_more {
             // Exchange says of people what only it knows.
             return self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone);
         }
@@ -642,6 +643,11 @@ impl Progress {
     fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// What is no longer there, or cannot be seen now: only another look tells.
+fn gone(name: &ResourceName, created: bool) -> Written {
+    Written { name: name.clone(), created, etag: None, schedule_tag: None }
 }
 
 fn answer_of(reply: &Reply) -> Answer {
@@ -671,9 +677,9 @@ pub(super) fn audience_of(owed: Owed) -> Audience {
 }
 
 /// The item after a write whose outcome is known.
-fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Change) -> Item {
+fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Vec<Change>) -> Item {
     let mut outcome = plan.outcome.clone();
-    outcome.push(keep);
+    outcome.extend(keep);
     outcome.push(Change::text(
         "item:LastModifiedTime",
         Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

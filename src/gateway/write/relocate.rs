@@ -7,9 +7,10 @@ use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{ItemClass, ItemId};
 use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::Entry;
+use crate::mirror::{Arrival, Entry};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::object::Head;
 use crate::model::refusal::{Reason, Refusal};
 
 /// Whether the object leaves its place.
@@ -45,6 +46,8 @@ impl Mailbox {
         if from == to {
             return Err(Error::Denied("source and destination are the same".to_owned()));
         }
+        self.settle_before(from.0, from.1).await?;
+        self.settle_before(to.0, to.1).await?;
         let source = self.fresh_folder(from.0).await?.collection;
         self.refuse_hidden(from.0, from.1).await?;
         self.known(from, conditions).await?;
@@ -73,24 +76,28 @@ impl Mailbox {
         let is_rename = how == Relocation::Move && from.0 == to.0;
         self.refuse_twins(&entry.uid, to, is_rename.then_some(from.1)).await?;
 
-        let item = ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() };
-        let item = if is_rename { item } else { self.take_over(how, &entry, from, &target).await? };
-        let class = class_of(source.kind, &entry.body);
-        let renamed = self.rename(&entry, item.clone(), to.1, class).await;
-        let replaced = match (&renamed, &there) {
-            (Ok(()), Some(old)) => self.throw_away(old).await,
-            _ => Ok(()),
+        let arrival = Arrival {
+            collection: to.0.clone(),
+            name: to.1.clone(),
+            uid: entry.uid.clone(),
+            replaces: there.as_ref().map(|old| (old.upstream.clone(), old.version.clone())),
         };
-        let mut gone = Vec::new();
-        if how == Relocation::Move && !is_rename {
-            gone.push((from.0.clone(), entry.upstream.clone()));
+        let takes_steps = there.is_some() || (!is_rename && !keeps_name(&entry, to.1));
+        if takes_steps {
+            self.begin_arrival(&arrival).await?;
         }
-        if let (Ok(()), Ok(()), Some(old)) = (&replaced, &renamed, &there) {
-            gone.push((to.0.clone(), old.upstream.clone()));
-        }
-        let head = self.follower().record_relocated((to.0, &item.id, class), gone).await;
-        renamed?;
-        replaced?;
+        let head = match self.carry_over(how, &entry, from, (to, &target), there.as_ref()).await {
+            Ok(head) => {
+                if takes_steps {
+                    self.end_arrival(&arrival).await.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "that a move has ended could not be noted");
+                    });
+                }
+                head
+            }
+            Err(error) if takes_steps => Some(self.go_on(&arrival, error).await?.head(to.1.clone())),
+            Err(error) => return Err(error),
+        };
         // Only who said what it was knows what it is now, unless somebody was faster.
         let is_known = conditions.if_match.is_some()
             && self.entry(to.0, to.1).await?.is_some_and(|moved| moved.body == entry.body);
@@ -100,6 +107,36 @@ impl Mailbox {
             etag: head.as_ref().filter(|_| is_known).map(|head| head.etag.clone()),
             schedule_tag: head.and_then(|head| head.schedule_tag),
         })
+    }
+
+    /// All calls of a move or copy, one after the other; what lies at the destination goes last.
+    async fn carry_over(
+        &self,
+        how: Relocation,
+        entry: &Entry,
+        from: (&CollectionId, &ResourceName),
+        (to, target): ((&CollectionId, &ResourceName), &Collection),
+        there: Option<&Entry>,
+    ) -> Result<Option<Head>, Error> {
+        let is_rename = how == Relocation::Move && from.0 == to.0;
+        let item = if is_rename { item_of(entry) } else { self.take_over(how, entry, from, target).await? };
+        let class = class_of(target.kind, &entry.body);
+        let renamed = self.rename(entry, item.clone(), to.1, class).await;
+        let replaced = match (&renamed, there) {
+            (Ok(()), Some(old)) => self.throw_away(item_of(old)).await,
+            _ => Ok(()),
+        };
+        let mut gone = Vec::new();
+        if how == Relocation::Move && !is_rename {
+            gone.push((from.0.clone(), entry.upstream.clone()));
+        }
+        if let (Ok(()), Ok(()), Some(old)) = (&replaced, &renamed, there) {
+            gone.push((to.0.clone(), old.upstream.clone()));
+        }
+        let head = self.follower().record_relocated((to.0, &item.id, class), gone).await;
+        renamed?;
+        replaced?;
+        Ok(head)
     }
 
     /// The object as it is known, where that meets the conditions: what fails by this needs no look at Exchange.
@@ -168,7 +205,7 @@ impl Mailbox {
             Relocation::Copy => Relocate::Copy,
         };
         let before = self.namesakes(&target.id, &entry.uid).await?;
-        let item = ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() };
+        let item = item_of(entry);
         let outcome = self.follower().session().relocate_item(relocate, &item, &target.upstream.0).await;
         if let Ok(Some(item)) = outcome {
             return Ok(item);
@@ -189,7 +226,7 @@ impl Mailbox {
     }
 
     /// The members of a collection that have a UID.
-    async fn namesakes(&self, id: &CollectionId, uid: &str) -> Result<Vec<Entry>, Error> {
+    pub(super) async fn namesakes(&self, id: &CollectionId, uid: &str) -> Result<Vec<Entry>, Error> {
         let (id, uid) = (id.clone(), uid.to_owned());
         let found = self.mirror().run(move |mirror| {
             let names = mirror.with_uid(&id, &uid)?;
@@ -199,15 +236,14 @@ impl Mailbox {
     }
 
     /// Lets the item remember the name that the client chose, unless it has that name by itself.
-    async fn rename(
+    pub(super) async fn rename(
         &self,
         entry: &Entry,
         item: ItemId,
         name: &ResourceName,
         class: ItemClass,
     ) -> Result<(), Error> {
-        // A fallback name is made of the item's id, which moving changes.
-        if *name == entry.name && entry.name != entry.fallback_name {
+        if keeps_name(entry, name) {
             return Ok(());
         }
         let changes = [
@@ -219,8 +255,7 @@ impl Mailbox {
         Ok(())
     }
 
-    async fn throw_away(&self, old: &Entry) -> Result<(), Error> {
-        let item = ItemId { id: old.upstream.0.clone(), change_key: old.version.0.clone() };
+    pub(super) async fn throw_away(&self, item: ItemId) -> Result<(), Error> {
         let session = self.follower().session();
         let outcome = session.delete_items(&[Target::Item(item)], Disposal::Bin, Notify::Nobody).await?;
         match outcome.into_iter().next() {
@@ -228,4 +263,13 @@ impl Mailbox {
             _ => Ok(()),
         }
     }
+}
+
+fn item_of(entry: &Entry) -> ItemId {
+    ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() }
+}
+
+/// Whether an item has a name by itself wherever it is: a fallback name is made of the item's id, which moving changes.
+fn keeps_name(entry: &Entry, name: &ResourceName) -> bool {
+    *name == entry.name && entry.name != entry.fallback_name
 }

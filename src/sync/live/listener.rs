@@ -170,6 +170,10 @@ impl Listener {
         let affinity = Arc::clone(self.affinity());
         let (mut ready, mut waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.members).into_iter().partition(|member| member.subscription.is_some());
+        // A mailbox that has moved to another endpoint belongs to another group.
+        for moved in waiting.extract_if(.., |member| member.session.shared_account() != self.group.account) {
+            self.release(&moved, Place::Free);
+        }
         let mut refused = Vec::new();
         let mut sort = |(member, outcome): (Member, Result<(), ews::Error>)| match outcome {
             Ok(()) => ready.push(member),

@@ -9,6 +9,7 @@ pub use list::people_named;
 pub(in crate::convert) use photo::PHOTO_PLACE;
 
 use super::super::card::Version;
+use super::super::spoken::is_spoken;
 use super::super::{Context, contact as projected, group as lists, kept};
 use super::{Current, Plan, Telling, fields};
 use crate::ews::field::{self, ExtendedProperty};
@@ -74,9 +75,7 @@ pub fn plan(
         let lines = |card: &Component| -> BTreeSet<String> {
             card.lines
                 .iter()
-                .filter(|line| {
-                    properties.contains(&line.name.as_str()) || *letter == 'Y' && is_phonetic(line)
-                })
+                .filter(|line| properties.contains(&line.name.as_str()) || *letter == 'Y' && is_spoken(line))
                 .map(|l| told(card, l))
                 .collect()
         };
@@ -92,6 +91,7 @@ pub fn plan(
     Ok(Plan {
         class,
         uid,
+        calls_off: false,
         reply: None,
         outcome: changes.clone(),
         changes,
@@ -172,7 +172,7 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
     match letter {
         'N' => names(scene),
         'Y' => {
-            let spoken = parts(card.lines_named("N").find(|line| is_phonetic(line)), " ");
+            let spoken = parts(card.lines_named("N").find(|line| is_spoken(line)), " ");
             let phonetic = |property, name, at| {
                 Change::extended(property, text_of(card, name).or_else(|| part(&spoken, at)))
             };
@@ -246,15 +246,10 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
     }
 }
 
-/// Whether a name is told as it is spoken. RFC 9554 4.6
-fn is_phonetic(line: &Line) -> bool {
-    line.name == "N" && line.param("PHONETIC").is_some()
-}
-
 fn names(scene: &Scene) -> Vec<Change> {
     let Scene { card, served, current, .. } = *scene;
     let full = text_of(card, "FN");
-    let written = card.lines_named("N").find(|line| !is_phonetic(line));
+    let written = card.lines_named("N").find(|line| !is_spoken(line));
     let mut name = parts(written, " ");
     let kind = text_of(card, "KIND").unwrap_or_default().to_lowercase();
     let company = text_of(card, "ORG").is_some()
