@@ -220,7 +220,8 @@ def sizes(program):
 
 def main():
     world = World()
-    blind = [word for word, is_found in proofs(world) if not is_found]
+    planted = list(proofs(world))
+    blind = [word for word, is_found in planted if not is_found]
     wrong = [f"the check for “{word}” is blind" for word in blind] + list(complaints(world))
     linked = world.linked()
     licences = collections.Counter(package["license"] for package in linked)
@@ -233,7 +234,7 @@ def main():
         wrong += sizes(sys.argv[1])
     for what in wrong:
         print(f"FAIL {what}")
-    print(f"{len(list(proofs(world)))} planted faults are found; {len(linked)} crates looked through, {len(wrong)} complaints")
+    print(f"{len(planted) - len(blind)} of {len(planted)} planted faults are found; complaints: {len(wrong)}")
     return 1 if wrong else 0
 
 

@@ -143,7 +143,7 @@ impl Rule {
     /// whether it fits the rule or not (RFC 5545 3.8.5.3). `zone` is what `start` is read in: it only
     /// decides what an UNTIL in UTC means. All-day series are expanded at midnight in [`Zone::Utc`].
     ///
-    /// Ends at the end of year 9999, and when a rule has nothing to offer for 400 years or 1,000,000 hours, minutes or seconds.
+    /// Ends at the end of year 9999, and when a rule has nothing to offer for 400 years.
     pub fn occurrences(&self, start: DateTime, zone: &Zone) -> Occurrences {
         Occurrences::new(self, start, zone)
     }

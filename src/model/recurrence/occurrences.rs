@@ -2,12 +2,15 @@
 
 use super::{ByDay, Frequency, Rule, Until};
 use crate::model::zone::Zone;
-use jiff::Span;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::{SignedDuration, Span};
 use std::collections::VecDeque;
 
-/// Occurrences and empty hours, minutes or seconds that are passed over before a rule is taken to have ended.
+/// Occurrences that are passed over before a rule is taken to have ended.
 const MOST_PASSED: u32 = 1_000_000;
+/// Days, and hours, minutes or seconds within days, that are looked at in vain before a rule is taken to have ended: a day
+/// more than there are in 400 years, or seconds in a day.
+const MOST_EMPTY: u32 = 150_000;
 
 /// Periods without any occurrence after which none will come: the calendar repeats itself every 400 years.
 const fn most_empty(frequency: Frequency) -> u32 {
@@ -16,7 +19,7 @@ const fn most_empty(frequency: Frequency) -> u32 {
         Frequency::Monthly => 4_800,
         Frequency::Weekly => 20_871,
         Frequency::Daily => 146_097,
-        Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => MOST_PASSED,
+        Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => MOST_EMPTY,
     }
 }
 
@@ -29,7 +32,11 @@ pub struct Occurrences {
     until: Option<DateTime>,
     /// The next period; `None` when there is none.
     period: Option<i64>,
-    /// The rest of the last period.
+    /// The days of the last period that are still to come: a year of seconds is too much to lay out at once.
+    days: VecDeque<Date>,
+    /// The times of each of these days, in order.
+    times: Vec<Time>,
+    /// The rest of the last of these days; of frequencies below a day, that of the last period.
     ready: VecDeque<DateTime>,
     /// How many may still come.
     left: u32,
@@ -47,13 +54,17 @@ impl Occurrences {
             Until::Local(local) => local,
             Until::Utc(at) => zone.to_local(at),
         });
+        let rule = with_defaults(rule, start);
+        let (times, left) = (times_of_day(&rule), rule.count.unwrap_or(u32::MAX));
         Self {
-            rule: with_defaults(rule, start),
+            rule,
             start,
             until,
             period: Some(0),
+            days: VecDeque::new(),
+            times,
             ready: VecDeque::new(),
-            left: rule.count.unwrap_or(u32::MAX),
+            left,
             first: DateTime::MIN,
             passed: 0,
             started: false,
@@ -90,11 +101,11 @@ impl Occurrences {
         }
     }
 
-    /// What one period holds, in order; `None` beyond the calendar.
-    fn expand(&self, period: i64) -> Option<Vec<DateTime>> {
+    /// Lays out what one period holds; whether it holds anything. `None` beyond the calendar.
+    fn lay_out(&mut self, period: i64) -> Option<bool> {
         let units = period.checked_mul(i64::from(self.rule.interval))?;
         let date = self.start.date();
-        let mut found = match self.rule.frequency {
+        let days = match self.rule.frequency {
             Frequency::Yearly => {
                 let year = i16::try_from(i64::from(date.year()).checked_add(units)?).ok()?;
                 let mut found = Vec::new();
@@ -102,7 +113,7 @@ impl Occurrences {
                     let first = Date::new(year, month, 1).ok()?;
                     // A month at a time: most yearly rules mean one.
                     if self.rule.by_month.is_empty() || self.rule.by_month.contains(&month) {
-                        found.extend(self.on_days(first, i64::from(first.days_in_month())));
+                        found.extend(self.days(first, i64::from(first.days_in_month())));
                     }
                 }
                 found
@@ -111,67 +122,83 @@ impl Occurrences {
                 let month = i64::from(date.year()) * 12 + i64::from(date.month()) - 1 + units;
                 let year = i16::try_from(month.div_euclid(12)).ok()?;
                 let first = Date::new(year, i8::try_from(month.rem_euclid(12)).ok()? + 1, 1).ok()?;
-                self.on_days(first, i64::from(first.days_in_month()))
+                self.days(first, i64::from(first.days_in_month()))
             }
             Frequency::Weekly => {
                 let into = date.weekday().since(self.rule.week_start);
                 let weeks = Span::new().try_days(units.checked_mul(7)?.checked_sub(i64::from(into))?).ok()?;
-                self.on_days(date.checked_add(weeks).ok()?, 7)
+                self.days(date.checked_add(weeks).ok()?, 7)
             }
-            Frequency::Daily => self.on_days(date.checked_add(Span::new().try_days(units).ok()?).ok()?, 1),
-            Frequency::Hourly => {
-                self.at_unit(self.start.checked_add(Span::new().try_hours(units).ok()?).ok()?)
-            }
-            Frequency::Minutely => {
-                self.at_unit(self.start.checked_add(Span::new().try_minutes(units).ok()?).ok()?)
-            }
-            Frequency::Secondly => {
-                self.at_unit(self.start.checked_add(Span::new().try_seconds(units).ok()?).ok()?)
-            }
+            Frequency::Daily => self.days(date.checked_add(Span::new().try_days(units).ok()?).ok()?, 1),
+            Frequency::Hourly => return self.lay_out_unit(units, 3_600),
+            Frequency::Minutely => return self.lay_out_unit(units, 60),
+            Frequency::Secondly => return self.lay_out_unit(units, 1),
         };
-        if !self.rule.by_set_pos.is_empty() {
-            let count = i64::try_from(found.len()).ok()?;
-            let at = |position: &i16| {
-                let position = i64::from(*position);
-                usize::try_from(if position > 0 { position - 1 } else { count + position }).ok()
-            };
-            found = self.rule.by_set_pos.iter().filter_map(|p| found.get(at(p)?).copied()).collect();
-            found.sort_unstable();
-            found.dedup();
+        if self.rule.by_set_pos.is_empty() {
+            self.days.extend(&days);
+            return Some(!days.is_empty());
         }
-        Some(found)
+        let a_day = self.times.len();
+        let at = |place: usize| {
+            let (day, time) = (days.get(place.checked_div(a_day)?)?, self.times.get(place % a_day)?);
+            Some(day.to_datetime(*time))
+        };
+        let found: Vec<DateTime> = self.places(days.len() * a_day).into_iter().filter_map(at).collect();
+        self.ready.extend(found.iter().filter(|at| **at > self.start));
+        Some(!found.is_empty())
     }
 
-    fn on_days(&self, first: Date, count: i64) -> Vec<DateTime> {
+    /// The same for an hour, a minute or a second, so many from the start. Where its day is not meant, none of that day is
+    /// looked at.
+    fn lay_out_unit(&mut self, units: i64, seconds: i64) -> Option<bool> {
+        let at = self.start.checked_add(SignedDuration::from_secs(units.checked_mul(seconds)?)).ok()?;
+        if !self.takes(at.date()) {
+            let next = at.date().tomorrow().ok()?.to_datetime(Time::midnight());
+            let (to_next, step) =
+                (next.duration_since(self.start).as_secs(), seconds * i64::from(self.rule.interval));
+            self.period = self.period.max(to_next.checked_add(step - 1).map(|to_next| to_next / step));
+            return Some(false);
+        }
+        let mut found = self.at_unit(at);
+        if !self.rule.by_set_pos.is_empty() {
+            let places = self.places(found.len());
+            found = places.into_iter().filter_map(|place| found.get(place).copied()).collect();
+        }
+        self.ready.extend(found.iter().filter(|at| **at > self.start));
+        Some(!found.is_empty())
+    }
+
+    /// The places that BYSETPOS means among so many, in order.
+    fn places(&self, count: usize) -> Vec<usize> {
+        let place = |position: &i16| {
+            let back = usize::from(position.unsigned_abs());
+            let place = if *position > 0 { back.checked_sub(1) } else { count.checked_sub(back) };
+            place.filter(|place| *place < count)
+        };
+        let mut places: Vec<usize> = self.rule.by_set_pos.iter().filter_map(place).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    fn days(&self, first: Date, count: i64) -> Vec<Date> {
         let mut found = Vec::new();
         let mut day = Some(first);
         for _ in 0..count {
             let Some(date) = day else { break };
             if self.takes(date) {
-                found.extend(self.times_of_day().map(|time| date.to_datetime(time)));
+                found.push(date);
             }
             day = date.tomorrow().ok();
         }
         found
     }
 
-    fn times_of_day(&self) -> impl Iterator<Item = Time> + '_ {
-        let rule = &self.rule;
-        sorted(&rule.by_hour).into_iter().flat_map(move |hour| {
-            sorted(&rule.by_minute).into_iter().flat_map(move |minute| {
-                sorted(&rule.by_second)
-                    .into_iter()
-                    .filter_map(move |second| Time::new(hour, minute, second, 0).ok())
-            })
-        })
-    }
-
-    /// For frequencies below a day: the unit that holds `at`.
+    /// For frequencies below a day: the unit that holds `at`, on a day that is meant.
     fn at_unit(&self, at: DateTime) -> Vec<DateTime> {
         let rule = &self.rule;
         let fits = |list: &[i8], value: i8| list.is_empty() || list.contains(&value);
-        if !self.takes(at.date())
-            || !fits(&rule.by_hour, at.hour())
+        if !fits(&rule.by_hour, at.hour())
             || (rule.frequency >= Frequency::Minutely && !fits(&rule.by_minute, at.minute()))
             || (rule.frequency >= Frequency::Secondly && !fits(&rule.by_second, at.second()))
         {
@@ -240,6 +267,21 @@ impl Occurrences {
     }
 }
 
+/// The times of each day; frequencies below a day look at their units instead.
+fn times_of_day(rule: &Rule) -> Vec<Time> {
+    if rule.frequency > Frequency::Daily {
+        return Vec::new();
+    }
+    let (minutes, seconds) = (sorted(&rule.by_minute), sorted(&rule.by_second));
+    let mut times = Vec::new();
+    for hour in sorted(&rule.by_hour) {
+        for minute in &minutes {
+            times.extend(seconds.iter().filter_map(|second| Time::new(hour, *minute, *second, 0).ok()));
+        }
+    }
+    times
+}
+
 fn sorted(list: &[i8]) -> Vec<i8> {
     let mut list = list.to_vec();
     list.sort_unstable();
@@ -296,15 +338,18 @@ impl Iterator for Occurrences {
                 match self.ready.pop_front() {
                     Some(next) => next,
                     None => {
+                        if let Some(day) = self.days.pop_front() {
+                            let times = self.times.iter().map(|time| day.to_datetime(*time));
+                            self.ready.extend(times.filter(|at| *at > self.start));
+                            continue;
+                        }
                         let period = self.period?;
                         self.period = period.checked_add(1);
-                        let found = self.expand(period)?;
-                        empty = if found.is_empty() { empty + 1 } else { 0 };
+                        empty = if self.lay_out(period)? { 0 } else { empty + 1 };
                         if empty > most_empty(self.rule.frequency) {
                             self.left = 0;
                             return None;
                         }
-                        self.ready.extend(found.into_iter().filter(|at| *at > self.start));
                         continue;
                     }
                 }
@@ -488,6 +533,41 @@ mod tests {
             assert_eq!(found, 0, "{rule}");
         }
         assert!(begun.elapsed().as_secs() < 20);
+    }
+
+    #[test]
+    fn days_that_are_not_meant_are_passed_over_whole() {
+        let start = jiff::civil::datetime(2026, 1, 5, 9, 30, 7, 0);
+        for (text, second) in [
+            ("FREQ=SECONDLY;INTERVAL=7;BYMONTH=3", "2026-03-01T00:00:04"),
+            ("FREQ=MINUTELY;INTERVAL=100;BYDAY=SU;BYHOUR=23", "2026-01-11T23:50:07"),
+            ("FREQ=HOURLY;INTERVAL=5;BYMONTHDAY=29;BYMONTH=2", "2028-02-29T04:30:07"),
+            ("FREQ=HOURLY;BYMONTHDAY=6", "2026-01-06T00:30:07"),
+        ] {
+            let rule: Rule = text.parse().unwrap();
+            let found: Vec<String> =
+                rule.occurrences(start, &Zone::Utc).take(2).map(|at| at.to_string()).collect();
+            assert_eq!(found[1], second, "{text}");
+        }
+        let never: Rule = "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30".parse().unwrap();
+        assert_eq!(never.occurrences(start, &Zone::Utc).count(), 1);
+    }
+
+    #[test]
+    fn a_year_of_seconds_is_laid_out_a_day_at_a_time() {
+        let all = |most: i8| (0..most).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        let (hours, sixty) = (all(24), all(60));
+        for (days, last) in [("", 1), (";BYSETPOS=-1", 0)] {
+            let days = format!("BYDAY=MO,TU,WE,TH,FR,SA,SU{days}");
+            let text = format!("FREQ=YEARLY;{days};BYHOUR={hours};BYMINUTE={sixty};BYSECOND={sixty}");
+            let rule: Rule = text.parse().unwrap();
+            let start = jiff::civil::datetime(2026, 1, 1, 0, 0, 0, 0);
+            let mut occurrences = rule.occurrences(start, &Zone::Utc);
+            let second = occurrences.nth(1).unwrap();
+            let end = jiff::civil::datetime(2026, 12, 31, 23, 59, 59, 0);
+            assert_eq!(second, if last == 1 { start.with().second(1).build().unwrap() } else { end });
+            assert!(occurrences.ready.len() <= 86_400 && occurrences.days.len() <= 366);
+        }
     }
 
     #[test]
