@@ -5,7 +5,8 @@ use exdav::accounts::{self, Accounts, Upstream};
 use exdav::gateway::write::Conditions;
 use exdav::gateway::{Error, Gateway, Mailbox, Service, Settings};
 use exdav::model::id::SyncToken;
-use exdav::{convert, ews, simulator, sync};
+use exdav::{convert, ews, mirror, simulator, sync};
+use std::path::Path;
 use std::time::Duration;
 
 const NEVER: Duration = Duration::ZERO;
@@ -82,6 +83,48 @@ async fn a_thousand_unchanged_polls_cost_nothing_and_a_colleagues_change_is_in_t
     until("the deletion is in a poll", async || poll(&mailbox, &mut began.clone()).await == 1).await;
     gateway.shutdown().await;
     assert_eq!(stage.streaming("subscriptions").await, 0, "who goes takes leave");
+}
+
+/// Until the mirror is closed: nobody else can open a file that is.
+async fn closed(store: &Path) {
+    let all = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    let file = all.into_iter().find(|path| path.extension().is_some_and(|found| found == "redb")).unwrap();
+    until("the mirror is closed", async || redb::Database::open(&file).is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_whose_mirror_is_closed_is_still_listened_to_and_nothing_of_it_is_lost() {
+    let stage = Stage::lively().await;
+    let path = stage.store.path();
+    let store = mirror::Settings { path: path.to_owned(), idle: NEVER, ..mirror::Settings::default() };
+    let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk() };
+    let gateway = stage.gateway_keeping(sync, store, Settings::default(), convert::Settings::default());
+    let mailbox = listened_to(&gateway, USER).await;
+    let mut since = token(&mailbox).await;
+    let (before, collections) =
+        (mailbox.list(&calendar()).await.unwrap(), mailbox.collections().await.unwrap());
+    closed(path).await;
+    stage.reset().await;
+    // Signed in still, with all that is at hand.
+    let again = gateway.sign_in(USER, PASSWORD).await.unwrap();
+    assert_eq!(again.collections().await.unwrap(), collections);
+    assert_eq!(again.list(&calendar()).await.unwrap(), before);
+    assert_eq!(poll(&mailbox, &mut since).await, 0);
+    assert_eq!(stage.total().await, 0, "{:?}", stage.calls().await);
+    closed(path).await;
+    stage.make_event(USER, "A colleague's").await;
+    let began = since;
+    until("the change is in a poll", async || poll(&mailbox, &mut began.clone()).await == 1).await;
+    poll(&mailbox, &mut since).await;
+    closed(path).await;
+    let body = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:closed\r\n\
+                DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nSUMMARY:Mine\r\nEND:VEVENT\r\n\
+                END:VCALENDAR\r\n";
+    let name = "closed.ics".parse().unwrap();
+    mailbox.put(&calendar(), &name, &Conditions::default(), body.into()).await.unwrap();
+    assert_eq!(poll(&mailbox, &mut since).await, 1);
+    assert_eq!(mailbox.list(&calendar()).await.unwrap().len(), before.len() + 2);
+    gateway.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
