@@ -90,6 +90,24 @@ async fn truth(stage: &Stage) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_processes_do_not_share_a_store_and_one_after_a_kill_has_it_at_once() {
+    let stage = Stage::with_events(1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::start(&stage, folder.path());
+    let config = folder.path().join("exdav.toml");
+    let second = Command::new(env!("CARGO_BIN_EXE_exdav")).arg("serve").arg("--config").arg(config).output();
+    let second = second.unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success());
+    let store = folder.path().join("store").display().to_string();
+    assert!(said.contains(&store) && said.contains("is used by another exdav"), "{said}");
+    let before = first.members().await.unwrap();
+    first.kill();
+    let third = Process::start(&stage, folder.path());
+    assert_eq!(third.members().await.unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_first_sync_that_is_killed_again_and_again_ends_with_exactly_the_mailbox() {
     const EVENTS: usize = 1_500;
     let settings =

@@ -99,6 +99,7 @@ async fn a_mailbox_whose_mirror_is_closed_is_still_listened_to_and_nothing_of_it
     let store = mirror::Settings { path: path.to_owned(), idle: NEVER, ..mirror::Settings::default() };
     let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk() };
     let gateway = stage.gateway_keeping(sync, store, Settings::default(), convert::Settings::default());
+    gateway.take_store().unwrap();
     let mailbox = listened_to(&gateway, USER).await;
     let mut since = token(&mailbox).await;
     let (before, collections) =

@@ -44,5 +44,6 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
 pub(super) async fn start(config: Config) -> Result<server::Running, Failure> {
     let Config { server, ews, mirror, sync, gateway, convert } = config;
     let gateway = Gateway::new(gateway, ews, mirror, sync, convert, attachment)?;
+    gateway.take_store()?;
     Ok(server::start(server, gateway).await?)
 }

@@ -90,7 +90,7 @@ impl Gateway {
         !self.0.settings.public_url.is_empty()
     }
 
-    /// Prepares the product; asks nobody yet. Needs a tokio runtime.
+    /// Prepares the product; asks nobody yet.
     pub fn new(
         settings: Settings,
         mut ews: ews::Settings,
@@ -111,14 +111,12 @@ impl Gateway {
         };
         ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
         let exchange = ews::Exchange::new(ews)?;
-        let store = Arc::new(Store::new(mirror)?);
-        tokio::spawn(Store::let_rest(Arc::downgrade(&store)));
         Ok(Self(Arc::new(Inner {
             upstreams: Upstreams::new(&exchange, &settings.service),
             exchange,
             accounts: Accounts::open(&settings.accounts)?,
             hashing: tokio::sync::Semaphore::new(MOST_HASHING),
-            store,
+            store: Arc::new(Store::new(mirror)?),
             settings,
             live: sync::Live::new(sync.live),
             sync,
@@ -131,6 +129,13 @@ impl Gateway {
             guesses: Guesses::new(),
             turns: Mutex::default(),
         })))
+    }
+
+    /// Takes the store for this process alone; from then on mirrors that nobody needs are closed. Needs a tokio runtime.
+    ///
+    /// Fails with [`mirror::Error::Taken`] if another process has it and does not end within some seconds.
+    pub fn take_store(&self) -> Result<(), mirror::Error> {
+        self.0.store.take()
     }
 
     /// Takes leave of the upstream, for a few seconds at most.

@@ -39,6 +39,7 @@ impl Error {
             },
             Self::Forgotten
             | Self::Folder(_)
+            | Self::Taken(_)
             | Self::Outdated(_)
             | Self::NoCollection(_)
             | Self::Interrupted(_)

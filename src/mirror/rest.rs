@@ -2,21 +2,46 @@
 //!
 //! **Invariant:** nobody notices but by the time it takes: what is not in the file (the collections at hand, fences)
 //! stays, and another file that lies there afterwards is not taken for this one.
+//! **Invariant:** files rest only in a folder that no other process uses: what that wrote meanwhile would go unnoticed.
 
-use super::store::{Mirror, Store};
-use std::sync::{PoisonError, Weak};
+use super::store::{Error, Mirror, Store, private_file};
+use std::fs::TryLockError;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How often it is looked which files may rest.
 const SHORTEST_ROUND: Duration = Duration::from_secs(1);
 const LONGEST_ROUND: Duration = Duration::from_mins(1);
+/// How long a process before this one may take to end.
+const ENDING: Duration = Duration::from_secs(5);
 
 impl Store {
-    /// Closes files that have not been worked on for [`Settings::idle`](super::Settings::idle), as long as there is
-    /// somebody who holds the store.
-    pub async fn let_rest(store: Weak<Self>) {
-        let Some(round) = store.upgrade().map(|store| store.settings.idle) else { return };
-        let mut rounds = tokio::time::interval(round.clamp(SHORTEST_ROUND, LONGEST_ROUND));
+    /// Takes the folder for this process alone, for as long as the store lives, and closes files that have not been
+    /// worked on for [`Settings::idle`](super::Settings::idle). Needs a tokio runtime.
+    ///
+    /// Waits some seconds for a process that is just ending, blocking; one that was killed holds nothing. Fails with
+    /// [`Error::Taken`].
+    pub fn take(self: &Arc<Self>) -> Result<(), Error> {
+        let file = private_file(&self.settings.path.join("lock"))?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() < ENDING => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => return Err(Error::Taken(self.settings.path.clone())),
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+        }
+        if self.own.set(file).is_ok() {
+            tokio::spawn(Self::let_rest(Arc::downgrade(self), self.settings.idle));
+        }
+        Ok(())
+    }
+
+    async fn let_rest(store: Weak<Self>, idle: Duration) {
+        let mut rounds = tokio::time::interval(idle.clamp(SHORTEST_ROUND, LONGEST_ROUND));
         rounds.tick().await;
         loop {
             rounds.tick().await;

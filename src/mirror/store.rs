@@ -12,12 +12,13 @@ use crate::model::id::{CollectionId, UpstreamId};
 use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 /// Raised when the tables change their form: files of other forms are thrown away.
@@ -63,6 +64,9 @@ pub enum Error {
     /// The folder cannot be used.
     #[error("the store's folder cannot be used: {0}")]
     Folder(#[from] std::io::Error),
+    /// Another process has it.
+    #[error("the store's folder {} is used by another exdav: end that, or give this one its own `store.path`", .0.display())]
+    Taken(PathBuf),
     /// redb failed.
     #[error("the store failed: {0}")]
     Store(#[source] Box<redb::Error>),
@@ -137,6 +141,8 @@ pub struct Key {
 pub struct Store {
     pub(super) settings: Settings,
     pub(super) open: Mutex<HashMap<String, Weak<Mirror>>>,
+    /// Locked while it is this process's alone.
+    pub(super) own: OnceLock<File>,
 }
 
 /// One file.
@@ -175,7 +181,7 @@ impl Store {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(&settings.path)?;
         restrict(&settings.path, 0o700)?;
-        Ok(Self { settings, open: Mutex::default() })
+        Ok(Self { settings, open: Mutex::default(), own: OnceLock::new() })
     }
 
     /// The mirror of a key. Items of another `rendering` are fetched and rendered anew. Blocks.
@@ -234,7 +240,7 @@ fn restrict(path: &Path, mode: u32) -> std::io::Result<()> {
 }
 
 /// Opens or makes a file that nobody else may read.
-fn private_file(path: &Path) -> Result<std::fs::File, Error> {
+pub(super) fn private_file(path: &Path) -> Result<File, Error> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
