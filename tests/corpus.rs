@@ -1,7 +1,7 @@
 //! Objects as people have them go in, come back, and come back from a mirror that starts empty: nothing of them is
 //! lost, or a refusal named what stands in the way.
 
-pub mod dice;
+mod dice;
 mod events;
 mod judge;
 mod packages;

@@ -3,7 +3,6 @@
 //!
 //! Packages' cards are read from `$EXDAV_CARDS`, by default `target/test-tools/cards`, where `tests/run` puts them.
 
-use crate::corpus::dice::Dice;
 use crate::support::{PASSWORD, Stage, USER, contacts};
 use bytes::Bytes;
 use exdav::gateway::write::Conditions;
@@ -112,6 +111,19 @@ const LINES: &[&str] = &[
     "EMAIL;TYPE=HOME,WORK:both@example.net",
 ];
 
+/// A small generator of numbers: SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((z ^ (z >> 31)) >> 33).unwrap() % below
+    }
+}
+
 fn card(version: &str, uid: usize, lines: &[&str]) -> String {
     let mut text = format!("BEGIN:VCARD\r\nVERSION:{version}\r\nUID:corpus-{uid}\r\n");
     if !lines.iter().any(|line| line.starts_with("FN")) {
@@ -160,12 +172,12 @@ fn made() -> Vec<(String, Vec<u8>)> {
             cards.push((format!("2.1 with {line:.30}"), card("2.1", cards.len(), &[line]).into_bytes()));
         }
     }
-    let mut dice = Dice::new(7);
+    let mut dice = Dice(7);
     for number in 0..150 {
-        let lines: Vec<&str> = (0..3 + dice.below(12)).map(|_| LINES[dice.below(LINES.len())]).collect();
-        let version = if dice.below(2) == 0 { "3.0" } else { "4.0" };
+        let lines: Vec<&str> = (0..3 + dice.roll(12)).map(|_| LINES[dice.roll(LINES.len())]).collect();
+        let version = if dice.roll(2) == 0 { "3.0" } else { "4.0" };
         let text = card(version, cards.len(), &lines);
-        cards.push((format!("{version} mixed {number}"), dressed(text, dice.below(5))));
+        cards.push((format!("{version} mixed {number}"), dressed(text, dice.roll(5))));
     }
     for broken in [
         "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:No end\r\n",

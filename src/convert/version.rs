@@ -39,6 +39,11 @@ pub(super) fn to(version: Version, card: &Component) -> Component {
     told
 }
 
+/// Whether a name does not say already how it is sorted.
+fn takes_sort_string(name: &Line) -> bool {
+    name.param("SORT-AS").is_none()
+}
+
 fn to4(card: &Component, told: &mut Component) {
     // Labels that became types.
     let mut said: Vec<String> = Vec::new();
@@ -56,14 +61,14 @@ fn to4(card: &Component, told: &mut Component) {
                     line = line.with("TYPE", kind).with("VALUE", "text");
                 }
             }
-            "SORT-STRING" if card.line("N").is_some() => continue,
+            "SORT-STRING" if card.lines_named("N").any(takes_sort_string) => continue,
             name if MEDIA.contains(&name) => media4(&mut line),
             name if DAYS.contains(&name) => day4(&mut line),
             _ => {}
         }
         if line.name == "N"
             && let Some(sort) = card.line("SORT-STRING")
-            && line.param("SORT-AS").is_none()
+            && takes_sort_string(&line)
         {
             line = line.with("SORT-AS", &sort.unescaped());
         }
@@ -316,6 +321,10 @@ mod tests {
         assert_eq!(
             told(Version::V4, "N:Harten;Rene;;;\nSORT-STRING:Harten"),
             ["N;SORT-AS=Harten:Harten;Rene;;;"]
+        );
+        assert_eq!(
+            told(Version::V4, "N;SORT-AS=Rene:Harten;Rene;;;\nSORT-STRING:Harten"),
+            ["N;SORT-AS=Rene:Harten;Rene;;;", "SORT-STRING:Harten"]
         );
         assert_eq!(
             told(Version::V3, "N;SORT-AS=Harten:Harten;Rene;;;"),
