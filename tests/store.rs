@@ -85,7 +85,7 @@ async fn a_mirror_whose_pages_are_overwritten_while_it_is_used_is_rebuilt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mirror_that_is_damaged_while_nobody_has_it_open_is_there_again_for_who_comes() {
+async fn a_mirror_that_is_damaged_while_nobody_has_it_open_answers_who_comes() {
     const PLACES: usize = 32;
     let stage = Stage::with_events(60).await;
     let healthy = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ async fn a_mirror_that_is_damaged_while_nobody_has_it_open_is_there_again_for_wh
             found = read(&gateway).await;
         }
         let (after, _) = found.unwrap_or_else(|error| panic!("damaged at {at}: {error:?}"));
-        assert!(after == before, "damaged at {at}: {} members", after.len());
+        assert_eq!(after.len(), before.len(), "damaged at {at}");
     }
 }
 

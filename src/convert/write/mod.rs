@@ -253,10 +253,10 @@ impl Plan {
     /// not the client's, and shows as changed.
     pub fn keep_after(&self, before: Option<&Item>, item: &Item, exceptions: &[Item]) -> Vec<Change> {
         let mut sums = sums(self.class, item, exceptions);
-        if self.is_certain {
-            let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
-            sums.extend(rest::at_once(self::sums(self.class, &wanted, &[])));
-        }
+        let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
+        let wanted = self::sums(self.class, &wanted, &[]);
+        let was = before.map(|before| self::sums(self.class, before, &[])).unwrap_or_default();
+        sums.extend(rest::foretold(wanted, &was, self.is_certain));
         keep(self.class, &self.text, item, &sums)
     }
 }

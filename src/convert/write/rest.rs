@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Groups that a write changes piece by piece, or that others may change at any time: half of them says nothing.
 const PIECEWISE: &str = "RHPJ";
 
+/// Groups that Exchange never changes by itself.
+const PLAIN: &str = "SLBCIK";
+
 /// What an item was like, in short: the text that it keeps, and its fields by group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
@@ -64,9 +67,20 @@ impl Trace {
     }
 }
 
-/// Those of the groups that a write changes at once.
-pub(super) fn at_once(sums: BTreeMap<char, String>) -> impl Iterator<Item = (char, String)> {
-    sums.into_iter().filter(|(letter, _)| !PIECEWISE.contains(*letter))
+/// Of what a write wants, what is known beforehand: all that it changes at once, or, where Exchange has its own mind, what it
+/// leaves as it was.
+pub(super) fn foretold(
+    wanted: BTreeMap<char, String>,
+    was: &BTreeMap<char, String>,
+    is_certain: bool,
+) -> impl Iterator<Item = (char, String)> {
+    wanted.into_iter().filter(move |(letter, sum)| {
+        if is_certain {
+            !PIECEWISE.contains(*letter)
+        } else {
+            PLAIN.contains(*letter) && was.get(letter) == Some(sum)
+        }
+    })
 }
 
 fn fingerprint(kept: Option<String>) -> String {

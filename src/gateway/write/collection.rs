@@ -77,7 +77,8 @@ impl Mailbox {
                     // It may be the very same, made by another gateway a moment ago.
                     if namesakes == 1 {
                         self.follower().expect_tree_change();
-                        if self.collection(&id).await?.is_some() {
+                        let folders = self.in_time(self.follower().collections()).await?;
+                        if folders.iter().any(|folder| folder.collection.id == id) {
                             return Err(Error::Exists);
                         }
                     }

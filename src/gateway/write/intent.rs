@@ -91,8 +91,7 @@ impl Mailbox {
         }
         let found = Found { item, related, is_remembered: false };
         let plan = match self.plan(&folder, name, body, Some(&found), audience_of(*owed)).await {
-            Err(error @ Error::Unavailable { .. }) => return Err(error),
-            Err(error) => return self.leave_half(intent, &error).await,
+            Err(error) => return self.come_back_or_leave(intent, error).await,
             Ok(plan) => plan,
         };
         let foreign = trace.foreign(&plan, &found.item, &found.related.exceptions);
@@ -113,9 +112,18 @@ impl Mailbox {
             return self.leave_half(intent, &Error::Changed).await;
         };
         match self.put_here(&folder, name, &Conditions::default(), &body, audience_of(*owed)).await {
-            Err(error @ Error::Unavailable { .. }) => Err(error),
-            Err(error) => self.leave_half(intent, &error).await,
+            Err(error) => self.come_back_or_leave(intent, error).await,
             Ok(_) => Ok(()),
+        }
+    }
+
+    /// What passes, such as a refused password, is waited for; what Exchange will never take is not tried again.
+    async fn come_back_or_leave(&self, intent: &Intent, why: Error) -> Result<(), Error> {
+        match why {
+            Error::Refused(_) | Error::Denied(_) | Error::NotFound | Error::Internal(..) => {
+                self.leave_half(intent, &why).await
+            }
+            passing => Err(passing),
         }
     }
 
