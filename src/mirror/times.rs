@@ -25,7 +25,7 @@ const ENDLESS: u8 = 14;
 /// Ordered by the end, which alone is known.
 const BEGUN: u8 = 15;
 /// Neither is known.
-const ALWAYS: u8 = 16;
+pub(super) const ALWAYS: u8 = 16;
 
 /// Where a member stands in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Row {
 }
 
 /// Keys of a class that may touch a range, both ends included.
-fn keys(class: u8, from: Option<Timestamp>, to: Option<Timestamp>) -> (i64, i64) {
+pub(super) fn keys(class: u8, from: Option<Timestamp>, to: Option<Timestamp>) -> (i64, i64) {
     // Rows are in whole seconds.
     let from = from.map_or(i64::MIN, |at| at.as_second().saturating_sub(1));
     let to = to.map_or(i64::MAX, |at| at.as_second().saturating_add(1));

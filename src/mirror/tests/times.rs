@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mirror::tables::{HEADS, META};
-use crate::mirror::times::TIMES;
+use crate::mirror::times::{ALWAYS, TIMES, keys};
 use crate::model::id::ScheduleTag;
 use jiff::Timestamp;
 use redb::ReadableTable as _;
@@ -132,6 +132,38 @@ fn members_are_found_by_when_they_take_place() {
         1,
         "and their times are wanted"
     );
+}
+
+#[test]
+fn a_month_touches_the_rows_of_a_month_in_a_mailbox_of_any_age() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    // An hour each day for eight years, a week each month, a year each year, and one that goes on.
+    let day = |number: i64| Timestamp::from_second(1_600_000_000 + number * 86_400).unwrap();
+    let event = |first: i64, days: i64| {
+        let last = if days == 0 {
+            Some(day(first).checked_add(jiff::SignedDuration::from_hours(1)).unwrap())
+        } else {
+            (days < 1_000).then(|| day(first + days))
+        };
+        Entry { span: Span { first: Some(day(first)), last }, ..entry(format!("{first}-{days}"), "1") }
+    };
+    let short = (0..2_920).map(|number| event(number, 0));
+    let weeks = (0..97).map(|number| event(number * 30, 7));
+    let years = (0..8).map(|number| event(number * 365, 365));
+    let all: Vec<Entry> = short.chain(weeks).chain(years).chain([event(10, 1_000)]).collect();
+    refresh(&mirror, &all, &[], "s1");
+    let (from, to) = (Some(day(1_000)), Some(day(1_030)));
+    let found = mirror.taking_place(&cal(), from, to, |_| true).unwrap().len();
+    assert_eq!(found, 31 + 1 + 1 + 1);
+    let read = mirror.begin_read().unwrap();
+    let table = read.open_table(TIMES).unwrap();
+    let touched = (0..=ALWAYS).map(|class| {
+        let (first, last) = keys(class, from, to);
+        table.range(("cal", class, first, "")..=("cal", class, last, "~")).unwrap().count()
+    });
+    let touched: usize = touched.sum();
+    assert!(touched <= found + 5, "{touched} rows for {found}");
 }
 
 #[test]
