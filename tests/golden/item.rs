@@ -18,7 +18,6 @@ pub enum Source<'a> {
     /// It was predicted; its days are midnights of this zone.
     Predicted(&'a str),
     /// Exchange gave it out.
-    #[allow(dead_code, reason = "for runs of the whole gateway")]
     Exchange(&'a str),
 }
 
@@ -159,7 +158,6 @@ fn extended(path: &str) -> ExtendedProperty {
     ExtendedProperty { set, key, kind: keep(kind) }
 }
 
-#[allow(dead_code, reason = "for plans, not for items")]
 /// What is wrong with the type in which an extended property is written.
 pub fn judge_type(changes: &[Change], assertion: &str) -> Option<String> {
     let wanted = extended(assertion.strip_prefix("ext:")?.split_whitespace().next()?);
