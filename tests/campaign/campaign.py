@@ -103,6 +103,7 @@ class Campaign:
         steps = self.steps(draw, is_slow, may_turn)
         for door in self.doors.values():
             door.enter(draw.choice([0, 0, 1]))
+        unclear = self.totals()["unclear"]
         colleague = Colleague(self.outlook, draw, self.heat(draw), self.items)
         broken = []
 
@@ -137,8 +138,10 @@ class Campaign:
         self.control.ask("POST", "/latency", {"ms": 0})
         self.listened += self.control.ask("GET", "/streaming")["connections"] > 0
         self.control.ask("POST", "/streaming", {"rules": {"offered": True}})
-        # What goes on behind the back of a client that was told to come back ends with the program.
-        for gate in self.gates if is_slow else self.gates[:1]:
+        # What goes on behind the back of a client that was told to come back ends with the program, and what is left of it
+        # is ended by the next start or before the next write.
+        is_open = is_slow or self.totals()["unclear"] > unclear
+        for gate in self.gates if is_open else self.gates[:1]:
             if gate.is_up:
                 self.kill(gate)
         for gate in self.gates:
