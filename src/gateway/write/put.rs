@@ -159,7 +159,8 @@ impl Mailbox {
                 // way is none of the write's own.
                 let is_half = match &outcome {
                     Ok(_) | Err(Error::Refused(_)) => false,
-                    Err(Error::Unavailable { .. }) => true,
+                    // Of an earlier attempt, too, half may be there: nothing says that it is over.
+                    Err(Error::Unavailable { .. } | Error::SignIn | Error::Barred(_)) => true,
                     Err(_) => progress.has_begun(),
                 };
                 if is_half {
