@@ -228,6 +228,33 @@ async fn whoever_changes_something_between_the_calls_of_a_write_is_heard_and_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_something_while_half_of_a_write_is_being_finished_is_heard() {
+    for (operation, calls) in [("SyncFolderItems", 1), ("GetItem", 1), ("GetItem", 2), ("GetItem", 3)] {
+        let stage = stage().await;
+        let (mailbox, _store) = half(&stage).await;
+        place(&stage, "Room 5").await;
+        stage.reset().await;
+        stage.latency(100).await;
+        let ending =
+            tokio::spawn(async move { put(&mailbox, "another.ics", &other()).await.map(|_| mailbox) });
+        while stage.calls().await.get(operation).copied().unwrap_or_default() < calls {
+            tokio::task::yield_now().await;
+        }
+        place(&stage, "Room 6").await;
+        let mailbox = ending.await.unwrap().unwrap();
+        stage.latency(0).await;
+        // What could not be ended, since somebody was faster, is ended before the next write.
+        put(&mailbox, "another.ics", &other().replace("SUMMARY:another", "SUMMARY:later")).await.unwrap();
+        assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 6", "{operation} {calls}");
+        assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
+        let text = shown(&stage, "half.ics").await.unwrap();
+        for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", "LOCATION:Room 6\r\n"] {
+            assert!(text.contains(line), "{operation} {calls}: {line}{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_refused_in_the_middle_leaves_nothing_half_done() {
     let stage = stage().await;
     let (mailbox, store) = another(&stage).await;

@@ -1,7 +1,7 @@
 //! What a kill or a lost connection left half done is finished or undone before anything else is written.
 
 use super::Conditions;
-use super::put::{Found, audience_of};
+use super::put::audience_of;
 use crate::convert::write::{self, Trace};
 use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
@@ -30,7 +30,10 @@ impl Mailbox {
     pub(in crate::gateway) async fn settle(&self) {
         let intents = match self.mirror().run(Mirror::intents).await {
             Ok(intents) => intents,
-            Err(error) => return tracing::warn!(%error, "writes that were begun are not known"),
+            Err(error) => {
+                tracing::warn!(%error, "writes that were begun are not known");
+                return self.unsettled().store(true, Ordering::Relaxed);
+            }
         };
         let mut all = true;
         for intent in intents {
@@ -77,28 +80,35 @@ impl Mailbox {
         let folder = folder.await?;
         self.follower().distrust(id);
         self.follower().refresh(std::slice::from_ref(id)).await?;
-        let Some(entry) = self.entry(id, name).await? else { return self.end_intent(id, name).await };
+        // What the mirror shows is then what was found.
+        let found = match self.find_upstream(id, name, folder.collection.kind, &Conditions::default()).await {
+            // Somebody removed it all.
+            Err(Error::Changed) => None,
+            found => found?,
+        };
+        let Some((entry, found)) = self.entry(id, name).await?.zip(found) else {
+            return self.end_intent(id, name).await;
+        };
         let class = write::class_of(folder.collection.kind, &entry.body);
-        let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
-        // The last call is done, by us or by another gateway, or somebody removed it all.
         let trace = Trace::read(trace).unwrap_or_default();
-        let left = found.filter(|(item, _)| entry.body != *body && trace.keeps_its_text(item));
-        let Some((item, related)) = left else { return self.end_intent(id, name).await };
+        // The last call is done, by us or by another gateway.
+        if entry.body == *body || !trace.keeps_its_text(&found.item) {
+            return self.end_intent(id, name).await;
+        }
+        let item = &found.item;
         let changed = item.time("LastModifiedTime");
         let is_untouched = before.as_ref().is_some_and(|before| before.0 == item.id.change_key);
         if is_untouched || changed.is_none_or(|at| at.duration_since(*since) > OURS) {
             return self.end_intent(id, name).await;
         }
-        let found = Found { item, related, is_remembered: false };
         let plan = match self.plan(&folder, name, body, Some(&found), audience_of(*owed)).await {
             Err(error) => return self.come_back_or_leave(intent, error).await,
             Ok(plan) => plan,
         };
         let foreign = trace.foreign(&plan, &found.item, &found.related.exceptions);
-        let item = found.item;
         tracing::info!(%name, undone = before.is_none() && *can_be_undone, ?foreign, "half of a write was found");
         if before.is_none() && *can_be_undone && foreign.is_empty() {
-            let target = Target::Item(ItemId { id: item.id.id, change_key: String::new() });
+            let target = Target::Item(ItemId { id: found.item.id.id, change_key: String::new() });
             let session = self.follower().session();
             for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
                 answer.or_else(|error| if error.is("ErrorItemNotFound") { Ok(()) } else { Err(error) })?;
@@ -111,9 +121,13 @@ impl Mailbox {
         let Some(body) = write::with_foreign(class, body, &entry.body, &foreign) else {
             return self.leave_half(intent, &Error::Changed).await;
         };
-        match self.put_here(&folder, name, &Conditions::default(), &body, audience_of(*owed)).await {
+        // Upon what was found: who changes something now is in the way, and seen the next time.
+        match self
+            .put_upon(&folder, name, &Conditions::default(), &body, audience_of(*owed), Some(found))
+            .await
+        {
             Err(error) => self.come_back_or_leave(intent, error).await,
-            Ok(_) => Ok(()),
+            Ok(_) => self.end_intent(id, name).await,
         }
     }
 

@@ -113,9 +113,22 @@ impl Mailbox {
         audience: Audience,
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
-        let rights = folder.collection.rights;
         self.refuse_hidden(id, name).await?;
-        let mut found = self.find(id, name, folder.collection.kind, conditions).await?;
+        let found = self.find(id, name, folder.collection.kind, conditions).await?;
+        self.put_upon(folder, name, conditions, body, audience, found).await
+    }
+
+    /// The same upon what was found there.
+    pub(super) async fn put_upon(
+        &self,
+        folder: &Folder,
+        name: &ResourceName,
+        conditions: &Conditions,
+        body: &Bytes,
+        audience: Audience,
+        mut found: Option<Found>,
+    ) -> Result<Written, Error> {
+        let (id, rights) = (&folder.collection.id, folder.collection.rights);
         if !(if found.is_some() { rights.modify } else { rights.create }) {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
@@ -151,22 +164,26 @@ impl Mailbox {
                 }
                 continue;
             }
-            let takes_steps = replaced.is_none() && self.begin(id, name, body, &plan, found.as_ref()).await?;
+            let note = match &replaced {
+                None => self.begin(id, name, body, &plan, found.as_ref()).await?,
+                Some(_) => Note::Unneeded,
+            };
             let progress = Progress::default();
             let outcome = self.carry_out_or_less(folder, &plan, found.clone(), &progress).await;
-            if takes_steps {
+            if note != Note::Unneeded {
                 // Half of it may be there, and goes on being known: without a clear outcome, or when what is in the
                 // way is none of the write's own.
                 let is_half = match &outcome {
                     Ok(_) | Err(Error::Refused(_)) => false,
                     // Of an earlier attempt, too, half may be there: nothing says that it is over.
                     Err(Error::Unavailable { .. } | Error::SignIn | Error::Barred(_)) => true,
-                    Err(_) => progress.has_begun(),
+                    Err(_) => note == Note::Known || progress.has_begun(),
                 };
                 if is_half {
                     self.unsettled().store(true, Ordering::Relaxed);
                 } else if let Err(error) = self.end_intent(id, name).await {
                     tracing::warn!(%error, "that a write has ended could not be noted");
+                    self.unsettled().store(true, Ordering::Relaxed);
                 }
             }
             if is_remembered && matches!(outcome, Err(Error::Changed)) {
@@ -207,7 +224,7 @@ impl Mailbox {
         })
     }
 
-    /// Writes down a plan that takes several calls, and whether it does.
+    /// Writes down a plan that takes several calls.
     async fn begin(
         &self,
         id: &CollectionId,
@@ -215,9 +232,14 @@ impl Mailbox {
         body: &Bytes,
         plan: &Plan,
         found: Option<&Found>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Note, Error> {
         if plan.is_plain() && found.is_none_or(|found| found.item.modified_occurrences().is_empty()) {
-            return Ok(false);
+            return Ok(Note::Unneeded);
+        }
+        if let Some(earlier) = self.intent(id, name).await? {
+            let again = Intent { since: Timestamp::now(), ..earlier };
+            self.mirror().run(move |mirror| mirror.begin_write_of(&again)).await?;
+            return Ok(Note::Known);
         }
         let intent = Intent {
             collection: id.clone(),
@@ -238,7 +260,7 @@ impl Mailbox {
             .write(),
         };
         self.mirror().run(move |mirror| mirror.begin_write_of(&intent)).await?;
-        Ok(true)
+        Ok(Note::New)
     }
 
     /// What a client wants, as work for Exchange.
@@ -604,6 +626,7 @@ impl Mailbox {
     ) -> Result<(Item, Related), Error> {
         let gone = || Error::Changed;
         let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
+        let mut is_all_ours = true;
         let keep = match before.filter(|before| plan.ends_turn(before, &item)) {
             // The text is that of the turn that has ended: against its fields the next one shows as changed.
             Some(before) => {
@@ -612,7 +635,9 @@ impl Mailbox {
             }
             None => {
                 let then = Item::predicted(plan.class, Some(&item), item.id.clone(), &last);
-                plan.keep_after(before, &then, &related.exceptions)
+                let keep = plan.keep_after(before, &then, &related.exceptions);
+                is_all_ours = keep == plan.keep(&then, &related.exceptions);
+                keep
             }
         };
         // Who hears of it and that it is done is one call: a kill cannot come between the two.
@@ -620,13 +645,24 @@ impl Mailbox {
         last.extend(keep);
         let target = Target::Item(item.id.clone());
         let id = change(session, plan.class, target, &last, plan.telling.last()).await?;
-        if is_more {
-            // Exchange says of people what only it knows.
+        if is_more || !is_all_ours {
+            // Exchange says of people what only it knows; beside the words of others stands when that was.
             return self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone);
         }
         let item = Item::predicted(plan.class, Some(&item), id, &last);
         Ok((item, related))
     }
+}
+
+/// How a write is written down before its first call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Note {
+    /// It is one call.
+    Unneeded,
+    /// For the first time.
+    New,
+    /// Since an earlier attempt, of which half may be there: what it found goes on being what was there before.
+    Known,
 }
 
 /// How often the last call of a write is tried while others change the same item.
