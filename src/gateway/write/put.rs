@@ -236,7 +236,9 @@ impl Mailbox {
         if plan.is_plain() && found.is_none_or(|found| found.item.modified_occurrences().is_empty()) {
             return Ok(Note::Unneeded);
         }
-        if let Some(earlier) = self.intent(id, name).await? {
+        // What took the place of an item that somebody removed meanwhile is no half of anything.
+        let is_same = |earlier: &Intent| found.is_some() || earlier.before.is_none();
+        if let Some(earlier) = self.intent(id, name).await?.filter(is_same) {
             let again = Intent { since: Timestamp::now(), ..earlier };
             self.mirror().run(move |mirror| mirror.begin_write_of(&again)).await?;
             return Ok(Note::Known);

@@ -12,6 +12,7 @@ use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::object::Head;
 use crate::model::refusal::{Reason, Refusal};
+use std::sync::atomic::Ordering;
 
 /// Whether the object leaves its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,7 @@ impl Mailbox {
                 if takes_steps {
                     self.end_arrival(&arrival).await.unwrap_or_else(|error| {
                         tracing::warn!(%error, "that a move has ended could not be noted");
+                        self.unsettled().store(true, Ordering::Relaxed);
                     });
                 }
                 head
