@@ -97,17 +97,6 @@ async fn place(stage: &Stage, place: &str) {
     assert!(answer.contains("NoError"), "{answer}");
 }
 
-async fn stage() -> Stage {
-    let settings = exdav::simulator::Settings {
-        events: Some(0),
-        contacts: Some(0),
-        tasks: Some(0),
-        mailboxes: 1,
-        ..exdav::simulator::Settings::default()
-    };
-    Stage::of(settings).await
-}
-
 /// The event `half.ics`, and a second version of which only the fields are there: its file never arrived.
 async fn half(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
     let (mailbox, store) = another(stage).await;
@@ -121,23 +110,28 @@ async fn half(stage: &Stage) -> (Mailbox, tempfile::TempDir) {
     (mailbox, store)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn half_of_a_write_is_finished_beside_what_somebody_else_changed_in_it() {
-    let stage = stage().await;
-    let (mailbox, _store) = half(&stage).await;
-    place(&stage, "Room 5").await;
-    put(&mailbox, "another.ics", &other()).await.unwrap();
-    assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 5");
-    assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
-    let text = shown(&stage, "half.ics").await.unwrap();
-    for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", "LOCATION:Room 5\r\n"] {
-        assert!(text.contains(line), "{line}{text}");
+/// Whether the second version is whole, beside the room that somebody else named.
+async fn assert_finished_in(stage: &Stage, room: &str, when: &str) {
+    assert_eq!(item(stage).await["properties"]["calendar:Location"], room, "{when}");
+    assert_eq!(files(stage).await, serde_json::json!(["second.txt"]), "{when}");
+    let text = shown(stage, "half.ics").await.unwrap();
+    for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", &format!("LOCATION:{room}\r\n")] {
+        assert!(text.contains(line), "{when}: {line}{text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_write_is_finished_beside_what_somebody_else_changed_in_it() {
+    let stage = Stage::empty(1).await;
+    let (mailbox, _store) = half(&stage).await;
+    place(&stage, "Room 5").await;
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    assert_finished_in(&stage, "Room 5", "with the next write").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn half_of_a_new_object_that_somebody_else_changed_is_finished_and_not_removed() {
-    let stage = stage().await;
+    let stage = Stage::empty(1).await;
     let (mailbox, _store) = another(&stage).await;
     mailbox.list(&calendar()).await.unwrap();
     stage
@@ -160,7 +154,7 @@ async fn half_of_a_new_object_that_somebody_else_changed_is_finished_and_not_rem
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_by_another_gateway_since_is_not_written_over_by_half_of_an_older_write() {
-    let stage = stage().await;
+    let stage = Stage::empty(1).await;
     let (mailbox, _store) = half(&stage).await;
     let (second, _second_store) = another(&stage).await;
     second.list(&calendar()).await.unwrap();
@@ -173,7 +167,7 @@ async fn what_was_written_by_another_gateway_since_is_not_written_over_by_half_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_and_changed_by_somebody_else_is_left_alone() {
-    let stage = stage().await;
+    let stage = Stage::empty(1).await;
     let (mailbox, _store) = another(&stage).await;
     put(&mailbox, "half.ics", &event("first")).await.unwrap();
     // The answer of the very last call is lost, and those of the looks that ask what became of it.
@@ -195,7 +189,7 @@ async fn what_is_done_and_changed_by_somebody_else_is_left_alone() {
 
 /// The second version of `half.ics` is written as far as these calls, slowly; somebody else names a room; then it goes on.
 async fn interrupted(operation: &str, calls: u64) -> (Stage, Result<Written, Error>) {
-    let stage = stage().await;
+    let stage = Stage::empty(1).await;
     let (mailbox, _store) = another(&stage).await;
     put(&mailbox, "half.ics", &event("first")).await.unwrap();
     let seen = mailbox.get(&calendar(), &name("half.ics")).await.unwrap().unwrap().head.etag;
@@ -218,19 +212,14 @@ async fn whoever_changes_something_between_the_calls_of_a_write_is_heard_and_the
     for (operation, calls) in [("UpdateItem", 1), ("DeleteAttachment", 1)] {
         let (stage, written) = interrupted(operation, calls).await;
         written.unwrap();
-        assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 5");
-        assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
-        let text = shown(&stage, "half.ics").await.unwrap();
-        for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", "LOCATION:Room 5\r\n"] {
-            assert!(text.contains(line), "{operation}: {line}{text}");
-        }
+        assert_finished_in(&stage, "Room 5", operation).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_changes_something_while_half_of_a_write_is_being_finished_is_heard() {
     for (operation, calls) in [("SyncFolderItems", 1), ("GetItem", 1), ("GetItem", 2), ("GetItem", 3)] {
-        let stage = stage().await;
+        let stage = Stage::empty(1).await;
         let (mailbox, _store) = half(&stage).await;
         place(&stage, "Room 5").await;
         stage.reset().await;
@@ -245,18 +234,13 @@ async fn whoever_changes_something_while_half_of_a_write_is_being_finished_is_he
         stage.latency(0).await;
         // What could not be ended, since somebody was faster, is ended before the next write.
         put(&mailbox, "another.ics", &other().replace("SUMMARY:another", "SUMMARY:later")).await.unwrap();
-        assert_eq!(item(&stage).await["properties"]["calendar:Location"], "Room 6", "{operation} {calls}");
-        assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
-        let text = shown(&stage, "half.ics").await.unwrap();
-        for line in ["SUMMARY:second\r\n", "X-OWN:second\r\n", "LOCATION:Room 6\r\n"] {
-            assert!(text.contains(line), "{operation} {calls}: {line}{text}");
-        }
+        assert_finished_in(&stage, "Room 6", &format!("{operation} {calls}")).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_refused_in_the_middle_leaves_nothing_half_done() {
-    let stage = stage().await;
+    let stage = Stage::empty(1).await;
     let (mailbox, store) = another(&stage).await;
     put(&mailbox, "half.ics", &event("first")).await.unwrap();
     stage.faults(r#"[{"kind": "unauthorized", "operation": "CreateAttachment", "times": 3}]"#).await;

@@ -12,17 +12,6 @@ use std::time::Duration;
 const GUEST: &str = "demo2@example.com";
 const OTHER: &str = "demo3@example.com";
 
-async fn stage() -> Stage {
-    let settings = exdav::simulator::Settings {
-        events: Some(0),
-        contacts: Some(0),
-        tasks: Some(0),
-        mailboxes: 3,
-        ..exdav::simulator::Settings::default()
-    };
-    Stage::of(settings).await
-}
-
 fn name() -> ResourceName {
     "m.ics".parse().unwrap()
 }
@@ -122,7 +111,7 @@ impl Post {
 
 /// Writes the first, then the second text; the mails of the second write.
 async fn mails_of_change(first: &Series, second: &Series) -> Vec<Mail> {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let mut post = Post { seen: 0 };
     put(&mailbox, &first.text()).await.unwrap();
@@ -137,7 +126,7 @@ async fn mails_of_change(first: &Series, second: &Series) -> Vec<Mail> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_series_is_told_once_with_its_exceptions() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let body = series().and("EXDATE:20271215T090000Z\r\n").with("20271208", MOVED).text();
     put(&mailbox, &body).await.unwrap();
@@ -227,7 +216,7 @@ async fn a_new_guest_alone_hears_of_a_series_a_lost_one_of_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_to_one_occurrence_hears_of_that_one() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let mut post = Post { seen: 0 };
     put(&mailbox, &series().text()).await.unwrap();
@@ -292,7 +281,7 @@ async fn nobody_hears_twice_or_never_of_a_write_whose_calls_get_lost() {
 
 /// Who is told of a write during which a fault strikes, sorted.
 async fn told_despite(fault: &str, before: Option<String>, after: &str) -> Vec<String> {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let mut post = Post { seen: 0 };
     if let Some(before) = before {
@@ -310,7 +299,7 @@ async fn told_despite(fault: &str, before: Option<String>, after: &str) -> Vec<S
 }
 
 async fn refusal(body: &str) -> exdav::model::refusal::Refusal {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let answer = put(&mailbox, body).await;
     assert_eq!(Post { seen: 0 }.of(&stage).await, [], "nothing refused is told");
@@ -334,7 +323,7 @@ async fn an_override_of_what_the_rule_does_not_produce_is_refused_by_name() {
     excluded.head = excluded.head.replace("WEEKLY;COUNT=6", "DAILY");
     assert_eq!(refusal(&excluded.text()).await.part.as_deref(), Some("EXDATE"));
     // What is called off and was never there is kept as it is.
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let harmless = series().with("20271207", &format!("{MOVED}STATUS:CANCELLED\r\n")).text();
     put(&mailbox, &harmless).await.unwrap();
@@ -363,7 +352,7 @@ async fn seen_by_guest(stage: &Stage) -> (Mailbox, ResourceName, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_occurrence_that_takes_the_whole_day_does_so_for_its_guests() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     put(&mailbox, &series().text()).await.unwrap();
     let day = "DTSTART;VALUE=DATE:20271208\r\nDTEND;VALUE=DATE:20271209\r\nSUMMARY:Weekly\r\n";
@@ -379,7 +368,7 @@ async fn an_occurrence_that_takes_the_whole_day_does_so_for_its_guests() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_silence_gets_it() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let (at, conditions) = (name(), Conditions::default());
     let id = calendar();
@@ -397,7 +386,7 @@ async fn who_asks_for_silence_gets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_answers_for_one_occurrence_and_moves_none() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     put(&mailbox, &series().text()).await.unwrap();
     let (guest, at, seen) = seen_by_guest(&stage).await;
@@ -437,7 +426,7 @@ async fn a_meeting_whose_status_is_cancelled_is_called_off_once() {
         (series().text(), called_off(series()), 0),
         (excepted().text(), called_off(excepted()), 1),
     ] {
-        let stage = stage().await;
+        let stage = Stage::empty(3).await;
         let mailbox = stage.mailbox(Duration::ZERO).await;
         let mut post = Post { seen: 0 };
         put(&mailbox, &before).await.unwrap();
@@ -462,7 +451,7 @@ async fn a_meeting_whose_status_is_cancelled_is_called_off_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_called_off_in_silence_or_without_guests_is_kept() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let mut post = Post { seen: 0 };
     let mut own = series();
@@ -498,7 +487,7 @@ async fn what_is_called_off_in_silence_or_without_guests_is_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_invited_to_what_is_called_off_before_it_is_held_after_all() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let mut post = Post { seen: 0 };
     let body = called_off(series());
@@ -514,7 +503,7 @@ async fn nobody_is_invited_to_what_is_called_off_before_it_is_held_after_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_colleague_changed_meanwhile_is_not_called_off_unseen() {
-    let stage = stage().await;
+    let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::from_hours(1)).await;
     put(&mailbox, &series().text()).await.unwrap();
     let etag = mailbox.get(&calendar(), &name()).await.unwrap().unwrap().head.etag;

@@ -25,6 +25,19 @@ pub const USER: &str = "demo@example.com";
 pub const PASSWORD: &str = "demo";
 
 impl Stage {
+    /// Mailboxes in which nothing is.
+    pub async fn empty(mailboxes: usize) -> Self {
+        let nothing = Some(0);
+        let settings = simulator::Settings {
+            events: nothing,
+            contacts: nothing,
+            tasks: nothing,
+            mailboxes,
+            ..simulator::Settings::default()
+        };
+        Self::of(settings).await
+    }
+
     /// With EXDAV_RECORD every message is kept there, to be validated against Exchange's schema.
     pub async fn of(mut settings: simulator::Settings) -> Self {
         static STAGES: AtomicU64 = AtomicU64::new(0);

@@ -7,6 +7,7 @@
 
 mod arrival;
 mod attachment;
+mod calls;
 mod collection;
 mod condition;
 mod delete;

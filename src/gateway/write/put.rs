@@ -1,12 +1,12 @@
 //! Creating and replacing objects.
 
-use super::refused::refused;
+use super::calls::Progress;
 use super::{Conditions, Others, Written};
 use crate::convert::Related;
-use crate::convert::write::{self, Audience, Current, Plan, Reply, Telling, Trace};
-use crate::ews::types::write::{Change, Notify};
+use crate::convert::write::{self, Audience, Current, Plan, Trace};
+use crate::ews::types::write::Notify;
 use crate::ews::types::{Item, ItemClass, ItemId};
-use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
+use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Folder, Intent, Owed};
 use crate::model::collection::CollectionKind;
@@ -16,7 +16,7 @@ use crate::model::refusal::{Reason, Refusal};
 use crate::sync::source;
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What a PUT found at its name.
 #[derive(Clone)]
@@ -381,279 +381,6 @@ impl Mailbox {
             None => Ok(()),
         }
     }
-
-    /// Does what is planned, without what this server does not take: refused as a whole, nothing has been done before.
-    async fn carry_out_or_less(
-        &self,
-        folder: &Folder,
-        plan: &Plan,
-        found: Option<Found>,
-        progress: &Progress,
-    ) -> Result<(Item, Related), Error> {
-        let outcome = self.carry_out(folder, plan, found.clone(), progress).await;
-        let less = match &outcome {
-            Err(Error::Internal(..)) => plan.without_coordinates(),
-            Err(Error::Refused(refusal)) if refusal.reason == Reason::TooLate => plan.without_complete_date(),
-            Err(Error::Refused(refusal)) if refusal.reason == Reason::UnsupportedTimeZone => {
-                plan.without_own_zone()
-            }
-            _ => None,
-        };
-        match less {
-            Some(less) => self.carry_out(folder, &less, found, progress).await,
-            None => outcome,
-        }
-    }
-
-    /// Does in Exchange what is planned; gives the item as it is afterwards.
-    async fn carry_out(
-        &self,
-        folder: &Folder,
-        plan: &Plan,
-        found: Option<Found>,
-        progress: &Progress,
-    ) -> Result<(Item, Related), Error> {
-        let session = self.follower().session();
-        match found {
-            None => self.create(&session, folder, plan, progress).await,
-            Some(found) => self.update(&session, folder, plan, found, progress).await,
-        }
-    }
-
-    async fn create(
-        &self,
-        session: &Session,
-        folder: &Folder,
-        plan: &Plan,
-        progress: &Progress,
-    ) -> Result<(Item, Related), Error> {
-        let upstream = &folder.collection.upstream.0;
-        if plan.is_plain() {
-            let nobody = ItemId { id: String::new(), change_key: String::new() };
-            let keep = plan.keep(&Item::predicted(plan.class, None, nobody, &plan.outcome), &[]);
-            let mut changes = plan.changes.clone();
-            changes.extend_from_slice(&keep);
-            let notify = plan.telling.first();
-            let id = session.create_item(upstream, plan.class, &changes, notify).await.map_err(refused)?;
-            return Ok((predicted(plan, None, id, keep), Related::default()));
-        }
-        let notify = plan.telling.first();
-        let id = session.create_item(upstream, plan.class, &plan.changes, notify).await.map_err(refused)?;
-        progress.note();
-        let outcome = self.complete(session, plan, id.clone(), Vec::new(), None, progress).await;
-        // Who was told, or may have been, is not told again: then what is there is looked at, and ended.
-        let is_silent = match &outcome {
-            Err(Error::Unavailable { .. }) => plan.telling == Telling::Never,
-            _ => notify == Notify::Nobody,
-        };
-        if outcome.is_err() && is_silent {
-            // Nothing half-made stays.
-            let undo = session.delete_items(&[Target::Item(id)], Disposal::Gone, Notify::Nobody).await;
-            if let Err(undone) = undo {
-                tracing::error!(error = %undone, "an incomplete series stays in Exchange");
-            }
-        }
-        outcome
-    }
-
-    async fn update(
-        &self,
-        session: &Session,
-        folder: &Folder,
-        plan: &Plan,
-        found: Found,
-        progress: &Progress,
-    ) -> Result<(Item, Related), Error> {
-        let mut id = found.item.id.clone();
-        let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty();
-        if is_plain {
-            let after = Item::predicted(plan.class, Some(&found.item), id.clone(), &plan.outcome);
-            let keep = plan.keep(&after, &[]);
-            let mut changes = plan.changes.clone();
-            changes.extend_from_slice(&keep);
-            // Where only the text is new there is nothing to be told.
-            let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.telling.first() };
-            let id = change(session, plan.class, Target::Item(id), &changes, notify).await?;
-            return Ok((predicted(plan, Some(&found.item), id, keep), found.related));
-        }
-        let (first, last) = by_turn(plan);
-        if !first.is_empty() {
-            id = change(session, plan.class, Target::Item(id), &first, plan.telling.first()).await?;
-            progress.note();
-        }
-        let (item, related) = self.complete(session, plan, id, last, Some(&found.item), progress).await?;
-        if plan.ends_turn(&found.item, &item) {
-            // The finished turn is an object of its own.
-            self.follower().distrust(&folder.collection.id);
-        }
-        Ok((item, related))
-    }
-
-    /// Answers an invitation; gives the item as it is then, `None` when it is gone.
-    async fn answer(&self, class: ItemClass, id: &ItemId, reply: &Reply) -> Result<Option<Found>, Error> {
-        let answer = answer_of(reply);
-        let outcome = self.follower().session().answer(id, answer, &reply.comment, reply.tell).await;
-        if let Err(error) = outcome {
-            // What Exchange holds now tells whether a lost answer was given: never a second time.
-            if !matches!(error, ews::Error::Lost(_)) {
-                return Err(refused(error));
-            }
-            let given = match (self.follower().fetch_one(class, &id.id).await?, answer) {
-                (None, answer) => answer == Answer::Decline,
-                (Some((item, _)), answer) => {
-                    let word = item.filled("MyResponseType");
-                    word.as_deref()
-                        == Some(match answer {
-                            Answer::Accept => "Accept",
-                            Answer::Tentative => "Tentative",
-                            Answer::Decline => "Decline",
-                        })
-                }
-            };
-            if !given {
-                return Err(refused(error));
-            }
-        }
-        if answer == Answer::Decline {
-            return Ok(None);
-        }
-        let found = self.follower().fetch_one(class, &id.id).await?.ok_or(Error::Changed)?;
-        Ok(Some(Found { item: found.0, related: found.1, is_remembered: false }))
-    }
-
-    /// Everything after the item itself: attachments, occurrences, and last the client's text, with what is told only
-    /// then.
-    async fn complete(
-        &self,
-        session: &Session,
-        plan: &Plan,
-        mut id: ItemId,
-        last: Vec<Change>,
-        before: Option<&Item>,
-        progress: &Progress,
-    ) -> Result<(Item, Related), Error> {
-        if !plan.detach.is_empty() {
-            id = session.delete_attachments(&id, &plan.detach).await?;
-            progress.note();
-        }
-        if !plan.attach.is_empty() {
-            let new: Vec<NewAttachment> = plan
-                .attach
-                .iter()
-                .map(|a| NewAttachment {
-                    name: a.name.clone(),
-                    content_type: a.media_type.clone(),
-                    is_contact_photo: a.is_photo,
-                    content: a.content.clone(),
-                })
-                .collect();
-            (id, _) = session.create_attachments(&id, &new).await?;
-            progress.note();
-        }
-        // Each change of an occurrence makes a new version of its series: none is named.
-        let series = ItemId { id: id.id.clone(), change_key: String::new() };
-        let occurrence = |number: u32| Target::Occurrence(series.clone(), number);
-        if !plan.replies.is_empty() {
-            let targets: Vec<Target> = plan.replies.iter().map(|(number, _)| occurrence(*number)).collect();
-            let ids = session.occurrence_ids(&targets).await?;
-            for (id, (_, reply)) in ids.into_iter().zip(&plan.replies) {
-                match id {
-                    Ok(id) => {
-                        let answer = answer_of(reply);
-                        session.answer(&id, answer, &reply.comment, reply.tell).await.map_err(refused)?;
-                        progress.note();
-                    }
-                    // It was declined before.
-                    Err(error) if error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {}
-                    Err(error) => return Err(refused(error)),
-                }
-            }
-        }
-        if !plan.delete.is_empty() {
-            let targets: Vec<Target> = plan.delete.iter().map(|number| occurrence(*number)).collect();
-            for answer in session.delete_items(&targets, Disposal::Gone, plan.telling.of_occurrence()).await?
-            {
-                match answer {
-                    Err(error) if !error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {
-                        return Err(error.into());
-                    }
-                    _ => progress.note(),
-                }
-            }
-        }
-        let changed: Vec<_> = plan.moves.iter().chain(&plan.edits).collect();
-        let guests: Vec<_> = plan.guests.iter().collect();
-        for (changed, notify) in [(changed, plan.telling.of_occurrence()), (guests, Notify::Changed)] {
-            if changed.is_empty() {
-                continue;
-            }
-            // Exchange takes them one after the other.
-            let edits: Vec<(Target, Vec<Change>)> =
-                changed.into_iter().map(|(number, changes)| (occurrence(*number), changes.clone())).collect();
-            for answer in session.update_items(plan.class, &edits, notify).await? {
-                answer.map_err(refused)?;
-                progress.note();
-            }
-        }
-        self.conclude(session, plan, &id, last, before, progress).await
-    }
-
-    /// The last call of a write: the client's text, and what is told only then. Who was faster than that after the write
-    /// had begun is not in its way.
-    async fn conclude(
-        &self,
-        session: &Session,
-        plan: &Plan,
-        id: &ItemId,
-        last: Vec<Change>,
-        before: Option<&Item>,
-        progress: &Progress,
-    ) -> Result<(Item, Related), Error> {
-        for _ in 1..TRIES {
-            match self.try_conclude(session, plan, id, last.clone(), before).await {
-                Err(Error::Changed) if progress.has_begun() => {}
-                outcome => return outcome,
-            }
-        }
-        self.try_conclude(session, plan, id, last, before).await
-    }
-
-    async fn try_conclude(
-        &self,
-        session: &Session,
-        plan: &Plan,
-        id: &ItemId,
-        mut last: Vec<Change>,
-        before: Option<&Item>,
-    ) -> Result<(Item, Related), Error> {
-        let gone = || Error::Changed;
-        let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
-        let mut is_all_ours = true;
-        let keep = match before.filter(|before| plan.ends_turn(before, &item)) {
-            // The text is that of the turn that has ended: against its fields the next one shows as changed.
-            Some(before) => {
-                let ended = Item::predicted(plan.class, Some(before), item.id.clone(), &plan.outcome);
-                plan.keep(&ended, &[])
-            }
-            None => {
-                let then = Item::predicted(plan.class, Some(&item), item.id.clone(), &last);
-                let keep = plan.keep_after(before, &then, &related.exceptions);
-                is_all_ours = keep == plan.keep(&then, &related.exceptions);
-                keep
-            }
-        };
-        // Who hears of it and that it is done is one call: a kill cannot come between the two.
-        let is_more = !last.is_empty();
-        last.extend(keep);
-        let target = Target::Item(item.id.clone());
-        let id = change(session, plan.class, target, &last, plan.telling.last()).await?;
-        if is_more || !is_all_ours {
-            // Exchange says of people what only it knows; beside the words of others stands when that was.
-            return self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone);
-        }
-        let item = Item::predicted(plan.class, Some(&item), id, &last);
-        Ok((item, related))
-    }
 }
 
 /// How a write is written down before its first call.
@@ -667,43 +394,9 @@ enum Note {
     Known,
 }
 
-/// How often the last call of a write is tried while others change the same item.
-const TRIES: usize = 4;
-
-/// Whether anything of a write is in Exchange.
-#[derive(Default)]
-struct Progress(AtomicBool);
-
-impl Progress {
-    fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// What is no longer there, or cannot be seen now: only another look tells.
 fn gone(name: &ResourceName, created: bool) -> Written {
     Written { name: name.clone(), created, etag: None, schedule_tag: None }
-}
-
-fn answer_of(reply: &Reply) -> Answer {
-    match reply.status {
-        "ACCEPTED" => Answer::Accept,
-        "TENTATIVE" => Answer::Tentative,
-        _ => Answer::Decline,
-    }
-}
-
-/// Fields that change first, and those that change with the call that tells: who comes and who goes is told by the
-/// very call that changes the lists.
-fn by_turn(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
-    let waits = |change: &&Change| plan.telling.last() != Notify::Nobody && change.is_list_of_guests();
-    let changes = plan.changes.iter();
-    let (last, first): (Vec<&Change>, Vec<&Change>) = changes.partition(waits);
-    (first.into_iter().cloned().collect(), last.into_iter().cloned().collect())
 }
 
 /// Who hears of the rest of a write.
@@ -713,26 +406,4 @@ pub(super) fn audience_of(owed: Owed) -> Audience {
         Owed::Concerned => Audience::Owed(Notify::Changed),
         Owed::All => Audience::Owed(Notify::All),
     }
-}
-
-/// The item after a write whose outcome is known.
-fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Vec<Change>) -> Item {
-    let mut outcome = plan.outcome.clone();
-    outcome.extend(keep);
-    outcome.push(Change::text(
-        "item:LastModifiedTime",
-        Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    ));
-    Item::predicted(plan.class, base, id, &outcome)
-}
-
-/// One UpdateItem.
-async fn change(
-    session: &Session,
-    class: ItemClass,
-    target: Target,
-    changes: &[Change],
-    notify: Notify,
-) -> Result<ItemId, Error> {
-    session.update_item(class, &target, changes, notify).await.map_err(refused)
 }

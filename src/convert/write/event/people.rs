@@ -1,0 +1,211 @@
+//! Who takes part, and who hears of it.
+
+use super::{Draft, master_of, values};
+use crate::convert::event as projected;
+use crate::convert::write::{Reply, series};
+use crate::ews::types::write::{Change, Notify, Value};
+use crate::text::{Component, Line};
+use std::collections::BTreeSet;
+
+/// Lists of people: THE table. CUTYPE says more than ROLE.
+pub(super) const LISTS: [&str; 3] =
+    ["calendar:RequiredAttendees", "calendar:OptionalAttendees", "calendar:Resources"];
+
+impl Draft<'_> {
+    /// A meeting that has lost its participants.
+    pub(super) fn nobody(&self) -> Vec<Change> {
+        let Some(current) = self.current else { return Vec::new() };
+        let lists = LISTS
+            .iter()
+            .filter(|uri| !current.item.attendees(uri.rsplit(':').next().unwrap_or_default()).is_empty());
+        lists.map(|uri| Change::remove(uri)).collect()
+    }
+
+    /// The participants, when the owner is the one who invites them.
+    pub(super) fn people(&self, event: &Component) -> Option<People> {
+        let organizer = event.line("ORGANIZER").map(address)?;
+        if !self.context.is_owner(&organizer) {
+            return None;
+        }
+        let mut people =
+            People { lists: Default::default(), asks: event.lines_named("ATTENDEE").count() == 0 };
+        let mut silent = true;
+        for line in event.lines_named("ATTENDEE") {
+            let address = address(line);
+            let rsvp = line.param("RSVP").map(|word| word.eq_ignore_ascii_case("TRUE"));
+            people.asks |= rsvp.unwrap_or(false);
+            silent &= rsvp.is_none();
+            if !address.contains('@')
+                || self.context.is_owner(&address)
+                || address.eq_ignore_ascii_case(&organizer)
+            {
+                continue;
+            }
+            let word = |name| line.param(name).map(str::to_ascii_uppercase);
+            let list = match (word("CUTYPE").as_deref(), word("ROLE").as_deref()) {
+                (Some("ROOM" | "RESOURCE"), _) => 2,
+                (_, Some("OPT-PARTICIPANT" | "NON-PARTICIPANT")) => 1,
+                _ => 0,
+            };
+            if let Some(list) = people.lists.get_mut(list) {
+                let known = list.iter().any(|(_, other)| other.eq_ignore_ascii_case(&address));
+                if !known {
+                    list.push((line.param("CN").unwrap_or_default().to_owned(), address));
+                }
+            }
+        }
+        people.asks |= silent;
+        people.lists.iter().any(|list| !list.is_empty()).then_some(people)
+    }
+
+    /// Whether the client changed no more of an invitation than its own answer.
+    pub(super) fn is_only_own_answer(&self, master: &Component) -> bool {
+        let Some(served) = self.served.as_ref().and_then(master_of) else { return false };
+        let bare = |component: &Component| {
+            let mut people: Vec<String> =
+                component.lines_named("ATTENDEE").map(|l| l.value.to_lowercase()).collect();
+            people.sort_unstable();
+            people
+        };
+        let same = |name: &str| values(master, name) == values(served, name);
+        bare(master) == bare(served) && ["DTSTART", "RRULE", "ORGANIZER"].iter().all(|name| same(name))
+    }
+
+    /// The client's answer to an invitation, when it is another than Exchange knows.
+    pub(super) fn reply(&self, master: &Component, invited: bool, tell: bool) -> Option<Reply> {
+        let current = self.current.filter(|_| invited)?;
+        let status = self.own_status(master)?;
+        let known = match current.item.filled("MyResponseType").as_deref() {
+            Some("Accept") => "ACCEPTED",
+            Some("Tentative") => "TENTATIVE",
+            Some("Decline") => "DECLINED",
+            _ => "",
+        };
+        (status != known).then(|| Self::reply_of(master, status, tell))
+    }
+
+    /// The owner's own answer, where it is one that Exchange has a word for.
+    pub(super) fn own_status(&self, event: &Component) -> Option<&'static str> {
+        let own = event.lines_named("ATTENDEE").find(|line| self.context.is_owner(&address(line)))?;
+        let word = own.param("PARTSTAT")?;
+        ["ACCEPTED", "TENTATIVE", "DECLINED"].into_iter().find(|known| word.eq_ignore_ascii_case(known))
+    }
+
+    pub(super) fn reply_of(event: &Component, status: &'static str, tell: bool) -> Reply {
+        let silent = event.line("ORGANIZER").is_some_and(is_silent);
+        let comment = event.line("COMMENT").or_else(|| event.line("X-CALENDARSERVER-COMMENT"));
+        Reply { status, comment: comment.map(Line::unescaped).unwrap_or_default(), tell: tell && !silent }
+    }
+
+    /// Whether guests who count upon a meeting are to hear that none of it will be held. RFC 5546 3.2.5
+    pub(super) fn calls_off(&self, master: &Component, people: Option<&People>) -> bool {
+        let is_awaited = self.current.is_some_and(|c| projected::is_meeting(self.context, c.item))
+            && !self.was_cancelled()
+            && people.is_some();
+        is_awaited && series::is_cancelled(master) && !self.is_silent(master)
+    }
+
+    /// Whether the client saw it as called off.
+    pub(super) fn was_cancelled(&self) -> bool {
+        self.served.as_ref().and_then(master_of).is_some_and(series::is_cancelled)
+    }
+
+    /// Whether the client sees to all messages itself, or wants none. RFC 6638 7.1
+    pub(super) fn is_silent(&self, master: &Component) -> bool {
+        let all_silent = master
+            .lines_named("ATTENDEE")
+            .all(|line| is_silent(line) || self.context.is_owner(&address(line)));
+        let moz = master
+            .value("X-MOZ-SEND-INVITATIONS")
+            .is_some_and(|word| word.trim().eq_ignore_ascii_case("FALSE"));
+        (self.people(master).is_some() && all_silent) || moz
+    }
+
+    /// Who is told of the item itself: THE table. `None` where nobody may be.
+    pub(super) fn told(
+        &self,
+        changed: &BTreeSet<char>,
+        people: Option<&People>,
+        invited: bool,
+        master: &Component,
+    ) -> Option<Notify> {
+        let had_people = self.current.is_some_and(|c| projected::is_meeting(self.context, c.item));
+        if invited || (people.is_none() && !had_people) {
+            return None;
+        }
+        if self.is_silent(master) {
+            return None;
+        }
+        let was_cancelled = self.was_cancelled();
+        // Nobody is invited to what will not be held, and nobody hears twice that it will not.
+        if people.is_some() && series::is_cancelled(master) && (self.current.is_none() || was_cancelled) {
+            return None;
+        }
+        if self.current.is_none()
+            || was_cancelled
+            || ['T', 'R', 'L', 'S', 'B', 'H'].iter().any(|letter| changed.contains(letter))
+        {
+            return Some(Notify::All);
+        }
+        Some(if changed.contains(&'P') { Notify::Changed } else { Notify::Nobody })
+    }
+}
+
+/// Names and addresses by list.
+pub(super) type PeopleLists = [Vec<(String, String)>; 3];
+
+/// Invited people by list.
+pub(super) struct People {
+    pub(super) lists: PeopleLists,
+    asks: bool,
+}
+
+impl People {
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let mut changes = vec![Change::text("calendar:IsResponseRequested", self.asks.to_string())];
+        for (uri, people) in LISTS.iter().zip(&self.lists) {
+            changes.push(if people.is_empty() {
+                Change::remove(uri)
+            } else {
+                Change::set(uri, Value::People(people.clone()))
+            });
+        }
+        changes
+    }
+}
+
+/// A calendar user's SMTP address, or whatever stands there.
+pub(super) fn address(line: &Line) -> String {
+    let value = line.value.trim();
+    let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+    match (scheme, line.param("EMAIL")) {
+        (Some(_), _) => value.get(7..).unwrap_or_default().to_owned(),
+        (None, Some(email)) => email.to_owned(),
+        (None, None) => value.to_owned(),
+    }
+}
+
+/// Whether the client sees to messages itself. RFC 6638 7.1
+pub(super) fn is_silent(line: &Line) -> bool {
+    line.param("SCHEDULE-AGENT").is_some_and(|word| !word.eq_ignore_ascii_case("SERVER"))
+}
+
+/// Whether Exchange tells the others when a meeting goes.
+pub fn tells_of_end(calendar: &Component, is_own: bool) -> bool {
+    let Some(master) = master_of(calendar) else { return true };
+    let organizer = master.line("ORGANIZER");
+    if !is_own {
+        return !organizer.is_some_and(is_silent);
+    }
+    let host = organizer.map(address).unwrap_or_default();
+    let mut guests =
+        master.lines_named("ATTENDEE").filter(|line| !address(line).eq_ignore_ascii_case(&host)).peekable();
+    guests.peek().is_none() || guests.any(|line| !is_silent(line))
+}
+
+pub(super) fn same_people(one: &[(String, String)], other: &[(String, String)]) -> bool {
+    let addresses = |list: &[(String, String)]| -> BTreeSet<String> {
+        list.iter().map(|(_, address)| address.to_lowercase()).collect()
+    };
+    addresses(one) == addresses(other)
+}
