@@ -1,12 +1,12 @@
-# The build step is that of the README.
+# The build step is that of docs/PERFORMANCE.md: the profile for packages.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /exdav
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY link ./link
 COPY src ./src
-RUN cargo build --release --locked
+RUN cargo build --profile dist --locked
 COPY packaging ./packaging
-RUN packaging/rootfs target/release/exdav /rootfs
+RUN packaging/rootfs target/dist/exdav /rootfs
 
 # No shell, no package manager; runs as an ordinary user.
 FROM scratch

@@ -212,14 +212,14 @@ def main():
         check("no file gives rights that its user has not", not any(path.stat().st_mode & 0o6000 for path in found))
         check("the last stage begins with nothing", of("FROM") == ["scratch"], str(of("FROM")))
         build = (ROOT / "Dockerfile").read_text()
-        check("the Dockerfile makes it with the same script", "RUN packaging/rootfs target/release/exdav /rootfs\n" in build
+        check("the Dockerfile makes it with the same script", "RUN packaging/rootfs target/dist/exdav /rootfs\n" in build
               and "/rootfs /" in of("COPY")[0])
         of_libraries = sum((root / name[1:]).stat().st_size for name in libraries)
         print(f"the image has {size / 1e6:.1f} MB ({size} octets of files: the program {program.stat().st_size}, {len(libraries)} "
               f"shared libraries {of_libraries}), {packed / 1e6:.1f} MB to download")
-        (run,) = re.findall(r"^docker run (.*) exdav$", (ROOT / "README.md").read_text(), re.M)
+        (run,) = re.findall(r"^docker run (.*) exdav$", (ROOT / "docs" / "INSTALL.md").read_text(), re.M)
         given = dict(re.findall(r"-(\w) (\S+)", run))
-        check("the README runs it with its port, its volume and its settings", given["p"].endswith(f":{of('EXPOSE')[0]}")
+        check("docs/INSTALL.md runs it with its port, its volume and its settings", given["p"].endswith(f":{of('EXPOSE')[0]}")
               and given["v"].endswith(f":{of('VOLUME')[0]}") and given["e"].startswith("EXDAV_EXCHANGE_URL="), run)
         # A program for debugging is many times as large.
         if program.parent.name == "release":

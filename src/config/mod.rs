@@ -1,7 +1,7 @@
 //! The configuration: one TOML file, environment variables above it.
 //!
 //! A wrong key or value is refused with file, line and what would be right. Every key is a row of
-//! [`key::KEYS`]; the example file and the README are checked against that table.
+//! [`key::KEYS`]; the example file and docs/SETTINGS.md are checked against that table.
 //!
 //! **Invariant:** the environment is read here and nowhere else.
 
@@ -176,7 +176,7 @@ pub fn example() -> String {
     text
 }
 
-/// The README's table of settings.
+/// The table of settings in docs/SETTINGS.md.
 pub fn reference() -> String {
     let mut text = String::from("| key | default | meaning |\n| --- | --- | --- |\n");
     for key in KEYS.iter() {

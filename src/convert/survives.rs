@@ -1,4 +1,4 @@
-//! What becomes of each property, told from the tables that decide it: the README's tables.
+//! What becomes of each property, told from the tables that decide it: the tables of docs/FIDELITY.md.
 
 use super::event::group;
 use super::write;

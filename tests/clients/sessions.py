@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs client sessions against `exdav demo` and prints what each cost Exchange.
 
-    sessions.py --exdav PROGRAM --tools DIR [NAME …]
+    sessions.py --exdav PROGRAM --tools DIR [--all | NAME …]
 
 A session is a program that prints `ok …` or `FAIL …` lines and ends in `N passed, M failed`. Every session has a
 demo of its own, so that none sees another's traces. All messages between exdav and the simulated Exchange are
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from modes import CA, MODES, Deployment
@@ -95,7 +96,10 @@ SESSIONS = {
 
 # The same clients once more for each way of signing in to Exchange, over TLS on both sides: `write@ntlm`.
 IN_EACH_MODE = ["curl", "python-caldav", "vdirsyncer", "write"]
+# Every session in every form.
 ALL = [*SESSIONS, *(f"{name}@{mode}" for mode in MODES for name in IN_EACH_MODE)]
+# Every session once, and of each form the session that tells it apart.
+SHORT = [*SESSIONS, *(f"write@{mode}" for mode in MODES)]
 
 
 def run_session(name, program, tools, record):
@@ -158,6 +162,7 @@ def main():
     parser.add_argument("--tools", default="target/test-tools")
     parser.add_argument("--validate", metavar="DIR", help="only validate the messages recorded there")
     parser.add_argument("--keep-record", help="folder for the recorded messages; default: a temporary one")
+    parser.add_argument("--all", action="store_true", help="every session in every form")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     arguments = parser.parse_args()
     if arguments.validate:
@@ -172,12 +177,13 @@ def main():
     tools = Tools(arguments.tools)
     record = arguments.keep_record or tempfile.mkdtemp(prefix="exdav-record-")
     rows, total = [], [0, 0]
-    for name in arguments.names or ALL:
+    for name in arguments.names or (ALL if arguments.all else SHORT):
         print(f"\n== client session: {name}", flush=True)
+        start = time.monotonic()
         folder = os.path.join(record, name)
         os.makedirs(folder, exist_ok=True)
         passed, failed, calls = run_session(name, arguments.exdav, tools, folder)
-        rows.append((name, passed, failed, calls))
+        rows.append((name, passed, failed, time.monotonic() - start, calls))
         total[0] += passed
         total[1] += failed
     print("\n== messages against Exchange's schema")
@@ -194,9 +200,9 @@ def main():
     if not arguments.keep_record:
         shutil.rmtree(record, ignore_errors=True)
     print("\n== client sessions")
-    for name, passed, failed, operations in rows:
+    for name, passed, failed, seconds, operations in rows:
         listed = ", ".join(f"{k} {v}" for k, v in sorted(operations.items()))
-        print(f"{name:31} {passed:4} passed {failed:3} failed   EWS calls: {listed or 'none'}")
+        print(f"{name:31} {passed:4} passed {failed:3} failed {seconds:4.0f} s   EWS calls: {listed or 'none'}")
     print(f"\n{total[0]} passed, {total[1]} failed")
     return 1 if total[1] else 0
 
