@@ -575,7 +575,7 @@ def main():
                 part()
     finally:
         size = os.path.getsize(program) / 1e6
-        MARGINS.put("the program, one file", "≤ 15 MB", f"{size:.1f} MB", size <= 15, "DavMail about 184 MB with its Java")
+        MARGINS.put("the program, one file (profile dist)", "≤ 15 MB", f"{size:.1f} MB", size <= 15, "DavMail about 184 MB with its Java")
         MARGINS.show()
         print("".join(PRINTED), flush=True)
 
