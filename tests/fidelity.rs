@@ -87,7 +87,7 @@ async fn whatever_is_taken_comes_back_to_the_octet_from_any_gateway() {
             _ => (calendar(), format!("{title}.ics")),
         };
         let sent = input(&case).unwrap();
-        let expected = std::fs::read_to_string(case.join("expect.md")).unwrap();
+        let expected = case::expectation(&case).unwrap();
         let expected = expected.split("## With the setting").next().unwrap();
         match put(&mailbox, &id, &file, &sent).await {
             Ok(written) => {

@@ -20,6 +20,7 @@ mod cards;
 mod cases;
 mod check;
 mod collections;
+mod companions;
 mod corpus;
 mod corpus_cards;
 mod crash;

@@ -85,6 +85,7 @@ pub(super) fn render(
     photo: Option<&[u8]>,
     (groups, held): (Groups, Held),
     sums: &BTreeMap<char, String>,
+    is_revised: bool,
     project: impl Fn(Version, &str) -> Component,
 ) -> Rendered {
     let kept = Kept::of(item, "vcf").filter(|kept| kept.is_of(""));
@@ -144,7 +145,7 @@ pub(super) fn render(
         name: identity::resource_name(name.as_deref(), &uid, ".vcf", item),
         fallback_name: identity::fallback_name(item, ".vcf"),
         uid,
-        etag: identity::etag(context, item, &[]),
+        etag: identity::etag(context, item, &[], is_revised),
         schedule_tag: None,
         span: Span::default(),
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),

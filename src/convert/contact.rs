@@ -100,7 +100,7 @@ pub(super) const PHONES: [Phone; 21] = [
 const NO_YEAR: i16 = 1604;
 
 pub(super) fn render(context: &Context, item: &Item, photo: Option<&[u8]>) -> Rendered {
-    card::render(context, item, photo, (GROUPS, &held), &sums(item), |version, uid| {
+    card::render(context, item, photo, (GROUPS, &held), &sums(item), is_revised(item), |version, uid| {
         project(context, item, photo, version, uid)
     })
 }
@@ -401,11 +401,11 @@ fn instant_messaging(address: &str) -> String {
     format!("im:{}", percent_encoding::utf8_percent_encode(address, ADDRESS))
 }
 
-/// The day that a property means: as a bare day, at Outlook's 11:59, at midnight of the owner's zone, or about.
+/// The day that a property means: at Outlook's 11:59, at midnight of the owner's zone, or about. The bare day beside
+/// it is exact; a day that is further from it than zones are was set by a program that does not know the bare one.
 fn day(context: &Context, item: &Item, bare: &ExtendedProperty, name: &str) -> Option<Date> {
-    let bare = item.extended(bare).and_then(|text| text.trim().get(..10)?.parse().ok());
-    bare.or_else(|| {
-        let at = item.time(name)?;
+    let bare: Option<Date> = item.extended(bare).and_then(|text| text.trim().get(..10)?.parse().ok());
+    let told = item.time(name).and_then(|at| {
         let utc = Zone::Utc.to_local(at);
         if utc.time() == Time::constant(11, 59, 0, 0) {
             return Some(utc.date());
@@ -415,11 +415,31 @@ fn day(context: &Context, item: &Item, bare: &ExtendedProperty, name: &str) -> O
             return Some(local.date());
         }
         Some(Zone::Utc.to_local(at.checked_add(SignedDuration::from_hours(12)).ok()?).date())
-    })
+    });
+    match (bare, told) {
+        (Some(bare), Some(told)) => {
+            let is_near = (bare - told).get_days().abs() <= 1;
+            Some(if is_near { bare } else { told })
+        }
+        (bare, told) => bare.or(told),
+    }
 }
 
 fn birthday(context: &Context, item: &Item) -> Option<Date> {
     day(context, item, &field::BIRTHDAY_LOCAL, "Birthday")
+}
+
+/// Whether a day is told otherwise than by its bare form alone, or the note has no text of Exchange's.
+fn is_revised(item: &Item) -> bool {
+    let nowhere = Context::of("");
+    let is_other = |bare: &ExtendedProperty, name: &str| {
+        let told = day(&nowhere, item, bare, name);
+        let bare: Option<Date> = item.extended(bare).and_then(|text| text.trim().get(..10)?.parse().ok());
+        bare.is_some() && told != bare
+    };
+    is_other(&field::BIRTHDAY_LOCAL, "Birthday")
+        || is_other(&field::WEDDING_ANNIVERSARY_LOCAL, "WeddingAnniversary")
+        || body::is_of_html(item)
 }
 
 fn anniversary(context: &Context, item: &Item) -> Option<Date> {

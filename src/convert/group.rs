@@ -28,7 +28,7 @@ pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, Stri
         };
         card.lines.iter().map(is_held).collect()
     };
-    card::render(context, item, None, (GROUPS, &held), &sums(item), |version, uid| {
+    card::render(context, item, None, (GROUPS, &held), &sums(item), body::is_of_html(item), |version, uid| {
         project(context, item, uids, version, uid)
     })
 }

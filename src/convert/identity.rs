@@ -1,6 +1,6 @@
 //! Names and tags of objects: UID, resource name, ETag.
 
-use super::{Context, HtmlForm, RENDERING_VERSION};
+use super::{Context, HtmlForm, RENDERING_REVISION, RENDERING_VERSION};
 use crate::ews::field;
 use crate::ews::types::{Item, ItemClass};
 use crate::model::id::{ETag, ResourceName};
@@ -54,8 +54,9 @@ pub(super) fn fallback_name(item: &Item, extension: &str) -> ResourceName {
 
 /// The tag of a rendering: what Exchange holds, and how it is rendered.
 ///
-/// A series shares its ChangeKey with its exceptions: any change of theirs is one of its own.
-pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag {
+/// A series shares its ChangeKey with its exceptions: any change of theirs is one of its own. `is_revised`: revisions of
+/// rendering before the present one would have rendered it otherwise.
+pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], is_revised: bool) -> ETag {
     let html = match context.settings.html {
         HtmlForm::XAltDesc => "x",
         HtmlForm::Altrep => "a",
@@ -71,6 +72,7 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item]) -> ETag 
     ];
     let attached = std::iter::once(item).chain(exceptions).flat_map(Item::attachments);
     parts.extend(attached.map(|attachment| attachment.id));
+    parts.extend(is_revised.then(|| format!("revision {RENDERING_REVISION}")));
     ETag(hash(parts.join("\u{1f}"), 32))
 }
 

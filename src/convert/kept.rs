@@ -29,6 +29,9 @@ const MOST_PIECES: usize = 1 + field::DAV_BODY_GOES_ON.len();
 /// The longest text that is unpacked.
 const MOST_OCTETS: u64 = 8 << 20;
 
+/// The fingerprint of a body's mark-up: Outlook may change that and leave the words.
+pub(super) const MARK_UP: char = 'W';
+
 /// A client's text as it was PUT.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Kept {
@@ -88,7 +91,10 @@ impl Kept {
     /// The groups that are no longer what they were.
     pub fn changed(&self, now: &BTreeMap<char, String>) -> BTreeSet<char> {
         let letters = self.sums.keys().chain(now.keys());
-        letters.filter(|letter| self.sums.get(letter) != now.get(letter)).copied().collect()
+        let changed = letters.filter(|letter| self.sums.get(letter) != now.get(letter)).copied();
+        // Texts of versions before this one know nothing of mark-up; where it has changed, the body has.
+        let changed = changed.filter(|letter| *letter != MARK_UP || self.sums.contains_key(letter));
+        changed.map(|letter| if letter == MARK_UP { 'B' } else { letter }).collect()
     }
 }
 

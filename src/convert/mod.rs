@@ -7,9 +7,11 @@
 //! **Invariant:** what a rendering shows depends on the item, its exceptions and [`Context`] alone, and two
 //! gateways with the same settings give the same ETag.
 
+mod alarm;
 mod attachment;
 mod body;
 mod card;
+mod companions;
 mod contact;
 mod event;
 mod group;
@@ -46,6 +48,9 @@ use std::sync::Arc;
 
 /// Part of every ETag: raised whenever the same item would be rendered differently.
 pub const RENDERING_VERSION: u32 = 3;
+/// Raised whenever some items would be rendered differently: mirrors render all of them anew, and the ETags of these alone
+/// change, since they carry it.
+pub const RENDERING_REVISION: u32 = 1;
 
 /// Who made the text.
 const PRODID: &str = concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN");

@@ -1,7 +1,6 @@
 //! What becomes of each property, told from the tables that decide it: the tables of docs/FIDELITY.md.
 
 use super::event::group;
-use super::write;
 use std::fmt::Write as _;
 
 /// What each group of an event's properties becomes in Exchange.
@@ -22,7 +21,7 @@ const EVENT: [(char, &str); 13] = [
 ];
 
 /// The same for tasks.
-const TASK: [(char, &str); 9] = [
+const TASK: [(char, &str); 10] = [
     ('S', "Subject"),
     ('B', "Body, as text or HTML"),
     ('T', "StartDate, DueDate: days, of the first turn that is not excluded; times are kept on the item"),
@@ -31,6 +30,7 @@ const TASK: [(char, &str); 9] = [
     ('I', "Importance"),
     ('C', "Sensitivity"),
     ('K', "Categories"),
+    ('H', "Attachments, where it has octets; links are kept on the item"),
     ('A', "ReminderIsSet, ReminderDueBy: the first that fits; the others are kept on the item"),
 ];
 
@@ -71,7 +71,7 @@ pub fn tables() -> String {
     let plain = |groups: &[(char, &[&'static str])]| -> Vec<(char, Vec<&'static str>)> {
         groups.iter().map(|(letter, names)| (*letter, names.to_vec())).collect()
     };
-    let mut tasks = plain(&write::TASK_GROUPS);
+    let mut tasks = plain(super::task::GROUPS);
     tasks.iter_mut().filter(|(_, names)| names.is_empty()).for_each(|(_, names)| names.push("VALARM"));
     let mut text = String::new();
     table(&mut text, "events", &events.collect::<Vec<_>>(), &EVENT);
@@ -100,7 +100,7 @@ mod tests {
     fn each_group_that_is_written_says_what_it_becomes() {
         let has = |fields: &[(char, &str)], letter: char| fields.iter().any(|(known, _)| *known == letter);
         assert!(group::ALL.iter().all(|group| has(&EVENT, group.letter)));
-        assert!(write::TASK_GROUPS.iter().all(|(letter, _)| has(&TASK, *letter)));
+        assert!(super::super::task::GROUPS.iter().all(|(letter, _)| has(&TASK, *letter)));
         assert!(super::super::contact::GROUPS.iter().all(|(letter, _)| has(&CONTACT, *letter)));
         assert!(super::super::group::GROUPS.iter().all(|(letter, _)| has(&LIST, *letter)));
     }

@@ -5,10 +5,12 @@ use super::event::stamp;
 use super::event::time::Moment;
 use super::kept::{self, Kept};
 use super::recurrence::{self, Bound};
-use super::{Context, Error, PRODID, Rendered, attachment, body, identity};
+use super::{Context, Error, PRODID, Rendered, alarm, attachment, body, identity};
 use crate::ews::field::{self, ExtendedProperty};
 use crate::ews::types::{Item, Pattern};
 use crate::model::object::Span;
+use crate::model::zone::Zone;
+use crate::text::moment::Zones;
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::civil::Date;
@@ -32,14 +34,18 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
     let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
     let (links, attachments) = attachment::lines(context, item, &name);
     let projected = projection(context, item, &uid, &links);
-    let body = kept.and_then(|kept| kept_body(&kept, item, &projected, &links));
+    let is_late = start(item).zip(due(item)).is_some_and(|(start, due)| start > due);
+    let is_revised = is_late
+        || body::is_of_html(item)
+        || kept.as_ref().is_some_and(|k| !k.changed(&sums(item)).is_empty());
+    let body = kept.and_then(|kept| kept_body(context, &kept, item, &projected, &links));
     Ok(Rendered {
         body: body.unwrap_or_else(|| Bytes::from(projected.write())),
         vcard4: None,
         fallback_name: identity::fallback_name(item, ".ics"),
         uid,
         name,
-        etag: identity::etag(context, item, &[]),
+        etag: identity::etag(context, item, &[], is_revised),
         schedule_tag: None,
         // What makes a task match a time range is more than its days. RFC 4791 9.9
         span: Span::default(),
@@ -79,6 +85,7 @@ fn projection(context: &Context, item: &Item, uid: &str, links: &[Option<Line>])
     let mut calendar = Component::new("VCALENDAR");
     calendar.push(Line::raw("VERSION", "2.0"));
     calendar.push(Line::raw("PRODID", PRODID));
+    ends_after_start(&mut task, &Zones::new(&calendar, &Zone::Utc));
     calendar.children.push(task);
     calendar
 }
@@ -153,14 +160,14 @@ fn delegation(context: &Context, item: &Item) -> Vec<Line> {
     ]
 }
 
-/// Groups of lines that Exchange changes together: THE table.
-const GROUPS: &[(char, &[&str])] = &[
+/// Groups of lines that Exchange changes together, and that are written together: THE table.
+pub(super) const GROUPS: &[(char, &[&str])] = &[
     ('S', &["SUMMARY"]),
     ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
     ('T', &["DTSTART", "DUE", "DURATION"]),
     ('R', &["RRULE", REGENERATION, "RDATE", "EXDATE", "EXRULE"]),
     ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
-    ('I', &["PRIORITY"]),
+    ('I', &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
     ('C', &["CLASS", "X-CALENDARSERVER-ACCESS"]),
     ('K', &["CATEGORIES"]),
     ('H', &["ATTACH"]),
@@ -173,7 +180,8 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     let moment = item.time("ReminderDueBy").filter(|_| reminder).map(kept::utc).unwrap_or_default();
     let texts = [
         ('S', item.text("Subject").unwrap_or_default()),
-        ('B', body::text(item).unwrap_or_default()),
+        ('B', body::told_text(item).unwrap_or_default()),
+        (kept::MARK_UP, body::mark_up(item)),
         ('T', [date(start(item)), date(due(item))].join(UNIT)),
         ('R', item.recurrence().map(|r| recurrence::text(&r)).unwrap_or_default()),
         (
@@ -211,11 +219,40 @@ fn move_days(old: &mut Component, fresh: &Component) -> bool {
     true
 }
 
+/// A task is due at its start or later: what Exchange has moved before a start that stayed takes that start with it.
+/// RFC 5545 3.8.2.3
+fn ends_after_start(task: &mut Component, zones: &Zones) {
+    let moment = |name: &str| task.line(name).and_then(|line| zones.moment(line));
+    let (Some(start), Some(due)) = (moment("DTSTART"), moment("DUE")) else { return };
+    if zones.instant(&due) >= zones.instant(&start) {
+        return;
+    }
+    let (start, due) = (start.local().date(), due.local().date());
+    let (source, target) = if start == due { ("DTSTART", "DUE") } else { ("DUE", "DTSTART") };
+    let other = task.line(source).cloned();
+    if target == "DTSTART" && task.line("RRULE").is_none() {
+        task.lines.retain(|line| line.name != "DTSTART");
+        return;
+    }
+    // A rule counts from a start.
+    if let (Some(other), Some(line)) = (other, task.lines.iter_mut().find(|line| line.name == target)) {
+        *line = Line { name: target.to_owned(), ..other };
+    }
+}
+
 /// The client's own text with what Exchange has changed since.
-fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Option<Line>]) -> Option<Bytes> {
+fn kept_body(
+    context: &Context,
+    kept: &Kept,
+    item: &Item,
+    projected: &Component,
+    links: &[Option<Line>],
+) -> Option<Bytes> {
     let octets = kept.octets.as_ref()?;
     let mut calendar = Component::parse(octets).ok()?;
     let attached = attachment::put_back(&mut calendar, links);
+    let (text, floating) = (calendar.clone(), Zone::iana(&context.zone).unwrap_or(Zone::Utc));
+    let zones = Zones::new(&text, &floating);
     let changed: BTreeSet<char> = kept.changed(&sums(item));
     if changed.is_empty() && !attached {
         return Some(octets.clone());
@@ -225,7 +262,12 @@ fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Option<Li
     if changed.is_empty() {
         return Some(Bytes::from(calendar.write()));
     }
-    for (letter, properties) in GROUPS.iter().filter(|(letter, _)| changed.contains(letter)) {
+    // Alarms first: the kept times say which of them Exchange held.
+    for (letter, properties) in GROUPS.iter().rev().filter(|(letter, _)| changed.contains(letter)) {
+        if *letter == 'A' {
+            alarm::replace(old, fresh, &zones, kept.sum('A'));
+            continue;
+        }
         if *letter == 'T' && move_days(old, fresh) {
             continue;
         }
@@ -234,11 +276,8 @@ fn kept_body(kept: &Kept, item: &Item, projected: &Component, links: &[Option<Li
             continue;
         }
         kept::replace_lines(old, fresh, |line| properties.contains(&line.name.as_str()));
-        if *letter == 'A' {
-            old.children.retain(|child| child.name != "VALARM");
-            old.children.extend(fresh.children_named("VALARM").cloned());
-        }
     }
+    ends_after_start(old, &zones);
     kept::restamp(old, fresh);
     Some(Bytes::from(calendar.write()))
 }

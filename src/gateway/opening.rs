@@ -39,8 +39,9 @@ impl Gateway {
         let key =
             Key { upstream: inner.exchange.name().to_owned(), mailbox: principal.address.clone(), accessor };
         let rendering = format!(
-            "{} {:?} {} {}",
+            "{}.{} {:?} {} {}",
             convert::RENDERING_VERSION,
+            convert::RENDERING_REVISION,
             inner.convert,
             inner.zone,
             inner.settings.public_url

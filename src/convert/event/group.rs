@@ -3,11 +3,13 @@
 //! A group is what Exchange changes at once: its fingerprint tells whether Exchange has changed it since a client
 //! wrote its own text, and then all its lines are made anew.
 
-use super::super::{attachment, body, identity, kept, recurrence};
+use super::super::write::fields::coordinates_as_name;
+use super::super::{alarm, attachment, body, companions, identity, kept, recurrence};
 use super::time::Frame;
 use super::{Scene, people};
 use crate::ews::field;
 use crate::ews::types::Item;
+use crate::text::moment::Zones;
 use crate::text::{Component, Line, escape};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -63,7 +65,7 @@ pub const ALL: &[Group] = &[
         properties: &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"],
         child: None,
         project: |scene, event| event.lines.extend(body::lines(scene.item, scene.context.settings.html)),
-        text: |item| body::text(item).unwrap_or_default(),
+        text: |item| body::told_text(item).unwrap_or_default(),
     },
     Group {
         letter: 'P',
@@ -98,7 +100,7 @@ pub const ALL: &[Group] = &[
         properties: &["TRANSP", "STATUS", "X-MICROSOFT-CDO-BUSYSTATUS"],
         child: None,
         project: busy,
-        text: |item| item.filled("LegacyFreeBusyStatus").unwrap_or_default(),
+        text: busy_text,
     },
     Group {
         letter: 'J',
@@ -163,6 +165,7 @@ pub fn same_but_attachments(one: (&Item, &[Item]), other: (&Item, &[Item])) -> b
 fn own_sums(item: &Item) -> BTreeMap<char, String> {
     let texts = ALL.iter().map(|group| (group.letter, (group.text)(item)));
     let told = texts.filter(|(letter, text)| *letter != 'J' || text != USUAL_MEETING);
+    let told = told.chain([(kept::MARK_UP, body::mark_up(item))]);
     told.map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
 }
 
@@ -209,15 +212,26 @@ impl Group {
         }
     }
 
-    /// Whether two components differ in it.
-    pub fn differs(&self, one: &Component, other: &Component) -> bool {
-        let lines = |component: &Component| -> Vec<Line> {
-            component.lines.iter().filter(|line| self.owns(line)).cloned().collect()
-        };
-        let children = |component: &Component| -> Vec<Component> {
-            component.children_named(self.child.unwrap_or_default()).cloned().collect()
-        };
-        lines(one) != lines(other) || children(one) != children(other)
+    /// Takes over what Exchange has changed into a kept text: what Exchange never held of the group stays. `was` is the
+    /// group's fingerprint from when the text was kept, where it is known.
+    pub fn take_over(&self, kept: &mut Component, fresh: &Component, zones: &Zones, was: Option<&str>) {
+        if self.letter == 'A' { alarm::replace(kept, fresh, zones, was) } else { self.replace(kept, fresh) }
+    }
+
+    /// Whether a client changed it against what it was served.
+    pub fn is_changed(
+        &self,
+        (client, zones): (&Component, &Zones),
+        (served, served_zones): (&Component, &Zones),
+        series: Option<&Frame>,
+    ) -> bool {
+        if self.letter == 'A' {
+            return alarm::is_changed((client, zones), (served, served_zones));
+        }
+        companions::is_changed(self.letter, client, served).unwrap_or_else(|| match series {
+            Some(series) => !self.says_the_same(client, served, series),
+            None => !self.has_the_same_lines(client, served),
+        })
     }
 
     /// Whether a kept override says what Exchange says, perhaps in other words.
@@ -225,6 +239,10 @@ impl Group {
         if self.letter == 'T' {
             return kept::extent(kept, series) == kept::extent(fresh, series);
         }
+        self.has_the_same_lines(kept, fresh)
+    }
+
+    fn has_the_same_lines(&self, one: &Component, other: &Component) -> bool {
         let lines = |component: &Component| {
             let mut lines: Vec<(String, String)> = component
                 .lines
@@ -235,17 +253,16 @@ impl Group {
             lines.sort_unstable();
             lines
         };
-        let triggers = |component: &Component| -> Vec<String> {
-            let children = component.children_named(self.child.unwrap_or_default());
-            children.filter_map(|alarm| alarm.value("TRIGGER").map(str::to_owned)).collect()
-        };
-        lines(kept) == lines(fresh) && (self.child.is_none() || triggers(kept) == triggers(fresh))
+        lines(one) == lines(other)
     }
 }
 
 fn times(scene: &Scene, event: &mut Component) {
     event.push(scene.frame.start().line("DTSTART"));
-    event.push(scene.frame.end().line("DTEND"));
+    // An event of no length has no end: it would have to be later. RFC 5545 3.8.2.2
+    if scene.frame.has_length() {
+        event.push(scene.frame.end().line("DTEND"));
+    }
 }
 
 fn times_text(item: &Item) -> String {
@@ -275,7 +292,8 @@ fn subject(scene: &Scene, event: &mut Component) {
     event.push(Line::text("SUMMARY", subject.trim_end()));
 }
 
-fn coordinates(item: &Item) -> Option<(String, String)> {
+/// Degrees north and east of an item's place.
+pub fn coordinates(item: &Item) -> Option<(String, String)> {
     let address = |name| item.nested(&["EnhancedLocation", "PostalAddress", name]);
     Some((address("Latitude")?, address("Longitude")?))
 }
@@ -290,9 +308,16 @@ fn place(scene: &Scene, event: &mut Component) {
         event.lines.extend(item.filled("Location").map(|place| Line::text("LOCATION", &place)));
         return;
     }
-    let title = item.nested(&["EnhancedLocation", "DisplayName"]).or_else(|| item.filled("Location"));
-    event.lines.extend(title.as_deref().map(|title| Line::text("LOCATION", title)));
-    let Some((latitude, longitude)) = coordinates(item) else { return };
+    // Every program writes Location, which is what Outlook shows; not every one writes the name beside the coordinates.
+    let place = item.filled("Location");
+    let name =
+        item.nested(&["EnhancedLocation", "DisplayName"]).filter(|name| !is_of_coordinates(item, name));
+    // Apple's devices write the address behind the name.
+    let is_moved =
+        place.as_ref().zip(name.as_ref()).is_some_and(|(place, name)| !place.contains(name.as_str()));
+    event.lines.extend(place.as_ref().or(name.as_ref()).map(|place| Line::text("LOCATION", place)));
+    let title = name.or(place);
+    let Some((latitude, longitude)) = coordinates(item).filter(|_| !is_moved) else { return };
     let degrees = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| format!("{n:.6}"));
     let (Some(latitude), Some(longitude)) = (degrees(&latitude), degrees(&longitude)) else { return };
     event.push(Line::raw("GEO", format!("{latitude};{longitude}")));
@@ -310,6 +335,17 @@ fn place(scene: &Scene, event: &mut Component) {
         Some(title) => line.with("X-TITLE", &title),
         None => line,
     });
+}
+
+/// Whether Location and the name beside the coordinates differ.
+pub fn is_named_anew(item: &Item) -> bool {
+    let name = item.nested(&["EnhancedLocation", "DisplayName"]);
+    name.is_some() && name != item.filled("Location")
+}
+
+/// Whether a place is called by its coordinates for want of a name.
+fn is_of_coordinates(item: &Item, name: &str) -> bool {
+    coordinates(item).is_some_and(|(north, east)| coordinates_as_name(&north, &east) == name)
 }
 
 fn place_text(item: &Item) -> String {
@@ -380,6 +416,15 @@ pub fn categories_text(item: &Item) -> String {
 /// AppointmentStateFlags: the meeting was cancelled. MS-OXOCAL 2.2.1.10
 const CANCELLED: i64 = 4;
 
+fn is_cancelled(item: &Item) -> bool {
+    item.flag("IsCancelled") || item.number("AppointmentState").unwrap_or_default() & CANCELLED != 0
+}
+
+fn busy_text(item: &Item) -> String {
+    let status = item.filled("LegacyFreeBusyStatus").unwrap_or_default();
+    if is_cancelled(item) { format!("{status}{UNIT}cancelled") } else { status }
+}
+
 /// TRANSP, STATUS and Microsoft's word of a busy status: THE table.
 fn busy(scene: &Scene, event: &mut Component) {
     let item = scene.item;
@@ -391,8 +436,7 @@ fn busy(scene: &Scene, event: &mut Component) {
         Some("WorkingElsewhere") => Some(("OPAQUE", "WORKINGELSEWHERE")),
         _ => None,
     };
-    let flags = item.number("AppointmentState").unwrap_or_default();
-    let status = if item.flag("IsCancelled") || flags & CANCELLED != 0 {
+    let status = if is_cancelled(item) {
         Some("CANCELLED")
     } else {
         // Of an invitation, the owner's own PARTSTAT says it.

@@ -8,11 +8,13 @@ pub(super) mod time;
 pub(super) use people::{is_invitation, is_meeting};
 
 use super::kept::{self, Kept};
-use super::{Context, Error, Rendered, attachment, identity, vtimezone};
+use super::{Context, Error, Rendered, attachment, body, identity, vtimezone};
 use crate::ews::field;
 use crate::ews::types::Item;
 use crate::model::object::Span;
 use crate::model::recurrence::Rule;
+use crate::model::zone::Zone;
+use crate::text::moment::Zones;
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -83,6 +85,12 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         Some(kept) => kept_body(kept, &scene, &overrides, &projected),
         None => None,
     };
+    let items: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
+    let is_revised = kept.as_ref().is_some_and(|kept| !kept.changed(&sums(item, &items)).is_empty())
+        || std::iter::once(&frame).chain(overrides.iter().map(|o| &o.frame)).any(|frame| !frame.has_length())
+        || std::iter::once(item)
+            .chain(items)
+            .any(|item| body::is_of_html(item) || group::is_named_anew(item));
     let span = match &body {
         Some(text) => kept_span(text, span(item, &frame, &overrides)),
         None => span(item, &frame, &overrides),
@@ -95,7 +103,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         uid,
         fallback_name: identity::fallback_name(item, ".ics"),
         name,
-        etag: identity::etag(context, item, exceptions),
+        etag: identity::etag(context, item, exceptions, is_revised),
         span,
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,
@@ -212,7 +220,7 @@ fn kept_body(kept: &Kept, scene: &Scene, overrides: &[Override], projected: &Com
     if changed.is_empty() {
         return Some(if answers { Bytes::from(calendar.write()) } else { octets.clone() });
     }
-    merge(scene, overrides, projected, &changed, &mut calendar);
+    merge(scene, overrides, projected, (kept, &changed), &mut calendar);
     Some(Bytes::from(calendar.write()))
 }
 
@@ -232,10 +240,12 @@ fn merge(
     scene: &Scene,
     overrides: &[Override],
     projected: &Component,
-    changed: &BTreeSet<char>,
+    (sums, changed): (&Kept, &BTreeSet<char>),
     calendar: &mut Component,
 ) {
     let series_changed = changed.contains(&'R') || changed.contains(&'T');
+    let (text, floating) = (calendar.clone(), Zone::iana(&scene.context.zone).unwrap_or(Zone::Utc));
+    let zones = Zones::new(&text, &floating);
     let (mut events, rest): (Vec<Component>, Vec<Component>) =
         std::mem::take(&mut calendar.children).into_iter().partition(|child| child.name == "VEVENT");
     calendar.children = rest;
@@ -246,8 +256,10 @@ fn merge(
     if let Some(master) = master {
         let mut kept = at.map_or_else(|| Component::new("VEVENT"), |at| events.remove(at));
         let rule = kept.line("RRULE").cloned();
-        for group in group::ALL.iter().filter(|group| changed.contains(&group.letter) || at.is_none()) {
-            group.replace(&mut kept, master);
+        // Alarms first: the kept times say which of them Exchange held.
+        let groups = group::ALL.iter().rev();
+        for group in groups.filter(|group| changed.contains(&group.letter) || at.is_none()) {
+            group.take_over(&mut kept, master, &zones, sums.sum(group.letter));
         }
         if changed.contains(&'T') {
             // Names of occurrences follow the start's form.
@@ -266,9 +278,9 @@ fn merge(
         let old = events.iter().position(|old| kept::is_override_of(old, exception.original, scene.series));
         let mut event = old.map_or_else(|| fresh.clone(), |old| events.remove(old));
         if series_changed && old.is_some() {
-            for group in group::ALL.iter().filter(|group| group.letter != 'R') {
-                if !group.says_the_same(&event, fresh, scene.series) {
-                    group.replace(&mut event, fresh);
+            for group in group::ALL.iter().rev().filter(|group| group.letter != 'R') {
+                if group.letter == 'A' || !group.says_the_same(&event, fresh, scene.series) {
+                    group.take_over(&mut event, fresh, &zones, None);
                 }
             }
             if changed.contains(&'T') {

@@ -75,6 +75,11 @@ impl Frame {
         self.all_day
     }
 
+    /// Whether it lasts longer than a moment; a day always does.
+    pub fn has_length(&self) -> bool {
+        self.all_day || self.end > self.start
+    }
+
     /// An instant in the form of the start.
     pub fn at(&self, at: Timestamp) -> Moment {
         if self.all_day { Moment::Date(self.day(at)) } else { moment(&self.start_zone, at) }

@@ -6,7 +6,7 @@ mod times;
 
 pub use people::tells_of_end;
 
-use super::super::{Context, event as projected, identity, kept};
+use super::super::{Context, alarm, companions, event as projected, identity, kept};
 use super::attachments::{self, Attachments};
 use super::fields;
 use super::rule::{self, Translated};
@@ -17,8 +17,8 @@ use crate::ews::types::ItemClass;
 use crate::ews::types::write::{Change, Field, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
+use crate::text::Component;
 use crate::text::moment::Zones;
-use crate::text::{Component, Line};
 use bytes::Bytes;
 use people::People;
 use projected::time::Frame;
@@ -28,7 +28,10 @@ use times::Times;
 /// Everything that a PUT is compared with.
 struct Draft<'a> {
     context: &'a Context,
+    /// What the client means: see [`companions::settle`].
     calendar: &'a Component,
+    /// Whether that is what it sent.
+    is_as_sent: bool,
     mailbox: Zone,
     current: Option<Current<'a>>,
     /// What the client saw last.
@@ -48,8 +51,11 @@ pub fn plan(
         Component::parse(&rendered.body).ok()
     });
     let mailbox = Zone::iana(&context.zone).unwrap_or(Zone::Utc);
-    let draft = Draft { context, calendar, mailbox, current, served };
-    let events: Vec<&Component> = calendar.children_named("VEVENT").collect();
+    let mut settled = calendar.clone();
+    companions::settle(&mut settled, served.as_ref(), &mailbox);
+    let is_as_sent = settled == *calendar;
+    let draft = Draft { context, calendar: &settled, is_as_sent, mailbox, current, served };
+    let events: Vec<&Component> = settled.children_named("VEVENT").collect();
     let is_master = |event: &&&Component| event.line("RECURRENCE-ID").is_none();
     // An invitation to one occurrence has no master: the occurrence is an event of its own.
     let master = events.iter().find(is_master).or(events.first());
@@ -88,7 +94,10 @@ impl Draft<'_> {
             ));
         }
         let translated = match master.value("RRULE") {
-            Some(rule) => Some(rule::translate(rule, &times.start.moment, &times.start.zone)?),
+            Some(rule) => match rule::translate(rule, &times.start.moment, &times.start.zone) {
+                Err(refusal) => Some(self.rule_as_it_is(master, &changed).ok_or(refusal)?),
+                translated => Some(translated?),
+            },
             None => None,
         };
         series::check_excluding_rules(master, &times.start)?;
@@ -99,7 +108,8 @@ impl Draft<'_> {
         if !(attach.is_empty() && detach.is_empty()) {
             changed.insert('H');
         }
-        let text = if text == *self.calendar { octets.clone() } else { Bytes::from(text.write()) };
+        let is_as_sent = self.is_as_sent && text == *self.calendar;
+        let text = if is_as_sent { octets.clone() } else { Bytes::from(text.write()) };
         if !kept::fits(&text) {
             return Err(Refusal::new(
                 Reason::TooLarge,
@@ -138,7 +148,9 @@ impl Draft<'_> {
             _ => {}
         }
         for letter in changed.iter().filter(|letter| own(**letter)) {
-            let told = self.group(*letter, master, &times, people.as_ref());
+            let has_coordinates =
+                self.current.is_some_and(|c| projected::group::coordinates(c.item).is_some());
+            let told = self.group(*letter, master, has_coordinates, people.as_ref());
             // Whether and when to remind go together.
             changes.extend(told.into_iter().filter(|change| *letter == 'A' || !self.is_there(change)));
         }
@@ -232,6 +244,12 @@ impl Draft<'_> {
         }
     }
 
+    /// Zones of the client's text and of what it saw last.
+    fn zones(&self) -> (Zones<'_>, Zones<'_>) {
+        let of = |calendar| Zones::new(calendar, &self.mailbox);
+        (of(self.calendar), of(self.served.as_ref().unwrap_or(self.calendar)))
+    }
+
     /// Letters of the groups in which the client's master differs from what it saw last.
     fn changed_groups(&self, master: &Component) -> BTreeSet<char> {
         let letters = projected::group::ALL.iter();
@@ -241,8 +259,9 @@ impl Draft<'_> {
         let Ok(frame) = Frame::of(self.context, current.item, None) else {
             return letters.map(|group| group.letter).collect();
         };
+        let zones = self.zones();
         letters
-            .filter(|group| !group.says_the_same(master, served, &frame))
+            .filter(|group| group.is_changed((master, &zones.0), (served, &zones.1), Some(&frame)))
             .map(|group| group.letter)
             .collect()
     }
@@ -260,27 +279,35 @@ impl Draft<'_> {
         !adds && (values(master, "RRULE") == values(served, "RRULE") || is_there())
     }
 
-    /// The fields of a group; times, rules and attachments are told by themselves.
-    fn group(&self, letter: char, event: &Component, times: &Times, people: Option<&People>) -> Vec<Change> {
-        let served = self.served.as_ref().and_then(master_of);
+    /// Exchange's own rule, where the client left the rule and its times as it was served them: what is not written needs no
+    /// words of Exchange's.
+    fn rule_as_it_is(&self, master: &Component, changed: &BTreeSet<char>) -> Option<Translated> {
+        let served = self.served.as_ref().and_then(master_of)?;
+        let is_as_served = !changed.contains(&'T') && values(master, "RRULE") == values(served, "RRULE");
+        let recurrence = self.current.filter(|_| is_as_served)?.item.recurrence()?;
+        rule::as_it_is(&recurrence)
+    }
+
+    /// The fields of a group; times, rules and attachments are written by themselves. `has_coordinates`: the place that
+    /// Exchange has now has some.
+    fn group(
+        &self,
+        letter: char,
+        event: &Component,
+        has_coordinates: bool,
+        people: Option<&People>,
+    ) -> Vec<Change> {
         match letter {
             'S' => vec![fields::subject(event)],
-            'L' => fields::place(event, served),
-            'B' => fields::body(event, served).into_iter().collect(),
-            'C' => vec![fields::sensitivity(event)],
-            'I' => vec![fields::importance(event)],
+            'L' => fields::place(event, has_coordinates),
+            'B' => vec![fields::body(event)],
+            'C' => vec![fields::sensitivity_change(event)],
+            'I' => vec![fields::importance_change(event)],
             'K' => vec![fields::categories(event)],
-            'F' => vec![busy(event, served)],
+            'F' => vec![Change::text("calendar:LegacyFreeBusyStatus", fields::busy(event))],
             'A' => {
-                let is_single = event.line("RRULE").is_none();
-                let (start, zone) = (times.start.instant(), self.mailbox.clone());
-                let absolute = |trigger: &Line| {
-                    let at = Zones::new(self.calendar, &zone)
-                        .moment(trigger)
-                        .map(|m| Zones::new(self.calendar, &zone).instant(&m))?;
-                    is_single.then(|| start.as_second() - at.as_second())
-                };
-                fields::reminder(event, times.seconds(), absolute)
+                let held = alarm::held(event, &self.zones().0);
+                alarm::Reminder::changes(held.first().map(|(_, reminder)| *reminder))
             }
             'P' => people.map_or_else(|| self.nobody(), People::changes),
             _ => Vec::new(),
@@ -295,39 +322,4 @@ fn master_of(calendar: &Component) -> Option<&Component> {
 
 fn values(component: &Component, name: &str) -> Vec<String> {
     component.lines_named(name).map(|line| line.value.trim().to_owned()).collect()
-}
-
-/// `calendar:LegacyFreeBusyStatus`: THE table. Of two words that contradict each other the one that changed counts.
-fn busy(event: &Component, served: Option<&Component>) -> Change {
-    let word = |component: &Component, name: &str| {
-        component.value(name).map(|text| text.trim().to_ascii_uppercase())
-    };
-    let transparency = word(event, "TRANSP");
-    let microsoft = word(event, "X-MICROSOFT-CDO-BUSYSTATUS");
-    let is_free = transparency.as_deref() == Some("TRANSPARENT");
-    let agrees = match (microsoft.as_deref(), transparency.as_deref()) {
-        (Some("FREE"), Some("TRANSPARENT") | None) => true,
-        (Some("FREE"), _) => false,
-        (Some(_), _) => !is_free,
-        (None, _) => false,
-    };
-    let changed = |name: &str| served.is_some_and(|served| word(served, name) != word(event, name));
-    let newer = changed("X-MICROSOFT-CDO-BUSYSTATUS") && !changed("TRANSP");
-    let status = word(event, "STATUS");
-    let status_is_newer = changed("STATUS") && !changed("X-MICROSOFT-CDO-BUSYSTATUS");
-    let named = match microsoft.as_deref().filter(|_| (agrees || newer) && !status_is_newer) {
-        Some("FREE") => Some("Free"),
-        Some("TENTATIVE") => Some("Tentative"),
-        Some("BUSY") => Some("Busy"),
-        Some("OOF") => Some("OOF"),
-        Some("WORKINGELSEWHERE") => Some("WorkingElsewhere"),
-        _ => None,
-    };
-    let value = named.unwrap_or(match status.as_deref() {
-        _ if is_free => "Free",
-        Some("CANCELLED") => "Free",
-        Some("TENTATIVE") => "Tentative",
-        _ => "Busy",
-    });
-    Change::text("calendar:LegacyFreeBusyStatus", value)
 }

@@ -1,14 +1,11 @@
 //! Lines → fields of Exchange's, group by group. What events and tasks share.
 
 use crate::ews::types::write::{Change, Value};
-use crate::text::moment::{Length, length};
 use crate::text::{Component, Line, split_list};
 use std::collections::BTreeSet;
 
 /// The longest Subject and Location.
 const MOST_CHARS: usize = 255;
-/// The longest time before the start. MS-OXWSCORE 2.2.4.24
-const MOST_MINUTES: i64 = 2_629_800;
 
 /// Text in one line, as far as Exchange holds it.
 fn one_line(text: &str) -> String {
@@ -47,90 +44,127 @@ fn coordinates(component: &Component) -> Option<(String, String)> {
     Some((degrees(latitude)?, degrees(longitude)?))
 }
 
-/// `calendar:Location`, and `calendar:EnhancedLocation` where coordinates are told.
-pub fn place(component: &Component, served: Option<&Component>) -> Vec<Change> {
+/// `calendar:Location`, and `calendar:EnhancedLocation` where coordinates are given. `has_coordinates`: Exchange has
+/// some, which are those of another place.
+pub fn place(component: &Component, has_coordinates: bool) -> Vec<Change> {
     let mut changes = vec![location(component)];
     match coordinates(component) {
         Some((latitude, longitude)) => {
             let title = component.line("X-APPLE-STRUCTURED-LOCATION").and_then(|line| line.param("X-TITLE"));
             let place = || component.line("LOCATION").map(|line| one_line(&line.unescaped()));
             let name = title.map(one_line).or_else(place).filter(|name| !name.is_empty());
-            let name = name.unwrap_or_else(|| format!("{latitude}, {longitude}"));
+            let name = name.unwrap_or_else(|| coordinates_as_name(&latitude, &longitude));
             changes
                 .push(Change::set("calendar:EnhancedLocation", Value::Place { name, latitude, longitude }));
         }
-        None if served.and_then(coordinates).is_some() => {
-            changes.push(Change::remove("calendar:EnhancedLocation"));
-        }
+        None if has_coordinates => changes.push(Change::remove("calendar:EnhancedLocation")),
         None => {}
     }
     changes
 }
 
-/// The HTML of a body, whichever way it is carried.
-fn html(component: &Component) -> Option<String> {
-    let is_html =
-        |line: &&Line| line.param("FMTTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
-    let own = component.lines_named("X-ALT-DESC").find(is_html);
-    let own = own.or_else(|| component.lines_named("STYLED-DESCRIPTION").find(is_html)).map(Line::unescaped);
-    own.or_else(|| {
-        let link = component.line("DESCRIPTION")?.param("ALTREP")?;
-        let data = link.strip_prefix("data:text/html,")?;
-        percent_encoding::percent_decode_str(data).decode_utf8().ok().map(std::borrow::Cow::into_owned)
-    })
+/// What a place without a name is called: Exchange's schema demands a DisplayName.
+pub fn coordinates_as_name(latitude: &str, longitude: &str) -> String {
+    format!("{latitude}, {longitude}")
 }
 
-/// `item:Body`. `served` is what the client saw last: HTML counts where it was changed, else the text does.
-pub fn body(component: &Component, served: Option<&Component>) -> Option<Change> {
-    let text = |component: &Component| component.line("DESCRIPTION").map(Line::unescaped).unwrap_or_default();
-    let html_now = html(component);
-    let html_is_stale = served
-        .is_some_and(|served| html(served) == html_now && plain(&text(served)) != plain(&text(component)));
-    // A client that knows text alone has not changed the mark-up that it did not understand.
-    let is_untouched = html_now.is_none()
-        && served
-            .is_some_and(|served| html(served).is_some() && plain(&text(served)) == plain(&text(component)));
-    if is_untouched {
-        return None;
+/// Whether a line is in HTML.
+pub fn is_html(line: &Line) -> bool {
+    line.param("FMTTYPE").is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"))
+}
+
+/// The HTML in the ALTREP parameter of a DESCRIPTION.
+pub fn html_parameter(line: &Line) -> Option<String> {
+    let data = line.param("ALTREP")?.strip_prefix("data:text/html,")?;
+    percent_encoding::percent_decode_str(data).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// The HTML of a body, whichever way it is carried.
+pub fn html(component: &Component) -> Option<String> {
+    let own = component.lines_named("X-ALT-DESC").find(|line| is_html(line));
+    let own = own.or_else(|| component.lines_named("STYLED-DESCRIPTION").find(|line| is_html(line)));
+    own.map(Line::unescaped).or_else(|| html_parameter(component.line("DESCRIPTION")?))
+}
+
+/// `item:Body`: the HTML where there is any, else the text.
+pub fn body(component: &Component) -> Change {
+    if let Some(html) = html(component) {
+        return Change::set("item:Body", Value::Body { is_html: true, text: html });
     }
-    Some(match html_now.filter(|_| !html_is_stale) {
-        Some(html) => Change::set("item:Body", Value::Body { is_html: true, text: html }),
-        None => match text(component) {
-            text if text.is_empty() => Change::remove("item:Body"),
-            text => {
-                let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
-                Change::set("item:Body", Value::Body { is_html: false, text })
-            }
-        },
-    })
+    match component.line("DESCRIPTION").map(Line::unescaped).filter(|text| !text.is_empty()) {
+        None => Change::remove("item:Body"),
+        Some(text) => {
+            let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+            Change::set("item:Body", Value::Body { is_html: false, text })
+        }
+    }
 }
 
 /// A text as bodies are compared: white space does not matter.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.replace('\u{a0}', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `item:Sensitivity`: THE table. A word that is not known means the most. RFC 5545 3.8.1.3
-pub fn sensitivity(component: &Component) -> Change {
+/// The value of `item:Sensitivity`: THE table. A word that is not known means the most. RFC 5545 3.8.1.3
+pub fn sensitivity(component: &Component) -> &'static str {
     let access = component.value("X-CALENDARSERVER-ACCESS").or_else(|| component.value("CLASS"));
-    let word = match access.map(|word| word.trim().to_ascii_uppercase()).as_deref() {
+    match access.map(|word| word.trim().to_ascii_uppercase()).as_deref() {
         None | Some("" | "PUBLIC") => "Normal",
         Some("CONFIDENTIAL") => "Confidential",
         Some("X-PERSONAL") => "Personal",
         Some(_) => "Private",
-    };
-    Change::text("item:Sensitivity", word)
+    }
 }
 
-/// `item:Importance`: THE table.
-pub fn importance(component: &Component) -> Change {
+/// `item:Sensitivity`
+pub fn sensitivity_change(component: &Component) -> Change {
+    Change::text("item:Sensitivity", sensitivity(component))
+}
+
+/// The value of `item:Importance`: THE table.
+pub fn importance(component: &Component) -> &'static str {
     let number = component.value("PRIORITY").and_then(|text| text.trim().parse::<i32>().ok());
-    let word = match (number, component.value("X-MICROSOFT-CDO-IMPORTANCE").map(str::trim)) {
+    match (number, component.value("X-MICROSOFT-CDO-IMPORTANCE").map(str::trim)) {
         (Some(1..=4), _) | (None, Some("2")) => "High",
         (Some(6..=9), _) | (None, Some("0")) => "Low",
         _ => "Normal",
-    };
-    Change::text("item:Importance", word)
+    }
+}
+
+/// `item:Importance`
+pub fn importance_change(component: &Component) -> Change {
+    Change::text("item:Importance", importance(component))
+}
+
+/// The value of `calendar:LegacyFreeBusyStatus` that Microsoft's word stands for.
+pub fn busy_word(word: &str) -> Option<&'static str> {
+    match word.trim().to_ascii_uppercase().as_str() {
+        "FREE" => Some("Free"),
+        "TENTATIVE" => Some("Tentative"),
+        "BUSY" => Some("Busy"),
+        "OOF" => Some("OOF"),
+        "WORKINGELSEWHERE" => Some("WorkingElsewhere"),
+        _ => None,
+    }
+}
+
+/// The value of `calendar:LegacyFreeBusyStatus`: THE table. Microsoft's word counts where TRANSP does not contradict it.
+pub fn busy(event: &Component) -> &'static str {
+    let word = |name: &str| event.value(name).map(|text| text.trim().to_ascii_uppercase());
+    let transparency = word("TRANSP");
+    let is_free = transparency.as_deref() == Some("TRANSPARENT");
+    let named = event.value("X-MICROSOFT-CDO-BUSYSTATUS").and_then(busy_word);
+    let named = named.filter(|named| match (*named, transparency.as_deref()) {
+        ("Free", Some("TRANSPARENT") | None) => true,
+        ("Free", Some(_)) => false,
+        _ => !is_free,
+    });
+    named.unwrap_or(match word("STATUS").as_deref() {
+        _ if is_free => "Free",
+        Some("CANCELLED") => "Free",
+        Some("TENTATIVE") => "Tentative",
+        _ => "Busy",
+    })
 }
 
 /// `item:Categories`
@@ -146,53 +180,5 @@ pub fn categories(component: &Component) -> Change {
         Change::remove("item:Categories")
     } else {
         Change::set("item:Categories", Value::Strings(names))
-    }
-}
-
-/// An alarm's distance from the start in minutes before it, as far as Exchange can hold it. `span` is the length of the
-/// event in seconds.
-fn minutes_before(alarm: &Component, span: i64, absolute: impl Fn(&Line) -> Option<i64>) -> Option<i64> {
-    let action = alarm.value("ACTION").map(|word| word.trim().to_ascii_uppercase());
-    let shown = matches!(action.as_deref(), None | Some("DISPLAY" | "AUDIO"));
-    if !shown || alarm.line("X-APPLE-DEFAULT-ALARM").is_some() {
-        return None;
-    }
-    let trigger = alarm.line("TRIGGER")?;
-    let seconds = match length(&trigger.value) {
-        Some(length) => {
-            let before = -seconds(length)?;
-            let of_end = trigger.param("RELATED").is_some_and(|word| word.eq_ignore_ascii_case("END"));
-            if of_end { before - span } else { before }
-        }
-        None => absolute(trigger)?,
-    };
-    // Rounded to the earlier minute; what rings after the start has no place.
-    let minutes = seconds.checked_add(59)?.div_euclid(60);
-    (seconds >= 0 && minutes <= MOST_MINUTES).then_some(minutes)
-}
-
-fn seconds(length: Length) -> Option<i64> {
-    match length {
-        Length::Exact(length) => Some(length.as_secs()),
-        Length::Nominal(span) => {
-            let relative = jiff::SpanRelativeTo::days_are_24_hours();
-            let total = span.total((jiff::Unit::Second, relative)).ok()?;
-            #[allow(clippy::cast_possible_truncation, reason = "checked against the range of years")]
-            (total.abs() < 1.0e12).then(|| total.round() as i64)
-        }
-    }
-}
-
-/// `item:ReminderIsSet`, `item:ReminderMinutesBeforeStart`: the first alarm that Exchange can hold.
-///
-/// A missing alarm is told, too: Exchange gives new items one of its own.
-pub fn reminder(component: &Component, span: i64, absolute: impl Fn(&Line) -> Option<i64>) -> Vec<Change> {
-    let alarm = component.children_named("VALARM").find_map(|alarm| minutes_before(alarm, span, &absolute));
-    match alarm {
-        Some(minutes) => vec![
-            Change::text("item:ReminderIsSet", "true"),
-            Change::text("item:ReminderMinutesBeforeStart", minutes.to_string()),
-        ],
-        None => vec![Change::text("item:ReminderIsSet", "false")],
     }
 }

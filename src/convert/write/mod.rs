@@ -5,13 +5,15 @@
 //! text, which is kept on the item; what can be neither is refused by name.
 //!
 //! **Invariant:** a property of the client's text is written, kept or refused; there is no fourth fate.
-//! **Invariant:** no series is written that would repeat on other days than the client's, but for the end of short
-//! months in endless series, which Exchange cannot leave out.
+//! **Invariant:** no series is written that would repeat on other days than the client's: what Exchange cannot repeat is
+//! refused, and a rule that the client left as it was is not written.
+//! **Invariant:** what a client did not change against what it was served last is not sent, and a line that it left out
+//! beside others of the same meaning is no change: see [`super::companions`].
 
 mod attachments;
 mod contact;
 mod event;
-mod fields;
+pub(super) mod fields;
 mod own_zone;
 mod rest;
 mod rule;
@@ -20,7 +22,6 @@ mod task;
 mod zone;
 
 pub(super) use contact::{PHOTO_PLACE, line, places};
-pub(super) use task::GROUPS as TASK_GROUPS;
 
 pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};

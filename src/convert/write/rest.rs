@@ -8,8 +8,9 @@ use crate::text::Component;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// Groups that a write changes piece by piece, or that others may change at any time: half of them says nothing.
-const PIECEWISE: &str = "RHPJ";
+/// Groups that a write changes piece by piece, that others may change at any time, or that Exchange spells anew: half of
+/// them says nothing.
+const PIECEWISE: &str = "RHPJW";
 
 /// Groups that Exchange never changes by itself.
 const PLAIN: &str = "SLBCIK";

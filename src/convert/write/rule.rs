@@ -17,6 +17,9 @@ const MOST_DELETED: usize = 400;
 /// Occurrences that are looked at to find the end of a series.
 const MOST_LOOKED_AT: usize = 20_000;
 
+/// The last year before a century that is none of leap years.
+const LAST_LEAP_YEAR: i16 = 2100;
+
 /// A rule in Exchange's terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Translated {
@@ -65,16 +68,19 @@ pub fn translate(text: &str, start: &Moment, zone: &Zone) -> Result<Translated, 
     let (end, superfluous) = if rule.is_finite() {
         finite(&rule, &exchange, start, zone, &refuse)?
     } else {
-        let mine = rule.occurrences(start, zone).take(PROOF);
-        // Exchange takes the last day of short months: more days than the client's, but none less.
-        let short = rule.by_month_day.iter().chain([&start.day()]).any(|day| *day > 28);
-        let theirs = exchange.occurrences(start, zone);
-        let same = if short {
-            let known: HashSet<DateTime> = theirs.take(PROOF * 4).collect();
-            mine.into_iter().all(|at| known.contains(&at))
-        } else {
-            mine.eq(theirs.take(PROOF))
-        };
+        // Every fourth year is a leap year until then.
+        let is_leap_day = rule.frequency == Frequency::Yearly && start.month() == 2 && start.day() == 29;
+        let is_shown = |at: &DateTime| !is_leap_day || at.year() < LAST_LEAP_YEAR;
+        let mine = rule.occurrences(start, zone).take(PROOF).take_while(is_shown);
+        let same = mine.eq(exchange.occurrences(start, zone).take(PROOF).take_while(is_shown));
+        if !same && rule.by_month_day.iter().chain([&start.day()]).any(|day| *day > 28) {
+            // MS-OXOCAL 2.2.1.44.1: a day that a month does not have is its last one. RFC 5545 3.3.10 leaves that month out.
+            return Err(refuse(
+                "BYMONTHDAY",
+                "Exchange would take the last day of months that are too short: repeat on the last day of the month, or \
+                 end the series",
+            ));
+        }
         if !same {
             return Err(refuse(
                 "FREQ",
@@ -89,6 +95,12 @@ pub fn translate(text: &str, start: &Moment, zone: &Zone) -> Result<Translated, 
         RangeEnd::Never => {}
     }
     Ok(Translated { recurrence: Recurrence { end, ..endless }, superfluous, exchange })
+}
+
+/// A series as Exchange repeats it already, whatever a client calls that; `None` where no rule says the same.
+pub fn as_it_is(recurrence: &Recurrence) -> Option<Translated> {
+    let exchange = exchange_rule(recurrence)?;
+    Some(Translated { recurrence: recurrence.clone(), superfluous: Vec::new(), exchange })
 }
 
 /// The end of a series, and what of Exchange's series is not the client's.

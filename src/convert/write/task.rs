@@ -1,7 +1,7 @@
 //! VTODO → tasks.
 
-use super::super::task::REGENERATION;
-use super::super::{Context, kept};
+use super::super::task::{GROUPS, REGENERATION};
+use super::super::{Context, alarm, companions, kept};
 use super::attachments::{self, Attachments};
 use super::fields;
 use super::rule;
@@ -18,19 +18,6 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
-/// Groups of properties that are written together: THE table.
-pub(in crate::convert) const GROUPS: [(char, &[&str]); 9] = [
-    ('S', &["SUMMARY"]),
-    ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
-    ('T', &["DTSTART", "DUE", "DURATION", "EXDATE"]),
-    ('R', &["RRULE", REGENERATION]),
-    ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
-    ('I', &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
-    ('C', &["CLASS", "X-CALENDARSERVER-ACCESS"]),
-    ('K', &["CATEGORIES"]),
-    ('A', &[]),
-];
-
 pub fn plan(
     context: &Context,
     name: &str,
@@ -38,20 +25,25 @@ pub fn plan(
     calendar: &Component,
     current: Option<Current>,
 ) -> Result<Plan, Refusal> {
-    let task = calendar.children_named("VTODO").find(|task| task.line("RECURRENCE-ID").is_none());
-    let task = task.ok_or_else(|| Refusal::new(Reason::InvalidObject, "there is no VTODO"))?;
-    let served = current.and_then(|current| {
+    let mailbox = Zone::iana(&context.zone).unwrap_or(Zone::Utc);
+    let served_calendar = current.and_then(|current| {
         let rendered = super::super::task::render(context, current.item).ok()?;
         Component::parse(&rendered.body).ok()
     });
-    let served = served.as_ref().and_then(|calendar| calendar.children_named("VTODO").next());
-    let mailbox = Zone::iana(&context.zone).unwrap_or(Zone::Utc);
+    let mut settled = calendar.clone();
+    companions::settle(&mut settled, served_calendar.as_ref(), &mailbox);
+    let is_as_sent = settled == *calendar;
+    let calendar = &settled;
+    let task = calendar.children_named("VTODO").find(|task| task.line("RECURRENCE-ID").is_none());
+    let task = task.ok_or_else(|| Refusal::new(Reason::InvalidObject, "there is no VTODO"))?;
+    let served = served_calendar.as_ref().and_then(|calendar| calendar.children_named("VTODO").next());
+    let served_zones = Zones::new(served_calendar.as_ref().unwrap_or(calendar), &mailbox);
     let zones = Zones::new(calendar, &mailbox);
     let uid = task.value("UID").unwrap_or_default().to_owned();
 
     let mut text = calendar.clone();
     let Attachments { attach, detach } = attachments::attachments(context, &mut text, current)?;
-    let text = if text == *calendar { octets.clone() } else { Bytes::from(text.write()) };
+    let text = if is_as_sent && text == *calendar { octets.clone() } else { Bytes::from(text.write()) };
     if !kept::fits(&text) {
         return Err(Refusal::new(
             Reason::TooLarge,
@@ -71,17 +63,23 @@ pub fn plan(
     }
     let days = Days::of(task, &zones);
     for (letter, properties) in GROUPS {
-        let told = |task: &Component| -> Vec<Line> {
-            task.lines.iter().filter(|line| properties.contains(&line.name.as_str())).cloned().collect()
-        };
-        let alarms =
-            |task: &Component| -> Vec<Component> { task.children_named("VALARM").cloned().collect() };
-        let same = served.is_some_and(|served| {
-            if letter == 'A' { alarms(served) == alarms(task) } else { told(served) == told(task) }
+        let is_changed = served.is_none_or(|served| {
+            let own = |name: &str| {
+                // A turn that is excluded moves the task on to the next one.
+                properties.contains(&name) || *letter == 'T' && name == "EXDATE"
+            };
+            let lines = |task: &Component| -> Vec<Line> {
+                task.lines.iter().filter(|line| own(&line.name)).cloned().collect()
+            };
+            match letter {
+                'A' => alarm::is_changed((task, &zones), (served, &served_zones)),
+                'R' => lines(served) != lines(task) && !is_same_rule(served, task),
+                _ => companions::is_changed(*letter, task, served)
+                    .unwrap_or_else(|| lines(served) != lines(task)),
+            }
         });
-        let same = same || letter == 'R' && served.is_some_and(|served| is_same_rule(served, task));
-        if !same {
-            changes.extend(group(letter, task, served, &zones, &days)?);
+        if is_changed {
+            changes.extend(group(*letter, task, &zones, &days)?);
         }
     }
     if current.is_none() {
@@ -169,23 +167,17 @@ fn day_change(uri: &'static str, day: Option<Date>) -> Change {
     }
 }
 
-fn group(
-    letter: char,
-    task: &Component,
-    served: Option<&Component>,
-    zones: &Zones,
-    days: &Days,
-) -> Result<Vec<Change>, Refusal> {
+fn group(letter: char, task: &Component, zones: &Zones, days: &Days) -> Result<Vec<Change>, Refusal> {
     Ok(match letter {
         'S' => vec![fields::subject(task)],
-        'B' => fields::body(task, served).into_iter().collect(),
+        'B' => vec![fields::body(task)],
         'T' => vec![day_change("task:StartDate", days.start), day_change("task:DueDate", days.due)],
         'R' => vec![rule_change(task, days)?],
         'V' => vec![state(task, zones)],
-        'I' => vec![fields::importance(task)],
-        'C' => vec![fields::sensitivity(task)],
+        'I' => vec![fields::importance_change(task)],
+        'C' => vec![fields::sensitivity_change(task)],
         'K' => vec![fields::categories(task)],
-        'A' => reminder(task, zones),
+        'A' => alarm::Reminder::changes(alarm::held(task, zones).first().map(|(_, reminder)| *reminder)),
         _ => Vec::new(),
     })
 }
@@ -264,34 +256,5 @@ fn state(task: &Component, zones: &Zones) -> Change {
         _ if (1..=99).contains(&percent) => Change::text("task:PercentComplete", percent.to_string()),
         Some("IN-PROCESS") => Change::text("task:Status", "InProgress"),
         _ => Change::text("task:Status", "NotStarted"),
-    }
-}
-
-/// The moment of the first alarm that is shown.
-fn reminder(task: &Component, zones: &Zones) -> Vec<Change> {
-    let moment = |name: &str| task.line(name).and_then(|line| zones.moment(line));
-    let at = task.children_named("VALARM").find_map(|alarm| {
-        let action = alarm.value("ACTION").map(|word| word.trim().to_ascii_uppercase());
-        if !matches!(action.as_deref(), None | Some("DISPLAY" | "AUDIO")) {
-            return None;
-        }
-        let trigger = alarm.line("TRIGGER")?;
-        let Some(offset) = length(&trigger.value) else {
-            return zones.moment(trigger).map(|at| zones.instant(&at));
-        };
-        let of_end = trigger.param("RELATED").is_some_and(|word| word.eq_ignore_ascii_case("END"));
-        let base = if of_end { moment("DUE") } else { moment("DTSTART").or_else(|| moment("DUE")) }?;
-        // Days begin at midnight in the owner's zone.
-        let at = zones.instant(&base);
-        let local =
-            crate::text::moment::Moment::Zoned(zones.floating().to_local(at), zones.floating().clone());
-        Some(zones.instant(&local.after(offset)?))
-    });
-    match at {
-        Some(at) => vec![
-            Change::text("item:ReminderDueBy", at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-            Change::text("item:ReminderIsSet", "true"),
-        ],
-        None => vec![Change::text("item:ReminderIsSet", "false")],
     }
 }

@@ -241,7 +241,7 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
             }]
         }
         'K' => vec![fields::categories(card)],
-        'C' => vec![fields::sensitivity(card)],
+        'C' => vec![fields::sensitivity_change(card)],
         _ => Vec::new(),
     }
 }

@@ -228,7 +228,11 @@ pub fn relations(card: &Component) -> Vec<Place<'_>> {
     places
 }
 
-/// Birthday and anniversary with their days. What is less than a day has no place.
+/// The days that Exchange's clocks can tell. MS-DTYP 2.3.3, MS-OXOCAL 2.2.1.44.1
+const EARLIEST: Date = Date::constant(1601, 1, 2);
+const LATEST: Date = Date::constant(4500, 8, 30);
+
+/// Birthday and anniversary with their days. What is less than a day has no place, and what Exchange has no clock for.
 pub fn days(card: &Component) -> Vec<(&'static str, &Line, Date)> {
     let anniversary =
         ["ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY"].iter().find_map(|name| card.line(name));
@@ -237,7 +241,8 @@ pub fn days(card: &Component) -> Vec<(&'static str, &Line, Date)> {
     let told = [("Birthday", card.line("BDAY")), ("WeddingAnniversary", anniversary.or_else(apple))];
     let told = told.into_iter().filter_map(|(place, line)| Some((place, line?)));
     let told = told.filter(|(_, line)| line.param("VALUE").is_none_or(|v| !v.eq_ignore_ascii_case("text")));
-    told.filter_map(|(place, line)| Some((place, line, day(line)?))).collect()
+    let days = told.filter_map(|(place, line)| Some((place, line, day(line)?)));
+    days.filter(|(.., day)| (EARLIEST..=LATEST).contains(day)).collect()
 }
 
 /// Without a year a day is filed under a leap year of long ago.

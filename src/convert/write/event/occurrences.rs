@@ -5,8 +5,6 @@ use super::times::{Times, utc};
 use super::{Draft, master_of};
 use crate::convert::event as projected;
 use crate::convert::event::group::Group;
-use crate::convert::event::time::Frame;
-use crate::convert::write::fields;
 use crate::convert::write::rule::Translated;
 use crate::convert::write::series::{self, Moved, Numbered};
 use crate::convert::write::zone::Place;
@@ -295,21 +293,16 @@ impl Draft<'_> {
         is_new: bool,
     ) -> Vec<Change> {
         let mut changes = if tells_times { times.of_occurrence() } else { Vec::new() };
-        let differs = |group: &&Group| {
-            let Some(current) = self.current else { return group.differs(event, base) };
-            match Frame::of(self.context, current.item, None) {
-                Ok(frame) => !group.says_the_same(event, base, &frame),
-                Err(_) => group.differs(event, base),
-            }
-        };
+        let (zones, served_zones) = self.zones();
+        let base_zones = if is_new { &zones } else { &served_zones };
+        let differs = |group: &&Group| group.is_changed((event, &zones), (base, base_zones), None);
         let told = ['S', 'L', 'B', 'C', 'K', 'F', 'A'];
         for group in projected::group::ALL.iter().filter(|group| told.contains(&group.letter)).filter(differs)
         {
-            changes.extend(match group.letter {
-                // Coordinates of the series are not those of another place.
-                'L' => fields::place(event, Some(base)),
-                letter => self.group(letter, event, times, None),
-            });
+            // Coordinates of the series are not those of another place.
+            let has_coordinates = base.line("GEO").or(base.line("X-APPLE-STRUCTURED-LOCATION")).is_some()
+                || self.current.is_some_and(|c| projected::group::coordinates(c.item).is_some());
+            changes.extend(self.group(group.letter, event, has_coordinates, None));
         }
         if is_new {
             // An occurrence has all fields of its series: removing one needs it to be there, which it is.
