@@ -120,7 +120,7 @@ fn when(reason: &Reason) -> &'static str {
             "attachments are for the whole object, its master (`M`) or occurrences that were changed already"
         }
         Reason::UnsupportedRecurrence => {
-            "Exchange has no such rule: several rules, EXRULE without end, most RDATEs, RANGE=THISANDFUTURE, times within the day, weeks of the year, several days of the month; an occurrence that the rule does not produce, or after its 5,000th, is changed singly"
+            "Exchange has no such rule: several rules, EXRULE without end, most RDATEs, RANGE=THISANDFUTURE, times within the day, weeks of the year, several days of the month, a day 29 to 31 without an end in months that lack it; an occurrence that the rule does not produce, or after its 5,000th, is changed singly"
         }
         Reason::OccurrenceCrossesNeighbour => "a moved occurrence would reach the day of its neighbour",
         Reason::UnsupportedTimeZone => {
