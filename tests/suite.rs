@@ -29,6 +29,7 @@ mod door;
 mod exchange;
 mod faults;
 mod fidelity;
+mod fields;
 mod front_door;
 mod golden;
 mod half_done;

@@ -28,9 +28,15 @@ pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, Stri
         };
         card.lines.iter().map(is_held).collect()
     };
-    card::render(context, item, None, (GROUPS, &held), &sums(item), body::is_of_html(item), |version, uid| {
-        project(context, item, uids, version, uid)
-    })
+    card::render(
+        context,
+        item,
+        None,
+        (GROUPS, &held),
+        &sums(item),
+        body::is_of_html(item) || class_text(item) != "Normal",
+        |version, uid| project(context, item, uids, version, uid),
+    )
 }
 
 fn name(item: &Item) -> String {

@@ -84,6 +84,9 @@ pub const INTENDED_BUSY_STATUS: ExtendedProperty = named("Appointment", 0x8224, 
 pub const TEAMS_URL: ExtendedProperty = public("SkypeTeamsMeetingUrl", "String");
 /// The meeting link that other add-ins leave.
 pub const ONLINE_MEETING_EXTERNAL_LINK: ExtendedProperty = public("OnlineMeetingExternalLink", "String");
+/// Whether guests may not pass a meeting on. Schemas of 2017 have a field for it, `calendar:DoNotForwardMeeting`, which
+/// older servers refuse.
+pub const DO_NOT_FORWARD: ExtendedProperty = public("DoNotForward", "Boolean");
 /// The resource name that DavMail gave.
 pub const URL_COMP_NAME: ExtendedProperty = tag(0x10F3, "String");
 /// The UID that DavMail gave to a task.
@@ -158,9 +161,7 @@ pub const CALENDAR_ITEM: Shape = Shape {
         "item:DateTimeCreated",
         "item:ReminderIsSet",
         "item:ReminderMinutesBeforeStart",
-        "item:HasAttachments",
         "item:LastModifiedTime",
-        "item:ItemClass",
         "calendar:UID",
         "calendar:Start",
         "calendar:End",
@@ -168,7 +169,6 @@ pub const CALENDAR_ITEM: Shape = Shape {
         "calendar:IsAllDayEvent",
         "calendar:LegacyFreeBusyStatus",
         "calendar:Location",
-        "calendar:IsMeeting",
         "calendar:IsCancelled",
         "calendar:IsResponseRequested",
         "calendar:CalendarItemType",
@@ -196,6 +196,7 @@ pub const CALENDAR_ITEM: Shape = Shape {
         INTENDED_BUSY_STATUS,
         TEAMS_URL,
         ONLINE_MEETING_EXTERNAL_LINK,
+        DO_NOT_FORWARD,
         URL_COMP_NAME,
     ],
 };
@@ -210,13 +211,11 @@ pub const CONTACT: Shape = Shape {
         "item:Attachments",
         "item:Categories",
         "item:DateTimeCreated",
-        "item:HasAttachments",
         "item:LastModifiedTime",
         "contacts:FileAs",
         "contacts:FileAsMapping",
         "contacts:DisplayName",
         "contacts:GivenName",
-        "contacts:Initials",
         "contacts:MiddleName",
         "contacts:Nickname",
         "contacts:CompleteName",
@@ -239,7 +238,6 @@ pub const CONTACT: Shape = Shape {
         "contacts:SpouseName",
         "contacts:Surname",
         "contacts:WeddingAnniversary",
-        "contacts:HasPicture",
     ],
     extended: &[
         DAV_UID,
@@ -275,6 +273,7 @@ pub const CONTACT: Shape = Shape {
 pub const DISTRIBUTION_LIST: Shape = Shape {
     fields: &[
         "item:Subject",
+        "item:Sensitivity",
         "item:Body",
         "item:TextBody",
         "item:Categories",
@@ -300,24 +299,17 @@ pub const TASK: Shape = Shape {
         "item:DateTimeCreated",
         "item:ReminderDueBy",
         "item:ReminderIsSet",
-        "item:HasAttachments",
         "item:LastModifiedTime",
-        "task:ActualWork",
-        "task:BillingInformation",
-        "task:Companies",
         "task:CompleteDate",
-        "task:Contacts",
         "task:DelegationState",
         "task:Delegator",
         "task:DueDate",
         "task:IsComplete",
-        "task:Mileage",
         "task:Owner",
         "task:PercentComplete",
         "task:Recurrence",
         "task:StartDate",
         "task:Status",
-        "task:TotalWork",
     ],
     extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID, TASK_START, TASK_DUE],
 };

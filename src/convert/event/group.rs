@@ -337,10 +337,11 @@ fn place(scene: &Scene, event: &mut Component) {
     });
 }
 
-/// Whether Location and the name beside the coordinates differ.
-pub fn is_named_anew(item: &Item) -> bool {
+/// Whether revisions of rendering before the present one told an item otherwise: where Location and the name beside the
+/// coordinates differ, or guests may not pass it on.
+pub fn is_revised(item: &Item) -> bool {
     let name = item.nested(&["EnhancedLocation", "DisplayName"]);
-    name.is_some() && name != item.filled("Location")
+    name.is_some() && name != item.filled("Location") || item.extended(&field::DO_NOT_FORWARD).is_some()
 }
 
 /// Whether a place is called by its coordinates for want of a name.
@@ -473,7 +474,7 @@ fn online(scene: &Scene, event: &mut Component) {
     if item.filled("AllowNewTimeProposal").as_deref() == Some("false") {
         event.push(Line::raw("X-MICROSOFT-DISALLOW-COUNTER", "TRUE"));
     }
-    if item.flag("DoNotForwardMeeting") {
+    if may_not_be_forwarded(item) {
         event.push(Line::raw("X-MICROSOFT-DONOTFORWARDMEETING", "TRUE"));
     }
     let intended = item.extended(&field::INTENDED_BUSY_STATUS);
@@ -489,13 +490,19 @@ fn online(scene: &Scene, event: &mut Component) {
     event.lines.extend(word.map(|word| Line::raw("X-MICROSOFT-CDO-INTENDEDSTATUS", word)));
 }
 
+fn may_not_be_forwarded(item: &Item) -> bool {
+    let told =
+        item.extended(&field::DO_NOT_FORWARD).is_some_and(|word| word.trim().eq_ignore_ascii_case("true"));
+    told || item.flag("DoNotForwardMeeting")
+}
+
 fn online_text(item: &Item) -> String {
     let flag = |name: &str, usual: &str| item.filled(name).unwrap_or_else(|| usual.to_owned());
     let url = item.filled("JoinOnlineMeetingUrl").unwrap_or_default();
     let flags = [
         flag("IsResponseRequested", "true"),
         flag("AllowNewTimeProposal", "true"),
-        flag("DoNotForwardMeeting", "false"),
+        may_not_be_forwarded(item).to_string(),
     ];
     format!("{url}{UNIT}{}", flags.join(UNIT))
 }

@@ -88,9 +88,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
     let items: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
     let is_revised = kept.as_ref().is_some_and(|kept| !kept.changed(&sums(item, &items)).is_empty())
         || std::iter::once(&frame).chain(overrides.iter().map(|o| &o.frame)).any(|frame| !frame.has_length())
-        || std::iter::once(item)
-            .chain(items)
-            .any(|item| body::is_of_html(item) || group::is_named_anew(item));
+        || std::iter::once(item).chain(items).any(|item| body::is_of_html(item) || group::is_revised(item));
     let span = match &body {
         Some(text) => kept_span(text, span(item, &frame, &overrides)),
         None => span(item, &frame, &overrides),
