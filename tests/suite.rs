@@ -43,6 +43,7 @@ mod oracle;
 mod patience;
 mod reading;
 mod retries;
+mod scheduling;
 mod sharing;
 mod signing_in;
 mod store;

@@ -1,10 +1,10 @@
 //! The place where errors become HTTP.
 
 use super::kinds::Kinds;
+use super::methods;
 use super::names::{PREFIXES, exdav, webdav};
 use super::path::Space;
 use super::precondition::{self, Precondition};
-use super::{COMPLIANCE, methods};
 use crate::gateway;
 use crate::model::refusal::Refusal;
 use crate::xml::{self, Element, Name, Writer};
@@ -171,7 +171,6 @@ impl IntoResponse for Error {
             Self::Gateway(gateway::Error::SignIn) => {
                 let challenge = HeaderValue::from_static("Basic realm=\"exdav\", charset=\"UTF-8\"");
                 set(WWW_AUTHENTICATE, challenge);
-                set(HeaderName::from_static("dav"), HeaderValue::from_static(COMPLIANCE));
             }
             // RFC 6585 4
             Self::Gateway(

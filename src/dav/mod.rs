@@ -37,10 +37,15 @@ pub use sign_in::Origin;
 use axum::http::HeaderValue;
 
 /// The `DAV` header: what is built, and nothing else. RFC 4918 10.1
-const COMPLIANCE: &str = "1, 3, extended-mkcol, access-control, calendar-access, addressbook, \
+///
+/// `calendar-auto-schedule`: Exchange sends the messages of meetings that are stored. Clients that do not read it send
+/// their own mails as well. RFC 6638 2
+const COMPLIANCE: &str = "1, 3, extended-mkcol, access-control, calendar-access, \
+    calendar-auto-schedule, addressbook, \
     calendarserver-principal-property-search, calendarserver-principal-search";
 /// The same where attachments are served. RFC 8607 3.1
-const COMPLIANCE_WITH_ATTACHMENTS: &str = "1, 3, extended-mkcol, access-control, calendar-access, addressbook, \
+const COMPLIANCE_WITH_ATTACHMENTS: &str = "1, 3, extended-mkcol, access-control, calendar-access, \
+    calendar-auto-schedule, addressbook, \
     calendarserver-principal-property-search, calendarserver-principal-search, calendar-managed-attachments";
 
 fn compliance(has_attachments: bool) -> HeaderValue {

@@ -27,11 +27,26 @@ fn names(resource: &Resource, is_visit: bool) -> Vec<&'static Name> {
                 &webdav::UNBIND,
             ];
         }
-        Resource::Outbox => {
+        // Messages of meetings are sent for its owner alone. RFC 6638 6.2
+        Resource::Outbox if !is_visit => {
             return vec![
                 &webdav::READ,
                 &webdav::READ_CURRENT_USER_PRIVILEGE_SET,
+                &caldav::SCHEDULE_SEND,
+                &caldav::SCHEDULE_SEND_INVITE,
+                &caldav::SCHEDULE_SEND_REPLY,
                 &caldav::SCHEDULE_SEND_FREEBUSY,
+            ];
+        }
+        // RFC 6638 6.1
+        Resource::Inbox => {
+            return vec![
+                &webdav::READ,
+                &webdav::READ_CURRENT_USER_PRIVILEGE_SET,
+                &caldav::SCHEDULE_DELIVER,
+                &caldav::SCHEDULE_DELIVER_INVITE,
+                &caldav::SCHEDULE_DELIVER_REPLY,
+                &caldav::SCHEDULE_QUERY_FREEBUSY,
             ];
         }
         _ => {
@@ -81,8 +96,15 @@ pub(super) fn supported() -> Element {
         .with_child(leaf(&webdav::UNBIND, "Remove members"));
     // RFC 6638 6.2
     let send = leaf(&caldav::SCHEDULE_SEND, "Send scheduling messages")
+        .with_child(leaf(&caldav::SCHEDULE_SEND_INVITE, "Invite"))
+        .with_child(leaf(&caldav::SCHEDULE_SEND_REPLY, "Answer invitations"))
         .with_child(leaf(&caldav::SCHEDULE_SEND_FREEBUSY, "Ask for busy time"));
-    leaf(&webdav::ALL, "Everything").with_child(read).with_child(write).with_child(send)
+    // RFC 6638 6.1
+    let deliver = leaf(&caldav::SCHEDULE_DELIVER, "Deliver scheduling messages")
+        .with_child(leaf(&caldav::SCHEDULE_DELIVER_INVITE, "Deliver invitations"))
+        .with_child(leaf(&caldav::SCHEDULE_DELIVER_REPLY, "Deliver answers"))
+        .with_child(leaf(&caldav::SCHEDULE_QUERY_FREEBUSY, "Ask for this user's busy time"));
+    leaf(&webdav::ALL, "Everything").with_child(read).with_child(write).with_child(send).with_child(deliver)
 }
 
 /// `DAV:acl` has one entry: the user's own, which is Exchange's to change. RFC 3744 5.5

@@ -138,7 +138,7 @@ static PROPERTIES: &[LiveProperty] = &[
     row(&caldav::SCHEDULE_INBOX_URL, K::PRINCIPAL, No, |s| href(s.hrefs.inbox())),
     row(&caldav::SCHEDULE_OUTBOX_URL, K::PRINCIPAL, No, |s| href(s.hrefs.outbox())),
     row(&caldav::SCHEDULE_DEFAULT_CALENDAR_URL, K::INBOX, No, |s| href(s.hrefs.default_calendar())),
-    row(&caldav::SCHEDULE_CALENDAR_TRANSP, K::CALENDAR, No, |_| Some(Value::Elements(vec![Element::new(caldav::OPAQUE.clone())]))),
+    row(&caldav::SCHEDULE_CALENDAR_TRANSP, K::CALENDARS, No, |s| Some(Value::Elements(vec![transparency(s)]))),
     row(&caldav::SCHEDULE_TAG, K::EVENT, No, |s| Some(Value::Text(s.head()?.schedule_tag.as_ref()?.to_string().into()))),
     // RFC 6352 6.2, 7.1
     row(&carddav::ADDRESSBOOK_HOME_SET, PRINCIPAL_AND_HOMES, No, |s| href(s.hrefs.home(Space::Cards))),
@@ -235,6 +235,13 @@ fn mails<'a>(scene: &Scene<'a>) -> Vec<&'a String> {
 fn emails(scene: &Scene<'_>) -> Vec<Element> {
     let email = |address: &String| Element::new(calendarserver::EMAIL_ADDRESS.clone()).with_text(address);
     mails(scene).into_iter().map(email).collect()
+}
+
+/// Whether the events of a calendar make their owner busy to others. Exchange computes that from the default calendar
+/// alone. RFC 6638 9.1
+fn transparency(scene: &Scene<'_>) -> Element {
+    let is_default = scene.href() == scene.hrefs.default_calendar();
+    Element::new(if is_default { &caldav::OPAQUE } else { &caldav::TRANSPARENT }.clone())
 }
 
 /// CUTYPE. RFC 5545 3.2.3

@@ -1,5 +1,6 @@
 //! The way of a request: path, method, sign-in, body, answer.
 
+use super::compliance;
 use super::error::Error;
 use super::kinds::Kinds;
 use super::methods::{self, BodyUse, Verb};
@@ -70,11 +71,14 @@ async fn respond(State(service): State<Service>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut body = Incoming { stream: body.into_data_stream(), settings: service.settings.clone() };
     let outcome = answer(&service, head, &mut body).await;
-    outcome.unwrap_or_else(|error| {
+    let mut response = outcome.unwrap_or_else(|error| {
         // Answering with most of the body unread would reset the connection under the answer.
         tokio::spawn(body.drain());
         error.into_response()
-    })
+    });
+    // On every answer: some clients read it from PROPFIND and never send OPTIONS.
+    response.headers_mut().insert("dav", compliance(service.gateway.has_links()));
+    response
 }
 
 async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<Response, Error> {
@@ -85,7 +89,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         Target::Moved(_) | Target::Nothing => Kinds::ROOT,
     };
     if method == Method::OPTIONS {
-        return Ok(methods::options::options(kinds, service.gateway.has_links()));
+        return Ok(methods::options::options(kinds));
     }
     if let Target::Moved(to) = &target {
         return Ok(moved(to));

@@ -51,6 +51,7 @@ pub(in crate::dav) static TIMEZONE_ID: Name = name("timezone-id");
 pub(in crate::dav) static CALENDAR_USER_ADDRESS_SET: Name = name("calendar-user-address-set");
 pub(in crate::dav) static CALENDAR_USER_TYPE: Name = name("calendar-user-type");
 pub(in crate::dav) static OPAQUE: Name = name("opaque");
+pub(in crate::dav) static TRANSPARENT: Name = name("transparent");
 pub(in crate::dav) static SCHEDULE_CALENDAR_TRANSP: Name = name("schedule-calendar-transp");
 pub(in crate::dav) static SCHEDULE_DEFAULT_CALENDAR_URL: Name = name("schedule-default-calendar-URL");
 pub(in crate::dav) static SCHEDULE_INBOX: Name = name("schedule-inbox");
@@ -58,7 +59,13 @@ pub(in crate::dav) static SCHEDULE_INBOX_URL: Name = name("schedule-inbox-URL");
 pub(in crate::dav) static SCHEDULE_OUTBOX: Name = name("schedule-outbox");
 pub(in crate::dav) static SCHEDULE_OUTBOX_URL: Name = name("schedule-outbox-URL");
 pub(in crate::dav) static SCHEDULE_SEND: Name = name("schedule-send");
+pub(in crate::dav) static SCHEDULE_SEND_INVITE: Name = name("schedule-send-invite");
+pub(in crate::dav) static SCHEDULE_SEND_REPLY: Name = name("schedule-send-reply");
 pub(in crate::dav) static SCHEDULE_SEND_FREEBUSY: Name = name("schedule-send-freebusy");
+pub(in crate::dav) static SCHEDULE_DELIVER: Name = name("schedule-deliver");
+pub(in crate::dav) static SCHEDULE_DELIVER_INVITE: Name = name("schedule-deliver-invite");
+pub(in crate::dav) static SCHEDULE_DELIVER_REPLY: Name = name("schedule-deliver-reply");
+pub(in crate::dav) static SCHEDULE_QUERY_FREEBUSY: Name = name("schedule-query-freebusy");
 pub(in crate::dav) static SCHEDULE_TAG: Name = name("schedule-tag");
 
 // RFC 6638 5, 10
