@@ -600,3 +600,58 @@ async fn a_series_of_outlook_on_the_thirtieth_can_be_renamed() {
     assert!(scene.exchange().await.contains("<t:DayOfMonth>30<"));
     assert_eq!(scene.get(&name).await.matches("BYMONTHDAY=28").count(), 1);
 }
+
+fn zoned(start: &str, daylight: &str, standard: &str, rule: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\nBEGIN:VTIMEZONE\nTZID:Own\nBEGIN:DAYLIGHT\n\
+         DTSTART:20070325T020000\nRRULE:FREQ=YEARLY;{daylight}\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nEND:DAYLIGHT\n\
+         BEGIN:STANDARD\nDTSTART:20071028T030000\nRRULE:FREQ=YEARLY;{standard}\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n\
+         END:STANDARD\nEND:VTIMEZONE\nBEGIN:VEVENT\nUID:one\nDTSTAMP:20260101T000000Z\nDTSTART;TZID=Own:{start}\n\
+         DURATION:PT1H\nRRULE:{rule}\nSUMMARY:x\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+    .replace('\n', "\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_change_like_no_windows_zone_are_told_by_their_rules_and_others_by_a_name() {
+    // One week after all others: no zone of Windows does so.
+    let scene = Scene::events().await;
+    let text =
+        zoned("20270610T090000", "BYMONTH=3;BYDAY=3SU", "BYMONTH=10;BYDAY=-1SU", "FREQ=WEEKLY;COUNT=50");
+    scene.put("one.ics", text).await;
+    let exchange = scene.exchange().await;
+    assert!(exchange.contains("tzone://Microsoft/Custom"), "{exchange}");
+    // As in most of Europe: the zone that is known best, not the first of the alphabet.
+    let scene = Scene::events().await;
+    let text =
+        zoned("20270610T090000", "BYMONTH=3;BYDAY=-1SU", "BYMONTH=10;BYDAY=-1SU", "FREQ=WEEKLY;COUNT=50");
+    scene.put("one.ics", text).await;
+    let exchange = scene.exchange().await;
+    assert!(exchange.contains("Id=\"W. Europe Standard Time\""), "{exchange}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_exchange_tells_by_rules_has_the_name_of_the_place_that_they_are_of() {
+    let scene = Scene::events().await;
+    let group = |month: u8, to: &str, time: &str| {
+        format!(
+            "<t:RecurringDayTransition><t:To Kind='Period'>{to}</t:To><t:TimeOffset>{time}</t:TimeOffset>\
+             <t:Month>{month}</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek><t:Occurrence>-1</t:Occurrence>\
+             </t:RecurringDayTransition>"
+        )
+    };
+    let zone = format!(
+        "<t:Periods><t:Period Bias='-PT60M' Name='Standard' Id='S'/><t:Period Bias='-PT120M' Name='Daylight' Id='D'/>\
+         </t:Periods><t:TransitionsGroups><t:TransitionsGroup Id='0'>{}{}</t:TransitionsGroup></t:TransitionsGroups>\
+         <t:Transitions><t:Transition><t:To Kind='Group'>0</t:To></t:Transition></t:Transitions>",
+        group(3, "D", "PT2H"),
+        group(10, "S", "PT3H")
+    );
+    let fields = format!(
+        "<t:Subject>x</t:Subject>{AT_TEN}<t:StartTimeZone Id='tzone://Microsoft/Custom' Name='Own'>{zone}</t:StartTimeZone>\
+         <t:EndTimeZone Id='tzone://Microsoft/Custom' Name='Own'>{zone}</t:EndTimeZone>"
+    );
+    let name = scene.made_in_outlook(&fields).await;
+    let text = scene.get(&name).await;
+    assert!(text.contains("DTSTART;TZID=Europe/Berlin:20270610T120000"), "{text}");
+}

@@ -4,6 +4,7 @@ use crate::ews::types::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};
 use crate::model::windows_zones;
 use crate::model::zone::{Observance, Zone};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
@@ -14,7 +15,7 @@ const BEGINNING: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 ///
 /// A Windows zone stands for many places: where the mailbox owner's is one of them, that one is meant, else the
 /// one that CLDR puts first. A zone that is in no table is known by its rules.
-pub(super) fn of_ews(zone: &TimeZone, mailbox: &str) -> Option<Zone> {
+pub(super) fn of_ews(zone: &TimeZone, mailbox: &str, from: Timestamp) -> Option<Zone> {
     let id = zone.id.trim();
     if id.eq_ignore_ascii_case("tzone://Microsoft/Utc") {
         return Some(Zone::Utc);
@@ -29,7 +30,68 @@ pub(super) fn of_ews(zone: &TimeZone, mailbox: &str) -> Option<Zone> {
     {
         return Some(found);
     }
-    custom(zone)
+    let own = custom(zone)?;
+    let day = own.to_local(from).date();
+    let shown = windows_zones::from_display_name(&zone.name).or(Some(zone.name.trim()));
+    let shown = shown.and_then(Zone::iana).filter(|shown| changes(shown, day) == changes(&own, day));
+    let mailbox = Zone::iana(mailbox).unwrap_or(Zone::Utc);
+    Some(shown.or_else(|| Zone::iana(&alike(&own, day, &mailbox)?.1)).unwrap_or(own))
+}
+
+/// How many years of rules must agree for two zones to be taken for the same.
+pub(super) const YEARS: u8 = 10;
+
+/// Of zones whose clocks go alike these are the ones of most people: they come before all others.
+const COMMON: [&str; 8] = [
+    "W. Europe Standard Time",
+    "Eastern Standard Time",
+    "Central Standard Time",
+    "Mountain Standard Time",
+    "Pacific Standard Time",
+    "China Standard Time",
+    "FLE Standard Time",
+    "AUS Eastern Standard Time",
+];
+
+/// The first and the last instant of the years that are compared.
+pub(super) fn years(from: Date) -> (Timestamp, Timestamp) {
+    let first =
+        |year: i16| Date::new(year, 1, 1).map_or(Timestamp::MAX, |date| Zone::Utc.to_instant(date.into()));
+    (first(from.year()), first(from.year().saturating_add(YEARS.into())))
+}
+
+/// Every change of a zone's offset in these years, after the offset at their beginning.
+pub(super) fn changes(zone: &Zone, from: Date) -> Vec<(Timestamp, i32)> {
+    let (from, to) = years(from);
+    let mut offset = zone.offset(from).seconds();
+    let mut changes = vec![(from, offset)];
+    for transition in zone.transitions(from, to) {
+        if transition.to.seconds() != offset {
+            offset = transition.to.seconds();
+            changes.push((transition.at, offset));
+        }
+    }
+    changes
+}
+
+/// A Windows zone, with its IANA name, whose clocks change at the very same instants: the mailbox owner's where it is
+/// one, else that of most people. `None` where none does: a neighbour is another zone.
+pub(super) fn alike(zone: &Zone, from: Date, mailbox: &Zone) -> Option<(&'static str, String)> {
+    let wanted = changes(zone, from);
+    let is_same = |other: &Zone| {
+        let start = wanted.first().map_or(Timestamp::MIN, |(start, _)| *start);
+        Some(other.offset(start).seconds()) == wanted.first().map(|(_, offset)| *offset)
+            && changes(other, from) == wanted
+    };
+    let own = mailbox.name().filter(|_| is_same(mailbox));
+    let own = own.and_then(|name| Some((windows_zones::from_iana(name)?, name.to_owned())));
+    let common = COMMON.into_iter().filter_map(|windows| Some((windows, windows_zones::to_iana(windows)?)));
+    let all = || common.chain(windows_zones::all());
+    own.or_else(|| {
+        all()
+            .find(|(_, iana)| Zone::iana(iana).is_some_and(|zone| is_same(&zone)))
+            .map(|(windows, iana)| (windows, iana.to_owned()))
+    })
 }
 
 fn custom(zone: &TimeZone) -> Option<Zone> {

@@ -341,7 +341,13 @@ fn place(scene: &Scene, event: &mut Component) {
 /// coordinates differ, or guests may not pass it on.
 pub fn is_revised(item: &Item) -> bool {
     let name = item.nested(&["EnhancedLocation", "DisplayName"]);
-    name.is_some() && name != item.filled("Location") || item.extended(&field::DO_NOT_FORWARD).is_some()
+    let is_ruled = ["StartTimeZone", "EndTimeZone"]
+        .iter()
+        .filter_map(|name| item.zone(name))
+        .any(|zone| zone.id.ends_with("/Custom") && !zone.eras.is_empty());
+    is_ruled
+        || name.is_some() && name != item.filled("Location")
+        || item.extended(&field::DO_NOT_FORWARD).is_some()
 }
 
 /// Whether a place is called by its coordinates for want of a name.

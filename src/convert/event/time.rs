@@ -56,7 +56,7 @@ impl Frame {
     pub fn of(context: &Context, item: &Item, series: Option<&Frame>) -> Result<Self, Error> {
         let start = item.time("Start").ok_or(Error::Missing("start"))?;
         let end = item.time("End").unwrap_or(start).max(start);
-        let read = |name| item.zone(name).and_then(|zone| zone::of_ews(&zone, &context.zone));
+        let read = |name| item.zone(name).and_then(|zone| zone::of_ews(&zone, &context.zone, start));
         let (from, to) = (read("StartTimeZone"), read("EndTimeZone"));
         let all_day = item.flag("IsAllDayEvent");
         let unknown = || match series {

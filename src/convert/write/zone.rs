@@ -1,6 +1,7 @@
 //! TZIDs → Exchange's zones.
 
 use super::own_zone;
+use crate::convert::zone as rules;
 use crate::ews::types::write::Value;
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::windows_zones;
@@ -12,8 +13,6 @@ use jiff::civil::Date;
 
 /// The id of the zone that is UTC.
 const UTC: &str = "UTC";
-/// How many years of rules must agree for two zones to be taken for the same.
-const YEARS: u8 = 10;
 
 /// A moment of a component with the zone that Exchange is told.
 #[derive(Clone, Debug)]
@@ -52,8 +51,8 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
         }
     };
     let by_rules = || {
-        let (first, end) = years(local.date());
-        let rules = own_zone::definition(&zone, first, end, usize::from(YEARS));
+        let (first, end) = rules::years(local.date());
+        let rules = own_zone::definition(&zone, first, end, usize::from(rules::YEARS));
         rules.map(|rules| Value::OwnZone(Box::new(rules)))
     };
     match windows_of(&zone, local.date(), mailbox).map(known).or_else(by_rules) {
@@ -78,27 +77,8 @@ fn utc() -> Value {
     known(UTC)
 }
 
-fn years(from: Date) -> (Timestamp, Timestamp) {
-    let first =
-        |year: i16| Date::new(year, 1, 1).map_or(Timestamp::MAX, |date| Zone::Utc.to_instant(date.into()));
-    (first(from.year()), first(from.year().saturating_add(YEARS.into())))
-}
-
-fn changes(zone: &Zone, from: Date) -> Vec<(Timestamp, i32)> {
-    let (from, to) = years(from);
-    let mut offset = zone.offset(from).seconds();
-    let mut changes = vec![(from, offset)];
-    for transition in zone.transitions(from, to) {
-        if transition.to.seconds() != offset {
-            offset = transition.to.seconds();
-            changes.push((transition.at, offset));
-        }
-    }
-    changes
-}
-
 fn has_seasons(zone: &Zone, from: Date) -> bool {
-    changes(zone, from).len() > 1
+    rules::changes(zone, from).len() > 1
 }
 
 /// The Windows zone whose clocks go alike: by name where there is one, else by what clocks show.
@@ -111,11 +91,5 @@ pub fn windows_of(zone: &Zone, from: Date, mailbox: &Zone) -> Option<&'static st
     {
         return Some(known);
     }
-    let wanted = changes(zone, from);
-    let own = mailbox.name().filter(|_| changes(mailbox, from) == wanted).and_then(windows_zones::from_iana);
-    own.or_else(|| {
-        windows_zones::all()
-            .find(|(_, iana)| Zone::iana(iana).is_some_and(|zone| changes(&zone, from) == wanted))
-            .map(|(windows, _)| windows)
-    })
+    rules::alike(zone, from, mailbox).map(|(windows, _)| windows)
 }
