@@ -50,6 +50,7 @@ class Tools:
         "vdirsyncer": ["vdirsyncer==0.21.0"],
         "ntlm": ["pyspnego==0.12.4", "requests-ntlm==1.3.0", "requests==2.32.5"],
         "writers": ["caldav==3.6.0", "icalendar", "vdirsyncer==0.21.0", "exchangelib==5.6.0"],
+        "thunderbird": ["marionette_driver==3.7.1"],
         "readers": ["vdirsyncer==0.21.0", "khard==0.22.0", "khal==0.14.1", "todoman==4.7.0"],
     }
 
@@ -79,6 +80,7 @@ SESSIONS = {
     "readers": ("readers_session.py", "readers", ["G", "E", USER, PASSWORD]),
     "writers": ("writers_session.py", "writers", ["G", "E", USER, PASSWORD]),
     "evolution": ("evolution_session.py", "system", ["G", USER, PASSWORD]),
+    "thunderbird": ("thunderbird_session.py", "thunderbird", ["G", "C", USER, PASSWORD]),
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "meetings": ("meetings_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "davmail": ("davmail_session.py", None, ["E", USER, PASSWORD]),
