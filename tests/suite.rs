@@ -26,6 +26,7 @@ mod corpus_cards;
 mod crash;
 mod directory;
 mod door;
+mod doubles;
 mod exchange;
 mod faults;
 mod fidelity;

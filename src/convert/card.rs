@@ -89,13 +89,7 @@ pub(super) fn render(
     project: impl Fn(Version, &str) -> Component,
 ) -> Rendered {
     let kept = Kept::of(item, "vcf").filter(|kept| kept.is_of(""));
-    let davmail =
-        || identity::davmail_name(item).and_then(|name| Some(name.strip_suffix(".vcf")?.to_owned()));
-    let uid = item
-        .extended(&field::DAV_UID)
-        .or_else(|| item.extended(&field::INTEGRATION_UID))
-        .or_else(davmail)
-        .unwrap_or_else(|| identity::derived_uid(item));
+    let uid = identity::card_uid(item);
     let name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
     let (mut v3, mut v4) = (project(Version::V3, &uid), project(Version::V4, &uid));
     let mut own = None;

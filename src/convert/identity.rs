@@ -26,6 +26,15 @@ pub(super) fn derived_uid(item: &Item) -> String {
     format!("ews-{}", hash(&item.id.id, 32))
 }
 
+/// The UID of a contact or a group.
+pub(super) fn card_uid(item: &Item) -> String {
+    let davmail = || davmail_name(item).and_then(|name| Some(name.strip_suffix(".vcf")?.to_owned()));
+    item.extended(&field::DAV_UID)
+        .or_else(|| item.extended(&field::INTEGRATION_UID))
+        .or_else(davmail)
+        .unwrap_or_else(|| derived_uid(item))
+}
+
 /// The name of an object: the client's where it is known, else made of the UID.
 pub(super) fn resource_name(kept: Option<&str>, uid: &str, extension: &str, item: &Item) -> ResourceName {
     kept.and_then(|name| name.parse().ok())

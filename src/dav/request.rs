@@ -122,7 +122,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     if !is_reading {
         let query = uri.query().unwrap_or_default().to_owned();
         let work = async move { carry_out(session, verb, &place, &query, octets).await };
-        return carry_through(due, work).await;
+        return carry_through(&mailbox, due, work).await;
     }
     let mut response = carry_out(session, verb, &place, "", octets).await?;
     if let Some(since) = mailbox.stale_since() {
@@ -134,13 +134,34 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
 /// A write that has begun goes on to its end, whether the client waits, comes back or has gone: somebody who repeats it
 /// waits for its turn and finds it done. Its answer comes in time, or says when to come back.
 async fn carry_through(
+    mailbox: &Mailbox,
     due: Instant,
     work: impl Future<Output = Result<Response, Error>> + Send + 'static,
 ) -> Result<Response, Error> {
+    let mut open = OpenAnswer { mailbox: mailbox.clone(), is_given: false };
     match tokio::time::timeout_at(due, tokio::spawn(work)).await {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(outcome)) => {
+            if !matches!(outcome, Err(Error::Gateway(gateway::Error::Unavailable { .. }))) {
+                open.is_given = true;
+            }
+            outcome
+        }
         Ok(Err(broken)) => Err(gateway::Error::Internal(broken.to_string(), Some(Box::new(broken))).into()),
         Err(_) => Err(gateway::Error::late().into()),
+    }
+}
+
+/// The answer to a write until it is given: the connection may be gone before.
+struct OpenAnswer {
+    mailbox: Mailbox,
+    is_given: bool,
+}
+
+impl Drop for OpenAnswer {
+    fn drop(&mut self) {
+        if !self.is_given {
+            self.mailbox.note_lost_answer();
+        }
     }
 }
 

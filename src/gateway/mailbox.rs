@@ -4,7 +4,7 @@ use super::directory::Told;
 use super::error::Error;
 use super::opening::Way;
 use super::visit::Visits;
-use super::write::{Turns, Waiting};
+use super::write::{Answer, Unanswered, Waiting, WriteLocks};
 use super::{Freshness, Principal};
 use crate::convert;
 use crate::ews::Session;
@@ -12,20 +12,26 @@ use crate::mirror::{Entry, Folder, Mirror};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::sync::Follower;
-use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// After a failed look at Exchange the mirror answers at once for this long.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One signed-in user's view of the upstream. Cheap to clone.
 #[derive(Clone)]
-pub struct Mailbox(Arc<Inner>, Deadline);
+pub struct Mailbox(Arc<Inner>, Request);
 
-/// When the answer to a request is due, if it is one's.
-type Deadline = Option<Instant>;
+/// What belongs to the request that is being answered, if there is one.
+#[derive(Clone, Default)]
+struct Request {
+    /// When its answer is due.
+    due: Option<Instant>,
+    answer: Arc<Answer>,
+}
 
 struct Inner {
     principal: Principal,
@@ -35,14 +41,16 @@ struct Inner {
     zone: Arc<str>,
     /// The rules of that zone, as iCalendar text.
     zone_text: Option<String>,
-    /// When Exchange last answered, in seconds.
+    /// When Exchange last answered, in seconds of the clock that clients are shown.
     seen: AtomicI64,
-    /// When Exchange last failed to answer, in seconds; 0 for never.
-    missed: AtomicI64,
+    /// When Exchange last failed to answer, if it has not answered since.
+    missed: Mutex<Option<Instant>>,
     /// Exchange no longer takes the password.
     refused: Arc<AtomicBool>,
-    /// Who is writing which member.
-    turns: Turns,
+    /// Who is writing which object, over all mailboxes.
+    write_locks: Arc<WriteLocks>,
+    /// Creations whose answers were lost.
+    unanswered: Unanswered,
     /// A write ended without a clear outcome.
     unsettled: AtomicBool,
     /// What the directory told this user.
@@ -63,6 +71,7 @@ impl Mailbox {
         zone: Arc<str>,
         now: Timestamp,
         way: &Way,
+        write_locks: Arc<WriteLocks>,
     ) -> Self {
         // A password that is no longer taken is refused at every door.
         let (refused, is_visit) = match way {
@@ -78,23 +87,24 @@ impl Mailbox {
             zone,
             zone_text,
             seen,
-            missed: AtomicI64::new(0),
+            missed: Mutex::default(),
             refused,
             is_visit,
             visits: Visits::default(),
-            turns: Turns::default(),
+            write_locks,
+            unanswered: Unanswered::default(),
             unsettled: AtomicBool::new(false),
             told: Told::default(),
             waiting: Waiting::default(),
         });
-        Self(inner, None)
+        Self(inner, Request::default())
     }
 
     /// The same for one request, whose answer is due then: what cannot be looked at in time is answered from the mirror,
     /// and no write is begun later. What is under way goes on.
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
-        Self(Arc::clone(&self.0), Some(deadline))
+        Self(Arc::clone(&self.0), Request { due: Some(deadline), ..Request::default() })
     }
 
     /// Waits for something of the upstream until the answer is due.
@@ -102,7 +112,7 @@ impl Mailbox {
     where
         Error: From<E>,
     {
-        match self.1 {
+        match self.1.due {
             None => Ok(work.await?),
             Some(deadline) => match tokio::time::timeout_at(deadline, work).await {
                 Ok(outcome) => Ok(outcome?),
@@ -113,7 +123,7 @@ impl Mailbox {
 
     /// Whether the answer is overdue.
     pub(super) fn is_late(&self) -> bool {
-        self.1.is_some_and(|deadline| deadline <= Instant::now())
+        self.1.due.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     pub(super) fn follower(&self) -> &Follower {
@@ -135,8 +145,17 @@ impl Mailbox {
         self.0.visits.use_session(session);
     }
 
-    pub(super) fn turns(&self) -> &Turns {
-        &self.0.turns
+    pub(super) fn write_locks(&self) -> &Arc<WriteLocks> {
+        &self.0.write_locks
+    }
+
+    pub(super) fn unanswered(&self) -> &Unanswered {
+        &self.0.unanswered
+    }
+
+    /// The answer to the request that is being answered.
+    pub(super) fn open_answer(&self) -> &Answer {
+        &self.1.answer
     }
 
     pub(super) fn waiting(&self) -> &Waiting {
@@ -236,32 +255,40 @@ impl Mailbox {
     }
 
     async fn look(&self, ids: &[CollectionId]) -> Result<Option<Timestamp>, Error> {
-        let now = Timestamp::now();
         let inner = &self.0;
         let on_its_own = || Timestamp::from_second(inner.seen.load(Ordering::Relaxed)).ok();
-        let missed = inner.missed.load(Ordering::Relaxed);
-        if missed > 0 && now.as_second() - missed < PATIENCE.as_secs() {
+        let missed = *self.missed();
+        if missed.is_some_and(|missed| missed.elapsed() < PATIENCE) && !self.is_any_new(ids).await? {
             return Ok(on_its_own());
         }
         match self.in_time(inner.follower.refresh(ids)).await {
             Ok(()) => {
-                inner.seen.store(now.as_second(), Ordering::Relaxed);
-                if inner.missed.swap(0, Ordering::Relaxed) > 0 {
-                    tracing::info!("Exchange answers again");
-                }
+                self.note_answer();
                 Ok(None)
             }
             Err(Error::Unavailable { reason, .. }) => {
-                if missed == 0 {
+                if missed.is_none() {
                     tracing::warn!(reason, "Exchange is away: the mirror answers on its own");
                 }
                 // A first look takes its time, and others need not go without theirs meanwhile.
                 if !(self.is_late() && self.is_any_new(ids).await?) {
-                    inner.missed.store(Timestamp::now().as_second(), Ordering::Relaxed);
+                    *self.missed() = Some(Instant::now());
                 }
-                Ok(on_its_own().or(Some(now)))
+                Ok(on_its_own().or_else(|| Some(Timestamp::now())))
             }
             Err(error) => Err(self.note(error)),
+        }
+    }
+
+    fn missed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.missed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Exchange has answered.
+    fn note_answer(&self) {
+        self.0.seen.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        if self.missed().take().is_some() {
+            tracing::info!("Exchange answers again");
         }
     }
 
@@ -283,8 +310,7 @@ impl Mailbox {
     /// Since when the mirror has been on its own, if the last look at the upstream failed.
     pub fn stale_since(&self) -> Option<Timestamp> {
         let since = self.0.seen.load(Ordering::Relaxed);
-        let missed = self.0.missed.load(Ordering::Relaxed);
-        Timestamp::from_second(since).ok().filter(|_| missed > 0)
+        Timestamp::from_second(since).ok().filter(|_| self.missed().is_some())
     }
 
     /// The collection as the mirror knows it.
@@ -299,15 +325,38 @@ impl Mailbox {
         Ok(self.mirror().run(move |mirror| mirror.entry(&id, &name)).await?)
     }
 
-    /// The collection that is about to be written to: what is heard of one's own writes need not be looked at first.
+    /// The collection that is about to be written to: notifications of one's own writes need no look first.
     pub(super) async fn recent_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         let is_recent = self.follower().is_recent(id);
-        let folder = if is_recent { self.folder(id).await? } else { self.fresh_folder(id).await? };
+        let folder = if is_recent { self.folder(id).await? } else { self.current_folder(id).await? };
         self.follower().writes(id);
         Ok(folder)
     }
 
-    /// The collection, after making sure that it is fresh.
+    /// The collection as it is known, after a look at the folders if it is not.
+    pub(super) async fn known_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
+        match self.folder(id).await {
+            Err(Error::NotFound) => {
+                self.folders().await?;
+                self.folder(id).await
+            }
+            known => known,
+        }
+    }
+
+    /// The collection for whoever writes, after making sure that it is fresh: where Exchange cannot be asked this fails,
+    /// since a write must not be judged by what is good enough for readers.
+    pub(super) async fn current_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
+        if !self.folders().await?.iter().any(|folder| folder.collection.id == *id) {
+            return Err(Error::NotFound);
+        }
+        let looked = self.in_time(self.follower().refresh(std::slice::from_ref(id))).await;
+        looked.map_err(|error| self.note(error))?;
+        self.note_answer();
+        self.folder(id).await
+    }
+
+    /// The collection for readers: after making sure that it is fresh, or as the mirror has it while Exchange is away.
     pub(super) async fn fresh_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         if !self.folders().await?.iter().any(|folder| folder.collection.id == *id) {
             return Err(Error::NotFound);

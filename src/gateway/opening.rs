@@ -77,8 +77,15 @@ impl Gateway {
         let follower =
             Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());
         let attachments = inner.settings.public_url.as_str();
-        let mailbox =
-            Mailbox::new(principal, follower, attachments, Arc::clone(&inner.zone), Timestamp::now(), &way);
+        let mailbox = Mailbox::new(
+            principal,
+            follower,
+            attachments,
+            Arc::clone(&inner.zone),
+            Timestamp::now(),
+            &way,
+            Arc::clone(&inner.write_locks),
+        );
         mailbox.settle().await;
         Ok(mailbox)
     }

@@ -4,6 +4,7 @@ use super::error::Error;
 use super::guesses::Guesses;
 use super::sign_in::{Digest, Known, MOST_HASHING, Refused};
 use super::upstream::{Service, Upstreams};
+use super::write::WriteLocks;
 use crate::accounts::{self, Accounts};
 use crate::convert;
 use crate::ews;
@@ -76,6 +77,7 @@ pub(super) struct Inner {
     pub(super) refused: Mutex<HashMap<Digest, Refused>>,
     pub(super) guesses: Guesses,
     pub(super) turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    pub(super) write_locks: Arc<WriteLocks>,
 }
 
 impl fmt::Debug for Gateway {
@@ -128,6 +130,7 @@ impl Gateway {
             refused: Mutex::default(),
             guesses: Guesses::new(),
             turns: Mutex::default(),
+            write_locks: Arc::default(),
         })))
     }
 

@@ -10,7 +10,8 @@ use super::opening::Way;
 use super::{Error, Gateway, Mailbox};
 use crate::convert::Privacy;
 use crate::ews::Session;
-use crate::model::id::{CollectionId, ResourceName};
+use crate::ews::types::{Item, ItemClass};
+use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::sync::Shared;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -116,14 +117,43 @@ impl Gateway {
 }
 
 impl Mailbox {
-    /// Refuses to touch what is shown without its details: they would be lost.
+    /// Whether details of private items are hidden from this user.
+    fn hides_private(&self) -> bool {
+        self.follower().rendering().privacy == Privacy::Hidden
+    }
+
+    /// Refuses to touch an item, as Exchange has it now, that is shown without its details: they would be lost.
+    pub(super) fn refuse_private(&self, item: &Item) -> Result<(), Error> {
+        if self.follower().rendering().hides(item) { Err(private()) } else { Ok(()) }
+    }
+
+    /// The same before a write that does not read the item: asks Exchange where private items are hidden.
+    pub(super) async fn refuse_private_now(
+        &self,
+        class: ItemClass,
+        upstream: &UpstreamId,
+    ) -> Result<(), Error> {
+        if !self.hides_private() {
+            return Ok(());
+        }
+        match self.follower().fetch_one(class, &upstream.0).await? {
+            Some((item, _)) => self.refuse_private(&item),
+            None => Err(Error::NotFound),
+        }
+    }
+
+    /// Refuses to touch what the mirror shows without its details.
     pub(super) async fn refuse_hidden(&self, id: &CollectionId, name: &ResourceName) -> Result<(), Error> {
-        if self.follower().rendering().privacy == Privacy::Shown {
+        if !self.hides_private() {
             return Ok(());
         }
         let entry = self.entry(id, name).await?;
         let hidden =
             entry.is_some_and(|entry| entry.body.windows(14).any(|window| window == b"\nCLASS:PRIVATE"));
-        if hidden { Err(Error::Denied("the object is private".to_owned())) } else { Ok(()) }
+        if hidden { Err(private()) } else { Ok(()) }
     }
+}
+
+fn private() -> Error {
+    Error::Denied("the object is private".to_owned())
 }

@@ -3,7 +3,7 @@
 use super::entry::{Entry, Unpacker};
 use super::store::Error;
 use super::tables::{
-    BODIES, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, REVISIONS, STAGE, UIDS, damaged, listed,
+    BODIES, DISPLACED, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, REVISIONS, STAGE, UIDS, damaged, listed,
 };
 use super::times::Times;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
@@ -17,6 +17,7 @@ pub(super) struct Members<'t> {
     names: Table<'t, (&'static str, &'static str), &'static str>,
     uids: Table<'t, (&'static str, &'static str, &'static str), ()>,
     times: Times<'t>,
+    displaced: Table<'t, (&'static str, &'static str, &'static str), ()>,
     log: Table<'t, (&'static str, u64), &'static str>,
     revisions: Table<'t, (&'static str, &'static str), u64>,
     staged: Table<'t, (&'static str, &'static str), (&'static [u8], &'static [u8])>,
@@ -31,6 +32,7 @@ impl<'t> Members<'t> {
             names: write.open_table(NAMES)?,
             uids: write.open_table(UIDS)?,
             times: Times::open(write)?,
+            displaced: write.open_table(DISPLACED)?,
             log: write.open_table(LOG)?,
             revisions: write.open_table(REVISIONS)?,
             staged: write.open_table(STAGE)?,
@@ -80,6 +82,35 @@ impl<'t> Members<'t> {
         if let Some(name) = self.name_of(item)? {
             self.names.remove((self.id.as_str(), item.0.as_str()))?;
             self.remove_name(folder, &name)?;
+            self.give_back(folder, &name)?;
+        }
+        Ok(())
+    }
+
+    /// A name has become free: whoever should have it gets it.
+    fn give_back(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
+        let id = self.id.clone();
+        let mut waiting = Vec::new();
+        for row in self.displaced.range((id.as_str(), name, "")..)? {
+            let (key, _) = row?;
+            let (collection, wanted, item) = key.value();
+            if (collection, wanted) != (id.as_str(), name) {
+                break;
+            }
+            waiting.push(UpstreamId(item.to_owned()));
+        }
+        for item in waiting {
+            self.displaced.remove((id.as_str(), name, item.0.as_str()))?;
+            let Some(current) = self.name_of(&item)? else { continue };
+            let key = (id.as_str(), current.as_str());
+            let entry = match (self.heads.get(key)?, self.bodies.get(key)?) {
+                (Some(head), Some(body)) => Entry::unpack(head.value(), body.value()).ok_or_else(damaged)?,
+                _ => continue,
+            };
+            if entry.name.as_str() == name {
+                // The first one takes the name, the others are displaced again.
+                self.put(folder, &entry)?;
+            }
         }
         Ok(())
     }
@@ -109,18 +140,23 @@ impl<'t> Members<'t> {
             let is_own = old.as_deref() == Some(name.as_str());
             Ok::<bool, Error>(is_own || self.heads.get((self.id.as_str(), name.as_str()))?.is_none())
         };
-        // Who once had to take the other name keeps it, even if the first one has become free.
-        let keeps_fallback = old.as_deref() == Some(entry.fallback_name.as_str());
-        let wanted = if keeps_fallback { &entry.fallback_name } else { &entry.name };
-        let mut name = if is_free(wanted)? { wanted.clone() } else { entry.fallback_name.clone() };
+        let is_wanted_free = is_free(&entry.name)?;
+        let mut name = if is_wanted_free { entry.name.clone() } else { entry.fallback_name.clone() };
         let mut tries = 0_u32;
         while !is_free(&name)? {
             // Only a client that plays with our own names comes here.
             tries += 1;
             name = format!("{tries}-{}", entry.fallback_name).parse().map_err(|_| damaged())?;
         }
-        if let Some(old) = old.as_deref().filter(|old| *old != name.as_str()) {
-            self.remove_name(folder, old)?;
+        let left = old.as_deref().filter(|old| *old != name.as_str());
+        if let Some(left) = left {
+            self.remove_name(folder, left)?;
+        }
+        let wanted = (self.id.as_str(), entry.name.as_str(), entry.upstream.0.as_str());
+        if is_wanted_free {
+            self.displaced.remove(wanted)?;
+        } else {
+            self.displaced.insert(wanted, ())?;
         }
         let (head, body) = (entry.pack_head(), entry.pack_body());
         self.forget_indexed(name.as_str())?;
@@ -134,6 +170,9 @@ impl<'t> Members<'t> {
         self.bodies.insert(key, body.as_slice())?;
         if before.is_none_or(|etag| etag != entry.etag.0) {
             self.note(folder, name.as_str())?;
+        }
+        if let Some(left) = left {
+            self.give_back(folder, left)?;
         }
         Ok(name)
     }

@@ -9,6 +9,7 @@
 //! **Invariant:** a key's file is opened by those who hold its key; whether they may is decided in `gateway`.
 
 mod arrival;
+mod ended;
 mod entry;
 mod heal;
 mod intent;

@@ -31,6 +31,11 @@ pub(super) const WRITTEN: TableDefinition<'_, (&str, &str), ()> = TableDefinitio
 /// Collection, item → packed head and bodies, fetched and not yet visible.
 pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = TableDefinition::new("stage");
 
+/// Collection, name, item: the item should have this name and has another, since this one was taken.
+pub(super) const DISPLACED: TableDefinition<'_, (&str, &str, &str), ()> = TableDefinition::new("displaced");
+/// Collection, UID → when a write of this gateway ended the meeting or the owner's part in it, in seconds.
+pub(super) const ENDED: TableDefinition<'_, (&str, &str), i64> = TableDefinition::new("ended");
+
 /// Collection, name → packed write that has been begun.
 pub(super) const INTENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("intents");
 

@@ -231,14 +231,19 @@ fn a_new_rendering_fetches_everything_anew_and_serves_the_old_until_then() {
 }
 
 #[test]
-fn two_items_of_one_name_keep_their_names() {
+fn an_item_whose_name_was_taken_gets_it_when_it_is_free_again() {
     let shelf = Shelf::new();
     let mirror = shelf.open("r1");
     let twin = |version| Entry { name: "a.ics".parse().unwrap(), ..entry("b", version) };
     refresh(&mirror, &[entry("a", "1"), twin("1")], &[], "s1");
     assert_eq!(members(&mirror), ["a.ics a-1", "ews-b.ics b-1"]);
-    refresh(&mirror, &[twin("2")], &[item("a")], "s2");
-    assert_eq!(members(&mirror), ["ews-b.ics b-2"]);
+    let before = token(&mirror);
+    refresh(&mirror, &[], &[item("a")], "s2");
+    assert_eq!(members(&mirror), ["a.ics b-1"], "without another version of it");
+    assert_eq!(told(&mirror, before), ["-ews-b.ics", "+a.ics"]);
+    refresh(&mirror, &[entry("b", "2")], &[], "s2");
+    let other = Entry { fallback_name: "ews-b.ics".parse().unwrap(), ..entry("b", "2") };
+    refresh(&mirror, &[Entry { name: "ews-b.ics".parse().unwrap(), ..other }], &[], "s2");
     let thief = Entry { name: "ews-b.ics".parse().unwrap(), ..entry("c", "1") };
     let thief = Entry { fallback_name: "ews-b.ics".parse().unwrap(), ..thief };
     refresh(&mirror, &[thief], &[], "s3");

@@ -4,7 +4,8 @@ use super::entry::Entry;
 use super::members::{Members, folder_of, store_folder};
 use super::store::{Error, Mirror};
 use super::tables::{
-    BODIES, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN, damaged,
+    BODIES, DISPLACED, ENDED, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN,
+    damaged,
 };
 use super::times::Times;
 use crate::model::collection::Collection;
@@ -44,6 +45,8 @@ impl Mirror {
             write.open_table(REVISIONS)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(STAGE)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(WRITTEN)?.retain(|(collection, _), ()| collection != id)?;
+            write.open_table(DISPLACED)?.retain(|(collection, ..), ()| collection != id)?;
+            write.open_table(ENDED)?.retain(|(collection, _), _| collection != id)?;
             Times::open(&write)?.forget(id)?;
         }
         let mut meta = write.open_table(META)?;

@@ -54,6 +54,13 @@ impl Coverage {
         self.seen.remove(id);
     }
 
+    /// The next look asks Exchange if the last one began before that.
+    pub(super) fn distrust_before(&mut self, id: &CollectionId, at: Instant) {
+        if self.seen.get(id).is_some_and(|seen| *seen < at) {
+            self.distrust(id);
+        }
+    }
+
     /// Whether the collection was looked at before.
     pub(super) fn was_seen(&self, id: &CollectionId) -> bool {
         self.seen.contains_key(id)

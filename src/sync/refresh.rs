@@ -27,6 +27,11 @@ impl Follower {
         lock(&self.0.state).coverage.distrust(id);
     }
 
+    /// The same, unless the last look at this collection began after that.
+    pub fn distrust_before(&self, id: &CollectionId, at: Instant) {
+        lock(&self.0.state).coverage.distrust_before(id, at);
+    }
+
     /// Makes sure that these collections are as fresh as the settings ask.
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<(), Error> {
         let stale = self.stale(ids);

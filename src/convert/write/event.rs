@@ -4,6 +4,7 @@ mod occurrences;
 mod people;
 mod times;
 
+pub(super) use people::address;
 pub use people::tells_of_end;
 
 use super::super::{Context, alarm, companions, event as projected, identity, kept};

@@ -14,6 +14,7 @@ mod attachments;
 mod contact;
 mod event;
 pub(super) mod fields;
+mod glance;
 mod own_zone;
 mod rest;
 mod rule;
@@ -25,6 +26,7 @@ pub(super) use contact::{PHOTO_PLACE, line, places};
 
 pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};
+pub use glance::{Glance, glance, with_answer};
 pub use rest::{Trace, with_foreign};
 
 use super::kept;

@@ -29,7 +29,7 @@ impl Mailbox {
         }
     }
 
-    /// Ends one move or copy, if it was begun in Exchange; gives the object under its name. The caller has its turn.
+    /// Ends one move or copy, if it was begun in Exchange; gives the object under its name. The caller holds its lock.
     pub(super) async fn arrive(&self, arrival: &Arrival) -> Result<Option<Entry>, Error> {
         match Box::pin(self.arrive_at(arrival)).await {
             Err(error @ (Error::Unavailable { .. } | Error::Store { .. })) => Err(error),

@@ -72,11 +72,13 @@ impl Mailbox {
         change: AttachmentChange,
     ) -> Result<ManagedAttachment, Error> {
         self.settle_before(id, name).await?;
-        let folder = self.fresh_folder(id).await?;
+        self.known_folder(id).await?;
+        let _lock = self.lock_object(id, name).await?;
+        self.distrust_if_others_wrote(id).await;
+        let folder = self.current_folder(id).await?;
         if !folder.collection.rights.modify {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
-        let _turn = self.turn(id, name).await?;
         self.refuse_hidden(id, name).await?;
         let known = self.get_known(id, name).await?.ok_or(Error::NotFound)?;
         conditions.judge(Some(&known.head))?;

@@ -29,27 +29,30 @@ impl Mailbox {
         others: Others,
     ) -> Result<(), Error> {
         self.settle_before(id, name).await?;
+        self.known_folder(id).await?;
+        let _lock = self.lock_object(id, name).await?;
+        self.distrust_if_others_wrote(id).await;
         let folder = self.recent_folder(id).await?;
         if !folder.collection.rights.delete {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
-        let _turn = self.turn(id, name).await?;
         self.refuse_hidden(id, name).await?;
         let entry = match self.known((id, name), conditions).await {
             // By another gateway a client may know of more than the mirror has heard of.
             Err(Error::NotFound | Error::Changed) => {
                 self.follower().distrust(id);
-                self.fresh_folder(id).await?;
+                self.current_folder(id).await?;
                 self.known((id, name), conditions).await?
             }
             known => known?,
         };
+        let class = class_of(folder.collection.kind, &entry.body);
+        self.refuse_private_now(class, &entry.upstream).await?;
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
         // Only meetings have a schedule tag: everything else goes without a look.
         let is_conditional = conditions.if_match.is_some() || conditions.if_schedule_tag_match.is_some();
         if entry.schedule_tag.is_some() || is_conditional {
-            let class = class_of(folder.collection.kind, &entry.body);
             let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
             let Some((item, related)) = found else {
                 self.follower().record_gone(id, entry.upstream).await?;

@@ -83,7 +83,7 @@ impl Mailbox {
             return Ok(());
         }
         let folder = self.folder(id).await?;
-        let _turn = self.turn(id, name).await?;
+        let _lock = self.lock_object(id, name).await?;
         let object = self.get_known(id, name).await?;
         let is_same = object.is_some_and(|o| o.body == text || o.vcard4.as_ref() == Some(&text));
         if is_same {

@@ -37,7 +37,7 @@ impl Mailbox {
         };
         let mut all = true;
         for intent in intents {
-            let Ok(_turn) = self.turn(&intent.collection, &intent.name).await else {
+            let Ok(_lock) = self.lock_object(&intent.collection, &intent.name).await else {
                 all = false;
                 continue;
             };
@@ -47,7 +47,7 @@ impl Mailbox {
             }
         }
         for arrival in self.arrivals().await.unwrap_or_default() {
-            let Ok(_turn) = self.turn(&arrival.collection, &arrival.name).await else {
+            let Ok(_lock) = self.lock_object(&arrival.collection, &arrival.name).await else {
                 all = false;
                 continue;
             };
@@ -59,7 +59,7 @@ impl Mailbox {
         self.unsettled().store(!all, Ordering::Relaxed);
     }
 
-    /// Ends one move or copy. The caller has its turn.
+    /// Ends one move or copy. The caller holds its lock.
     async fn settle_arrival(&self, arrival: &Arrival) -> Result<(), Error> {
         if self.arrivals().await?.contains(arrival) {
             self.arrive(arrival).await?;
@@ -67,7 +67,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Finishes or undoes one write. The caller has its turn.
+    /// Finishes or undoes one write. The caller holds its lock.
     async fn settle_one(&self, intent: &Intent) -> Result<(), Error> {
         let Intent { collection: id, name, before, since, can_be_undone, owed, body, trace } = intent;
         let known = self.mirror().run(Mirror::intents).await?;
@@ -93,6 +93,9 @@ impl Mailbox {
         let trace = Trace::read(trace).unwrap_or_default();
         // The last call is done, by us or by another gateway.
         if entry.body == *body || !trace.keeps_its_text(&found.item) {
+            if before.is_none() && entry.body == *body {
+                self.note_unanswered(id, name, body);
+            }
             return self.end_intent(id, name).await;
         }
         let item = &found.item;
@@ -127,7 +130,12 @@ impl Mailbox {
             .await
         {
             Err(error) => self.come_back_or_leave(intent, error).await,
-            Ok(_) => self.end_intent(id, name).await,
+            Ok(_) => {
+                if before.is_none() {
+                    self.note_unanswered(id, name, &intent.body);
+                }
+                self.end_intent(id, name).await
+            }
         }
     }
 

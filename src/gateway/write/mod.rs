@@ -17,7 +17,8 @@ mod members;
 mod put;
 mod refused;
 mod relocate;
-mod turn;
+mod unanswered;
+mod write_lock;
 
 pub use attachment::{AttachmentChange, File, Instances, ManagedAttachment};
 pub use collection::{CollectionChange, Field, NewCollection};
@@ -25,7 +26,8 @@ pub use condition::{Conditions, Tags};
 pub use delete::Others;
 pub(super) use groups::Waiting;
 pub use relocate::{Overwrite, Relocation};
-pub(super) use turn::Turns;
+pub(super) use unanswered::{Answer, Unanswered};
+pub(super) use write_lock::WriteLocks;
 
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 

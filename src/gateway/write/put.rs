@@ -1,9 +1,10 @@
 //! Creating and replacing objects.
 
 use super::calls::Progress;
+use super::relocate::is_same_uid;
 use super::{Conditions, Others, Written};
 use crate::convert::Related;
-use crate::convert::write::{self, Audience, Current, Plan, Trace};
+use crate::convert::write::{self, Audience, Current, Glance, Plan, Trace};
 use crate::ews::types::write::Notify;
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Disposal, Target};
@@ -17,6 +18,7 @@ use crate::sync::source;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// What a PUT found at its name.
 #[derive(Clone)]
@@ -56,15 +58,47 @@ impl Mailbox {
             Others::NotTold => Audience::Nobody,
         };
         self.settle_before(id, name).await?;
+        self.known_folder(id).await?;
+        let shown = write::glance(&self.follower().rendering(), &body);
+        let name_lock = self.lock_object(id, name).await?;
+        let uid_lock = match &shown.uid {
+            Some(uid) => Some(self.lock_uid(id, uid).await?),
+            None => None,
+        };
+        let locked = Instant::now();
+        self.distrust_if_others_wrote(id).await;
         let folder = self.recent_folder(id).await?;
-        let _turn = self.turn(id, name).await?;
-        let was_there = self.get_known(id, name).await?.is_some();
+        let mut was_there = self.get_known(id, name).await?.is_some();
+        if !was_there && shown.has_participants {
+            // Somebody may get mail about it: Exchange is asked what it holds now.
+            self.follower().distrust_before(id, locked);
+            self.current_folder(id).await?;
+            was_there = self.get_known(id, name).await?.is_some();
+            if !was_there && self.has_ended(id, &shown).await? {
+                return Ok(gone(name, false));
+            }
+            // It came in after the client's last look: the client could not know of it, and adds what it got by mail.
+            if let Some((invitation, served)) = self.invitation(&folder, &shown).await? {
+                drop((uid_lock, name_lock));
+                let Some(body) = write::with_answer(&self.follower().rendering(), &served, &body) else {
+                    let text = "the invitation has come in already, and this copy has no answer to it";
+                    return Err(Refusal::new(Reason::UidConflict(invitation), text).into());
+                };
+                let none = Conditions::default();
+                return Box::pin(self.put_telling(others, id, &invitation, &none, body)).await;
+            }
+        }
         let done = |head: Head| Written {
             name: head.name,
             created: !was_there,
             etag: Some(head.etag),
             schedule_tag: head.schedule_tag,
         };
+        // Whoever creates the same a second time, and got an answer the first time, is refused. RFC 9110 13.1.2
+        let is_repeated = conditions.if_none_match.is_none() || self.take_unanswered(id, name, &body);
+        if conditions.if_none_match.is_some() {
+            self.note_creation(id, name, &body);
+        }
         let error = match self.put_here(&folder, name, conditions, &body, audience).await {
             Err(error @ (Error::Changed | Error::Unavailable { .. })) => error,
             Ok(written) => {
@@ -79,10 +113,11 @@ impl Mailbox {
         // holds now tells whether the work is done. RFC 9110 13.1.1
         self.follower().distrust(id);
         if self.follower().refresh(std::slice::from_ref(id)).await.is_err() {
+            self.note_lost_answer();
             return Err(error);
         }
         match self.get_known(id, name).await? {
-            Some(object) if object.body == body => Ok(done(object.head)),
+            Some(object) if object.body == body && is_repeated => Ok(done(object.head)),
             // Made by this very request, and not yet complete.
             Some(_) if !was_there && matches!(error, Error::Unavailable { .. }) => {
                 let begun = self.intent(id, name).await?.filter(|intent| intent.body == body);
@@ -100,7 +135,12 @@ impl Mailbox {
             None if was_there && matches!(error, Error::Changed) && conditions.if_match.is_none() => {
                 self.put_here(&folder, name, conditions, &body, audience).await
             }
-            _ => Err(error),
+            _ => {
+                if matches!(error, Error::Unavailable { .. }) {
+                    self.note_lost_answer();
+                }
+                Err(error)
+            }
         }
     }
 
@@ -150,6 +190,7 @@ impl Mailbox {
             }
             if let Some(called_off) = found.take_if(|_| plan.calls_off) {
                 self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All).await?;
+                self.note_ended(id, &plan.uid).await;
                 return Ok(gone(name, created));
             }
             if let Some((reply, invitation)) = plan.reply.take().zip(found.as_ref()).filter(|_| !has_answered)
@@ -160,7 +201,10 @@ impl Mailbox {
                 match self.answer(plan.class, &invitation.item.id, &reply).await? {
                     Some(invitation) => found = Some(invitation),
                     // A declined meeting is gone from the calendar.
-                    None => return Ok(gone(name, created)),
+                    None => {
+                        self.note_ended(id, &plan.uid).await;
+                        return Ok(gone(name, created));
+                    }
                 }
                 continue;
             }
@@ -222,6 +266,45 @@ impl Mailbox {
             etag: is_same.then_some(head.etag),
             schedule_tag: head.schedule_tag,
         })
+    }
+
+    /// An invitation with the UID of what is to be created, by name, as it is served: it is answered, not copied.
+    async fn invitation(
+        &self,
+        folder: &Folder,
+        shown: &Glance,
+    ) -> Result<Option<(ResourceName, Bytes)>, Error> {
+        let (id, Some(uid)) = (&folder.collection.id, shown.uid.clone()) else { return Ok(None) };
+        if shown.organizer.is_empty() || self.follower().rendering().is_owner(&shown.organizer) {
+            return Ok(None);
+        }
+        let key = id.clone();
+        let names = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
+        for name in names {
+            let found = self.find_upstream(id, &name, folder.collection.kind, &Conditions::default()).await?;
+            let response = found.and_then(|found| found.item.filled("MyResponseType"));
+            if response.is_some_and(|word| word != "Organizer") {
+                let object = self.get_known(id, &name).await?.ok_or(Error::Changed)?;
+                return Ok(Some((name, object.body)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an earlier request has already cancelled or declined what this one cancels or declines.
+    async fn has_ended(&self, id: &CollectionId, shown: &Glance) -> Result<bool, Error> {
+        let (id, Some(uid)) = (id.clone(), shown.uid.clone().filter(|_| shown.ends)) else {
+            return Ok(false);
+        };
+        Ok(self.mirror().run(move |mirror| mirror.has_ended(&id, &uid)).await?)
+    }
+
+    /// Remembers that a meeting is over for its owner.
+    async fn note_ended(&self, id: &CollectionId, uid: &str) {
+        let (id, uid) = (id.clone(), uid.to_owned());
+        if let Err(error) = self.mirror().run(move |mirror| mirror.note_ended(&id, &uid)).await {
+            tracing::warn!(%error, "the end of a meeting could not be noted");
+        }
     }
 
     /// Writes down a plan that takes several calls.
@@ -320,6 +403,7 @@ impl Mailbox {
             self.follower().distrust(id);
             return Err(Error::Changed);
         };
+        self.refuse_private(&item)?;
         if class == ItemClass::DistributionList {
             related.uids = self.follower().uids(id).await?;
         }
@@ -369,8 +453,15 @@ impl Mailbox {
         Ok(self.mirror().run(move |mirror| mirror.get(&key, &member)).await?)
     }
 
-    /// Another member must not have the UID. RFC 4791 5.3.2.1
+    /// Another member must not have the UID, and the member that is there must not have another one. RFC 4791 5.3.2.1,
+    /// RFC 6352 6.3.2.1
     async fn check_uid(&self, id: &CollectionId, name: &ResourceName, plan: &Plan) -> Result<(), Error> {
+        if let Some(there) = self.entry(id, name).await?
+            && !is_same_uid(&there.uid, &plan.uid)
+        {
+            let text = "an object is not replaced by one with another UID";
+            return Err(Refusal::new(Reason::UidConflict(name.clone()), text).into());
+        }
         let (key, uid) = (id.clone(), plan.uid.clone());
         let members = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
         match members.into_iter().find(|member| member != name) {

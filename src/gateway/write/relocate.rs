@@ -49,16 +49,19 @@ impl Mailbox {
         }
         self.settle_before(from.0, from.1).await?;
         self.settle_before(to.0, to.1).await?;
-        let source = self.fresh_folder(from.0).await?.collection;
+        self.known_folder(from.0).await?;
+        self.known_folder(to.0).await?;
+        let _names = self.lock_objects(from, to).await?;
+        self.distrust_if_others_wrote(from.0).await;
+        let source = self.current_folder(from.0).await?.collection;
         self.refuse_hidden(from.0, from.1).await?;
-        self.known(from, conditions).await?;
+        let entry = self.known(from, conditions).await?;
+        let _uid = self.lock_uid(to.0, &entry.uid).await?;
         // What lies at the destination is judged by what Exchange holds now.
         self.follower().distrust(to.0);
-        let target = self.fresh_folder(to.0).await?.collection;
-        let (first, second) = (from.min(to), from.max(to));
-        let _turns = (self.turn(first.0, first.1).await?, self.turn(second.0, second.1).await?);
+        let target = self.current_folder(to.0).await?.collection;
         self.refuse_hidden(to.0, to.1).await?;
-        let entry = self.known(from, conditions).await?;
+        self.refuse_private_now(class_of(source.kind, &entry.body), &entry.upstream).await?;
         let entry = match self.newest(from, &entry, source.kind, conditions).await? {
             Some(newest) => newest,
             None => entry,
@@ -73,6 +76,13 @@ impl Mailbox {
         let there = self.entry(to.0, to.1).await?;
         if there.is_some() && overwrite == Overwrite::Forbidden {
             return Err(Error::Changed);
+        }
+        if let Some(there) = &there {
+            self.refuse_private_now(class_of(target.kind, &there.body), &there.upstream).await?;
+            if !is_same_uid(&there.uid, &entry.uid) {
+                let text = "an object is not replaced by one with another UID";
+                return Err(Refusal::new(Reason::UidConflict(to.1.clone()), text).into());
+            }
         }
         let is_rename = how == Relocation::Move && from.0 == to.0;
         self.refuse_twins(&entry.uid, to, is_rename.then_some(from.1)).await?;
@@ -269,6 +279,11 @@ impl Mailbox {
 
 fn item_of(entry: &Entry) -> ItemId {
     ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() }
+}
+
+/// Whether two objects are one. There are servers that write UIDs in other letters than they were given.
+pub(super) fn is_same_uid(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 /// Whether an item has a name by itself wherever it is: a fallback name is made of the item's id, which moving changes.

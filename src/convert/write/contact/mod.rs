@@ -1,6 +1,5 @@
 //! vCard → contacts and distribution lists.
 
-mod left_out;
 pub(in crate::convert) mod line;
 mod list;
 mod photo;
@@ -11,7 +10,7 @@ pub(in crate::convert) use photo::PHOTO_PLACE;
 
 use super::super::card::Version;
 use super::super::spoken::is_spoken;
-use super::super::{Context, contact as projected, group as lists, kept};
+use super::super::{Context, contact as projected, group as lists, identity, kept};
 use super::{Current, Plan, Telling, fields};
 use crate::ews::field::{self, ExtendedProperty};
 use crate::ews::types::ItemClass;
@@ -48,6 +47,8 @@ pub fn plan(
     // Whoever becomes a group is another item.
     let current = current.filter(|current| current.item.class == class);
     let uid = card.line("UID").map(Line::unescaped).filter(|uid| !uid.trim().is_empty());
+    // A card without a UID goes on being who it was.
+    let uid = uid.or_else(|| current.map(|current| identity::card_uid(current.item)));
     let uid = uid.unwrap_or_else(|| name.trim_end_matches(".vcf").to_owned());
     let served = current.and_then(|current| {
         let rendered = match class {
@@ -57,18 +58,13 @@ pub fn plan(
         let body = if version == Version::V3 { Some(rendered.body) } else { rendered.vcard4 };
         Component::parse(&body?).ok()
     });
-    let sent = card;
-    let mut card = sent.clone();
-    if let Some(served) = served.as_ref().filter(|_| !is_group) {
-        left_out::settle(&mut card, served);
-    }
     let mut text = card.clone();
     // A list has no picture in Exchange: it stays in the text.
     let photo = if is_group { None } else { photo::take(&mut text)? };
     let known = current.and_then(|current| current.related.photo.clone());
     let is_same_photo = photo.as_ref().map(|photo| photo.content.as_slice()) == known.as_deref();
     let old_photo = current.and_then(|current| projected::photo(current.item));
-    let text = if text == sent { octets.clone() } else { Bytes::from(text.write()) };
+    let text = if text == card { octets.clone() } else { Bytes::from(text.write()) };
     if !kept::fits(&text) {
         return Err(Refusal::new(
             Reason::TooLarge,

@@ -175,7 +175,7 @@ impl People {
 }
 
 /// A calendar user's SMTP address, or whatever stands there.
-pub(super) fn address(line: &Line) -> String {
+pub(in crate::convert::write) fn address(line: &Line) -> String {
     let value = line.value.trim();
     let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
     match (scheme, line.param("EMAIL")) {
