@@ -10,7 +10,7 @@ use redb::{ReadableTable as _, ReadableTableMetadata as _};
 const MAX_ROWS: u64 = 1_000;
 
 impl Mirror {
-    /// Notes that a meeting was cancelled, or the owner's part in it declined, and is gone; durable when this returns.
+    /// Notes that a write cancels a meeting, or declines the owner's part in it; durable when this returns.
     pub fn note_ended(&self, id: &CollectionId, uid: &str) -> Result<(), Error> {
         let write = self.begin()?;
         {
@@ -28,7 +28,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// Whether a write ended this meeting.
+    /// Whether a write of this gateway was to end this meeting.
     pub fn has_ended(&self, id: &CollectionId, uid: &str) -> Result<bool, Error> {
         let read = self.begin_read()?;
         Ok(read.open_table(ENDED)?.get((id.as_str(), uid))?.is_some())

@@ -188,9 +188,13 @@ impl Mailbox {
                 found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
                 continue;
             }
+            let declines = plan.reply.as_ref().is_some_and(|reply| reply.status == "DECLINED");
+            if found.is_some() && (plan.calls_off || declines) {
+                // Before the first call: a client whose answer is lost repeats itself.
+                self.note_ended(id, &plan.uid).await?;
+            }
             if let Some(called_off) = found.take_if(|_| plan.calls_off) {
                 self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All).await?;
-                self.note_ended(id, &plan.uid).await;
                 return Ok(gone(name, created));
             }
             if let Some((reply, invitation)) = plan.reply.take().zip(found.as_ref()).filter(|_| !has_answered)
@@ -201,10 +205,7 @@ impl Mailbox {
                 match self.answer(plan.class, &invitation.item.id, &reply).await? {
                     Some(invitation) => found = Some(invitation),
                     // A declined meeting is gone from the calendar.
-                    None => {
-                        self.note_ended(id, &plan.uid).await;
-                        return Ok(gone(name, created));
-                    }
+                    None => return Ok(gone(name, created)),
                 }
                 continue;
             }
@@ -299,12 +300,10 @@ impl Mailbox {
         Ok(self.mirror().run(move |mirror| mirror.has_ended(&id, &uid)).await?)
     }
 
-    /// Remembers that a meeting is over for its owner.
-    async fn note_ended(&self, id: &CollectionId, uid: &str) {
+    /// Remembers that a meeting is going to be over for its owner.
+    async fn note_ended(&self, id: &CollectionId, uid: &str) -> Result<(), Error> {
         let (id, uid) = (id.clone(), uid.to_owned());
-        if let Err(error) = self.mirror().run(move |mirror| mirror.note_ended(&id, &uid)).await {
-            tracing::warn!(%error, "the end of a meeting could not be noted");
-        }
+        Ok(self.mirror().run(move |mirror| mirror.note_ended(&id, &uid)).await?)
     }
 
     /// Writes down a plan that takes several calls.
