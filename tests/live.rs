@@ -22,7 +22,7 @@ fn brisk() -> sync::live::Settings {
 }
 
 fn gateway(stage: &Stage, freshness: Duration, live: sync::live::Settings) -> Gateway {
-    let sync = sync::Settings { freshness, hierarchy: freshness, live };
+    let sync = sync::Settings { freshness, hierarchy: freshness, live, ..sync::Settings::default() };
     stage.gateway_following(sync, stage.store.path(), Settings::default(), convert::Settings::default())
 }
 
@@ -97,7 +97,8 @@ async fn a_mailbox_whose_mirror_is_closed_is_still_listened_to_and_nothing_of_it
     let stage = Stage::lively().await;
     let path = stage.store.path();
     let store = mirror::Settings { path: path.to_owned(), idle: NEVER, ..mirror::Settings::default() };
-    let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk() };
+    let sync =
+        sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk(), ..sync::Settings::default() };
     let gateway = stage.gateway_keeping(sync, store, Settings::default(), convert::Settings::default());
     gateway.take_store().unwrap();
     let mailbox = listened_to(&gateway, USER).await;
@@ -290,7 +291,12 @@ async fn what_happens_to_others_wakes_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_calendar_is_there_at_once_and_is_listened_to() {
     let stage = Stage::lively().await;
-    let sync = sync::Settings { freshness: NEVER, hierarchy: Duration::from_hours(1), live: brisk() };
+    let sync = sync::Settings {
+        freshness: NEVER,
+        hierarchy: Duration::from_hours(1),
+        live: brisk(),
+        ..sync::Settings::default()
+    };
     let store = stage.store.path();
     let gateway = stage.gateway_following(sync, store, Settings::default(), convert::Settings::default());
     let mailbox = listened_to(&gateway, USER).await;
@@ -361,7 +367,8 @@ async fn a_service_account_listens_to_many_mailboxes_over_one_connection_and_one
     }
     let service = Service { login: simulator::SERVICE.to_owned(), password: PASSWORD.to_owned() };
     let settings = Settings { accounts: file, service, ..Settings::default() };
-    let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk() };
+    let sync =
+        sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk(), ..sync::Settings::default() };
     let gateway = stage.gateway_following(sync, stage.store.path(), settings, convert::Settings::default());
     let mut mailboxes = Vec::new();
     for (name, password) in names.iter().zip(&passwords) {
@@ -466,7 +473,7 @@ async fn mailboxes_of_a_service_account_behind_different_endpoints_are_all_liste
         let settings = Settings { accounts: file.clone(), service: service.clone(), ..Settings::default() };
         let mirror =
             exdav::mirror::Settings { path: folder.path().join(store), ..exdav::mirror::Settings::default() };
-        let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live };
+        let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live, ..sync::Settings::default() };
         let convert = convert::Settings::default();
         Gateway::new(settings, ews.clone(), mirror, sync, convert, exdav::dav::path::attachment).unwrap()
     };

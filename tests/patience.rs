@@ -82,24 +82,6 @@ async fn until_done(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_fetch_goes_on_while_clients_are_told_to_come_back_and_is_seen_whole() {
-    let stage = Stage::with_events(600).await;
-    let client = hurried(&stage, LONG, 400).await;
-    stage.reset().await;
-    let list = "<D:propfind xmlns:D='DAV:'><D:prop><D:getetag/></D:prop></D:propfind>";
-    let (answer, late) = until_done(&client, "PROPFIND", &home(), &[("Depth", "1")], list).await;
-    assert!(late > 0);
-    assert_eq!(answer.responses().len(), 601);
-    // Each batch was fetched once, as by somebody who is not disturbed: nobody began anew.
-    let fetched = stage.calls().await["GetItem"];
-    stage.latency(0).await;
-    stage.reset().await;
-    let (other, _store) = another(&stage).await;
-    assert_eq!(other.list(&calendar()).await.unwrap().len(), 600);
-    assert_eq!(stage.calls().await["GetItem"], fetched);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_is_known_is_read_from_the_mirror_when_exchange_is_too_slow() {
     let stage = Stage::with_events(5).await;
     let client = hurried(&stage, Duration::ZERO, 0).await;

@@ -31,6 +31,7 @@ mod exchange;
 mod faults;
 mod fidelity;
 mod fields;
+mod filling;
 mod front_door;
 mod golden;
 mod half_done;

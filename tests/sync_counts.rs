@@ -145,7 +145,8 @@ async fn an_interrupted_first_sync_is_invisible_and_resumes() {
     let again = stage.mailbox(NEVER).await;
     assert_eq!(names(&again).await.len(), 1_500);
     let calls = stage.calls().await;
-    assert!(calls["GetItem"] <= 10, "what was fetched before is not fetched again: {calls:?}");
+    // Series whose occurrences were not there yet are fetched again.
+    assert!(calls["GetItem"] <= 12, "what was fetched before is not fetched again: {calls:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

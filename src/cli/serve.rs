@@ -6,6 +6,7 @@ use crate::dav::path::attachment;
 use crate::gateway::Gateway;
 use crate::server;
 use clap::Args;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -42,7 +43,9 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
 
 /// Puts the rooms together.
 pub(super) async fn start(config: Config) -> Result<server::Running, Failure> {
-    let Config { server, ews, mirror, sync, gateway, convert } = config;
+    let Config { server, ews, mirror, mut sync, gateway, convert } = config;
+    sync.fill_at_sign_in = true;
+    sync.bar = std::io::stderr().is_terminal();
     let gateway = Gateway::new(gateway, ews, mirror, sync, convert, attachment)?;
     gateway.take_store()?;
     Ok(server::start(server, gateway).await?)

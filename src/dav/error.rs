@@ -6,6 +6,7 @@ use super::names::{PREFIXES, exdav, webdav};
 use super::path::Space;
 use super::precondition::{self, Precondition};
 use crate::gateway;
+use crate::gateway::error::SOON;
 use crate::model::refusal::Refusal;
 use crate::xml::{self, Element, Name, Writer};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -66,6 +67,7 @@ impl Error {
                 gateway::Error::Exists => Precondition::MustBeNew.row().1,
                 gateway::Error::Full => Precondition::Quota.row().1,
                 gateway::Error::Unavailable { .. }
+                | gateway::Error::Filling(_)
                 | gateway::Error::Store { .. }
                 | gateway::Error::Barred(_) => StatusCode::SERVICE_UNAVAILABLE,
                 gateway::Error::Internal(..) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -180,6 +182,7 @@ impl IntoResponse for Error {
             ) => {
                 set(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
             }
+            Self::Gateway(gateway::Error::Filling(_)) => set(RETRY_AFTER, HeaderValue::from(SOON.as_secs())),
             Self::Gateway(gateway::Error::Barred(_)) => set(RETRY_AFTER, HeaderValue::from(BARRED)),
             Self::NotAllowed(kinds) => set(ALLOW, methods::allow(*kinds)),
             _ => {}

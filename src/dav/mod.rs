@@ -27,12 +27,14 @@ mod resource;
 mod session;
 mod sign_in;
 mod site;
+mod waiting;
 
 pub use headers::conditions;
 pub use methods::attachment::file_name;
 pub use precondition::refusals;
 pub use request::{Settings, router};
 pub use sign_in::Origin;
+pub(crate) use waiting::Unfinished;
 
 use axum::http::HeaderValue;
 

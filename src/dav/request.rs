@@ -10,6 +10,7 @@ use super::resource::Resource;
 use super::session::{Limits, Session};
 use super::sign_in::{self, Origin};
 use super::site;
+use super::waiting;
 use crate::gateway::write::Relocation;
 use crate::gateway::{self, Gateway, Mailbox};
 use crate::model::refusal::{Reason, Refusal};
@@ -119,6 +120,12 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         attachment: service.settings.max_attachment_size,
     };
     let session = Session::new(&user, mailbox.clone(), headers, limits);
+    if let Place::Collection(_, id) | Place::Member(_, id, _) = &place
+        && is_reading
+        && !mailbox.is_filled(id).await?
+    {
+        return waiting::answer(session, verb, place, octets, service.settings.answer_within).await;
+    }
     if !is_reading {
         let query = uri.query().unwrap_or_default().to_owned();
         let work = async move { carry_out(session, verb, &place, &query, octets).await };
@@ -178,7 +185,7 @@ async fn open(gateway: &Gateway, mailbox: Mailbox, target: Target) -> Result<(Ma
     }
 }
 
-async fn carry_out(
+pub(super) async fn carry_out(
     session: Session,
     verb: Verb,
     place: &Place,

@@ -17,7 +17,7 @@ pub(super) enum Resource {
     Home(Space),
     Inbox,
     Outbox,
-    /// The token only where it was asked for: it costs a refresh.
+    /// The token only where it was asked for: it costs a refresh. There is none before the first fill is complete.
     Collection(Arc<Collection>, Option<SyncToken>),
     Member(Arc<Collection>, Head),
     /// The organisation's directory.
@@ -64,7 +64,7 @@ impl Resource {
             Place::Collection(space, id) => {
                 let collection = collection(mailbox, *space, id).await?;
                 let token = match tokens {
-                    Tokens::Wanted => token(&mailbox.refresh(std::slice::from_ref(id)).await?, 0),
+                    Tokens::Wanted => token(&mailbox.tokens(std::slice::from_ref(id)).await?, 0),
                     Tokens::Unwanted => None,
                 };
                 Self::Collection(collection, token)
@@ -113,7 +113,7 @@ async fn home(mailbox: &Mailbox, space: Space, tokens: Tokens) -> Result<Vec<Res
     let fresh = match tokens {
         Tokens::Wanted => {
             let ids: Vec<CollectionId> = collections.iter().map(|c| c.id.clone()).collect();
-            mailbox.refresh(&ids).await?
+            mailbox.tokens(&ids).await?
         }
         Tokens::Unwanted => Vec::new(),
     };
@@ -125,8 +125,8 @@ async fn home(mailbox: &Mailbox, space: Space, tokens: Tokens) -> Result<Vec<Res
     Ok(found)
 }
 
-fn token(fresh: &[Freshness], at: usize) -> Option<SyncToken> {
-    fresh.get(at).map(|freshness| freshness.token)
+fn token(fresh: &[Option<Freshness>], at: usize) -> Option<SyncToken> {
+    fresh.get(at)?.map(|freshness| freshness.token)
 }
 
 /// The collection of that name in that half of the tree.

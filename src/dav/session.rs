@@ -6,10 +6,19 @@ use super::path::{Hrefs, Space};
 use super::property::Scene;
 use super::resource::{self, Resource};
 use crate::gateway::{Mailbox, Principal};
-use crate::model::collection::Collection;
+use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::CollectionId;
 use axum::http::HeaderMap;
 use std::sync::Arc;
+
+/// Clients that go on, by their User-Agent, and with what. Read in their sources: CalDavRequestHandlers.sys.mjs of
+/// Thunderbird (its address books, CardDAVDirectory.sys.mjs, do not), ContactsSyncManager of DAVx5 (its calendars are
+/// queried), e-cal-backend-caldav.c and e-book-backend-carddav.c of Evolution.
+const GO_ON: [(&str, &[CollectionKind]); 3] = [
+    ("Thunderbird/", &[CollectionKind::Calendar, CollectionKind::Tasks]),
+    ("DAVx5/", &[CollectionKind::Calendar, CollectionKind::Tasks, CollectionKind::AddressBook]),
+    ("Evolution/", &[CollectionKind::Calendar, CollectionKind::Tasks, CollectionKind::AddressBook]),
+];
 
 /// Who asks, and how.
 #[derive(Clone)]
@@ -59,6 +68,15 @@ impl Session {
             Error::NotFound => Error::NoParent,
             other => other,
         })
+    }
+
+    /// Whether the client is known to go on where an answer to sync-collection ends with 507. RFC 6578 3.6
+    ///
+    /// The standard lets any answer end so; clients that do not go on would take what is missing for deleted. A client
+    /// that sends a limit knows it anyway.
+    pub(super) fn goes_on(&self, kind: CollectionKind) -> bool {
+        let agent = super::headers::text(&self.headers, "user-agent").unwrap_or_default();
+        GO_ON.iter().any(|(name, kinds)| agent.contains(name) && kinds.contains(&kind))
     }
 
     /// Seen: Thunderbird's address books cannot recover from the usual answer to a forgotten sync-token.

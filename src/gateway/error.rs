@@ -44,6 +44,9 @@ pub enum Error {
         /// What happened, without secrets.
         reason: String,
     },
+    /// The collection is not complete yet: how far its first fill is. What is missing must not look like deleted.
+    #[error("this collection is not complete yet ({0}): come back in a moment")]
+    Filling(String),
     /// exdav's own store has trouble that passes.
     #[error("exdav cannot answer at the moment: {reason}")]
     Store {
@@ -61,7 +64,7 @@ pub enum Error {
 }
 
 /// What takes so long may be done by then.
-const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 impl Error {
     /// The answer is due and Exchange's is not there yet.

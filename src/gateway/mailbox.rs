@@ -241,13 +241,37 @@ impl Mailbox {
     /// when nothing changed, however many collections are asked for.
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<Vec<Freshness>, Error> {
         let stale_since = self.look(ids).await?;
+        self.freshness(ids, stale_since).await
+    }
+
+    /// The same for listings, which wait for nobody's first fill: `None` for a collection that is not complete. It is
+    /// filled behind.
+    pub async fn tokens(&self, ids: &[CollectionId]) -> Result<Vec<Option<Freshness>>, Error> {
+        let folders = self.mirror().known_folders().await?;
+        let is_filled =
+            |id: &&CollectionId| folders.iter().any(|f| f.collection.id == **id && f.sync_state.is_some());
+        let (filled, empty): (Vec<&CollectionId>, Vec<&CollectionId>) = ids.iter().partition(is_filled);
+        for id in empty {
+            self.0.follower.begin_fill(id);
+        }
+        let filled: Vec<CollectionId> = filled.into_iter().cloned().collect();
+        let fresh = if filled.is_empty() { Vec::new() } else { self.refresh(&filled).await? };
+        let token = |id| filled.iter().zip(&fresh).find(|(known, _)| *known == id).map(|(_, fresh)| *fresh);
+        Ok(ids.iter().map(token).collect())
+    }
+
+    async fn freshness(
+        &self,
+        ids: &[CollectionId],
+        stale_since: Option<Timestamp>,
+    ) -> Result<Vec<Freshness>, Error> {
         let mut freshness = Vec::with_capacity(ids.len());
         let folders = self.mirror().known_folders().await?;
         for id in ids {
             let folder = folders.iter().find(|folder| folder.collection.id == *id).ok_or(Error::NotFound)?;
             if stale_since.is_some() && folder.sync_state.is_none() {
                 // Half of a collection would look like many deletions.
-                return Err(Error::late());
+                return Err(self.filling(id));
             }
             freshness.push(Freshness { token: self.mirror().token(folder), stale_since });
         }
@@ -289,6 +313,42 @@ impl Mailbox {
         self.0.seen.store(Timestamp::now().as_second(), Ordering::Relaxed);
         if self.missed().take().is_some() {
             tracing::info!("Exchange answers again");
+        }
+    }
+
+    /// Whether all of a collection is known: until its first fill is complete it is not listed. `true`, too, where there
+    /// is no such collection.
+    pub async fn is_filled(&self, id: &CollectionId) -> Result<bool, Error> {
+        let folders = self.mirror().known_folders().await?;
+        Ok(!folders.iter().any(|folder| folder.collection.id == *id && folder.sync_state.is_none()))
+    }
+
+    /// What is to be said while a collection is not complete.
+    fn filling(&self, id: &CollectionId) -> Error {
+        match self.0.follower.progress(id) {
+            Some(progress) => Error::Filling(progress.to_string()),
+            None => Error::late(),
+        }
+    }
+
+    /// Waits until a collection is complete, as long as the answer may take.
+    async fn wait_for_fill(&self, id: &CollectionId) -> Result<Folder, Error> {
+        match self.look(std::slice::from_ref(id)).await? {
+            // Half of a collection would look like many deletions.
+            _ if !self.is_filled(id).await? => Err(self.filling(id)),
+            _ => self.folder(id).await,
+        }
+    }
+
+    /// Waits until more of a collection is visible than there was, or all of it: `false` when all is.
+    pub(super) async fn wait_for_part(
+        &self,
+        id: &CollectionId,
+        moved: impl Future<Output = ()>,
+    ) -> Result<bool, Error> {
+        tokio::select! {
+            folder = self.wait_for_fill(id) => folder.map(|_| false),
+            () = moved => Ok(true),
         }
     }
 
@@ -360,6 +420,9 @@ impl Mailbox {
     pub(super) async fn fresh_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         if !self.folders().await?.iter().any(|folder| folder.collection.id == *id) {
             return Err(Error::NotFound);
+        }
+        if !self.is_filled(id).await? {
+            return self.wait_for_fill(id).await;
         }
         self.refresh(std::slice::from_ref(id)).await?;
         self.folder(id).await

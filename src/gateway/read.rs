@@ -45,8 +45,21 @@ impl Mailbox {
 
     /// One member.
     pub async fn get(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
+        if let Some(mut known) = self.visible(id, std::slice::from_ref(name)).await? {
+            return Ok(known.pop());
+        }
         self.fresh_folder(id).await?;
         Ok(self.objects(id, vec![name.clone()]).await?.pop().flatten())
+    }
+
+    /// These members of a collection that is not complete yet, if all of them are known: whoever has their names from a
+    /// part of it need not wait for the others. `None` where the collection is complete, or has to be waited for.
+    async fn visible(&self, id: &CollectionId, names: &[ResourceName]) -> Result<Option<Vec<Object>>, Error> {
+        if self.is_filled(id).await? {
+            return Ok(None);
+        }
+        self.follower().begin_fill(id);
+        Ok(self.objects(id, names.to_vec()).await?.into_iter().collect())
     }
 
     /// Members by name, in the order asked for; `None` where there is no such member.
@@ -56,8 +69,11 @@ impl Mailbox {
         names: &[ResourceName],
         shape: &Shape,
     ) -> Result<Vec<Option<Selected>>, Error> {
-        self.fresh_folder(id).await?;
         let zone = self.floating_zone(None);
+        if let Some(known) = self.visible(id, names).await? {
+            return known.into_iter().map(|object| select(object, shape, &zone).map(Some)).collect();
+        }
+        self.fresh_folder(id).await?;
         let mut selected = Vec::with_capacity(names.len());
         for chunk in names.chunks(BATCH) {
             let objects = self.objects(id, chunk.to_vec()).await?;
@@ -77,6 +93,37 @@ impl Mailbox {
     ) -> Result<Changes, Error> {
         self.fresh_folder(id).await?;
         self.complete_groups(id).await;
+        self.known_changes(id, since, limit).await
+    }
+
+    /// The same for a client that goes on where an answer ends before all is said: of a collection that is not complete
+    /// yet it gets what is known, with a token that goes on. RFC 6578 3.6
+    pub async fn changes_in_parts(
+        &self,
+        id: &CollectionId,
+        since: Option<SyncToken>,
+        limit: Option<usize>,
+    ) -> Result<Changes, Error> {
+        while self.collection(id).await?.is_some() && !self.is_filled(id).await? {
+            let moved = self.follower().filling();
+            let known = self.known_changes(id, since, limit).await?;
+            if !known.changed.is_empty() || !known.removed.is_empty() {
+                self.follower().begin_fill(id);
+                return Ok(Changes { truncated: true, ..known });
+            }
+            if !self.wait_for_part(id, moved).await? {
+                break;
+            }
+        }
+        self.changes(id, since, limit).await
+    }
+
+    async fn known_changes(
+        &self,
+        id: &CollectionId,
+        since: Option<SyncToken>,
+        limit: Option<usize>,
+    ) -> Result<Changes, Error> {
         let key = id.clone();
         let mirror::Changes { rows, token, truncated } =
             self.mirror().run(move |mirror| mirror.changes(&key, since, limit)).await?;

@@ -277,6 +277,7 @@ impl Gateway {
         match signed_in.unwrap_or_else(|_| Err(late())) {
             Ok(folders) => {
                 let mut digests = vec![digest];
+                let is_new = before.is_none();
                 let mailbox = match before {
                     Some(known) => {
                         known.mailbox.use_session(&session);
@@ -296,6 +297,9 @@ impl Gateway {
                 mailbox.note_accepted();
                 lock(&self.0.refused).remove(&digest);
                 mailbox.follower().note_distinguished(&folders);
+                if is_new {
+                    mailbox.follower().begin_fills();
+                }
                 let mut known = lock(&self.0.known);
                 if known.len() >= MOST_REMEMBERED {
                     let recheck = self.0.settings.recheck;

@@ -91,10 +91,31 @@ impl Mirror {
         Ok(())
     }
 
+    /// Makes what is staged of a collection visible that has no SyncState yet: a part of its first fill. Whoever needs
+    /// the whole collection waits for [`Mirror::commit`]; what was recorded since [`Mirror::begin_refresh`] stays.
+    pub fn commit_part(&self, id: &CollectionId) -> Result<(), Error> {
+        let write = self.begin()?;
+        let Some(mut folder) = folder_of(&write, id)? else { return Ok(()) };
+        let recorded = self.recorded(id);
+        {
+            let mut members = Members::open(&write, id)?;
+            for item in members.staged()? {
+                let Some(entry) = members.take_staged(&item)? else { continue };
+                if !recorded.contains(&item) {
+                    members.put(&mut folder, &entry)?;
+                }
+            }
+        }
+        store_folder(&write, &folder)?;
+        self.commit_folders(write)
+    }
+
     /// Makes everything staged visible, with what is gone and the SyncState that says so, at once.
     ///
     /// Where a write that was recorded since [`Mirror::begin_refresh`] disagrees, the write stays and the SyncState
-    /// does not advance: the next refresh looks at the same changes again.
+    /// does not advance: the next refresh looks at the same changes again. After a look from nothing it advances all the
+    /// same: what was recorded is looked for by the next refresh anyway, see [`Mirror::written`], and to begin anew
+    /// would take as long as the first fill did.
     pub fn commit(&self, id: &CollectionId, commit: &Commit) -> Result<(), Error> {
         let write = self.begin()?;
         let Some(mut folder) = folder_of(&write, id)? else { return Ok(()) };
@@ -127,7 +148,7 @@ impl Mirror {
             }
             members.prune(&mut folder, before, self.settings.most_gone)?;
         }
-        if agrees {
+        if agrees || only.is_some() {
             folder.sync_state.clone_from(sync_state);
             folder.stamp.clone_from(stamp);
             let mut written = write.open_table(WRITTEN)?;

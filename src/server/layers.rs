@@ -1,6 +1,7 @@
 //! What stands around every request.
 
 use super::origin::{self, Proxies};
+use crate::dav::Unfinished;
 use axum::Router;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{Request, Response};
@@ -18,10 +19,20 @@ use tracing::{Level, Span};
 /// Smaller answers are not worth compressing: they fit into one packet as they are.
 const WORTH_IT: u64 = 860;
 
-type Worth = And<SizeAbove, NotForContentType>;
+type Worth = And<And<SizeAbove, NotForContentType>, Finished>;
+
+/// Answers that wait with signs of life are not compressed: a compressor would hold these back.
+#[derive(Clone, Copy, Debug)]
+struct Finished;
+
+impl Predicate for Finished {
+    fn should_compress<B: axum::body::HttpBody>(&self, response: &Response<B>) -> bool {
+        response.extensions().get::<Unfinished>().is_none()
+    }
+}
 
 fn worth() -> Worth {
-    SizeAbove::new(WORTH_IT).and(NotForContentType::const_new("image/"))
+    SizeAbove::new(WORTH_IT).and(NotForContentType::const_new("image/")).and(Finished)
 }
 
 /// The health check beside the protocol, and around both: the log, compression, and a net for panics.

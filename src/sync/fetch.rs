@@ -4,14 +4,14 @@ use super::follower::{Error, Follower};
 use super::source;
 use crate::convert::{self, Related};
 use crate::ews::types::{Item, ItemClass};
-use crate::mirror::{Attachment, Entry};
+use crate::mirror::{Attachment, Entry, Folder};
+use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
 use futures_util::StreamExt as _;
-use futures_util::stream;
-use std::collections::HashMap;
+use futures_util::stream::{self, FuturesUnordered};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 /// Ids of one GetItem. FACTS 3
 const BATCH: usize = 100;
@@ -20,65 +20,191 @@ const PICTURES: usize = 25;
 /// Names that one refresh looks up in the directory.
 const MOST_NAMES: usize = 50;
 
+/// Whether what is fetched is seen before all of it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    /// Once all is committed.
+    Later,
+    /// Part by part: a first fill.
+    Parts,
+}
+
+/// What one future does.
+enum Work {
+    Items(ItemClass, Vec<String>),
+    Series(Vec<Item>),
+    Pictured(Vec<(Item, String)>),
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Done {
+    gone: Vec<UpstreamId>,
+    later: Later,
+}
+
+/// What needs further calls waits, so that these can be shared.
+#[derive(Default)]
+struct Later {
+    series: Vec<Item>,
+    pictured: Vec<(Item, String)>,
+    lists: Vec<Item>,
+}
+
+impl Later {
+    fn add(&mut self, more: Self) {
+        self.series.extend(more.series);
+        self.pictured.extend(more.pictured);
+        self.lists.extend(more.lists);
+    }
+
+    /// What fills a call, or anything at all when no more is to come.
+    fn work(&mut self, is_last: bool) -> Option<Work> {
+        let occurrences: usize = self.series.iter().map(|item| item.modified_occurrences().len()).sum();
+        if occurrences >= BATCH || is_last && occurrences > 0 {
+            return Some(Work::Series(std::mem::take(&mut self.series)));
+        }
+        let pictures = self.pictured.len().min(PICTURES);
+        let is_due = pictures == PICTURES || is_last && pictures > 0;
+        is_due.then(|| Work::Pictured(self.pictured.drain(..pictures).collect()))
+    }
+}
+
+/// Ids that wait to be fetched, by class.
+#[derive(Default)]
+struct Waiting(HashMap<ItemClass, VecDeque<String>>);
+
+impl Waiting {
+    fn add(&mut self, items: Vec<(String, ItemClass)>) {
+        for (item, class) in items {
+            self.0.entry(class).or_default().push_back(item);
+        }
+    }
+
+    /// A batch; one that is not full only when nothing else is to do.
+    fn batch(&mut self, takes_less: bool) -> Option<Work> {
+        let (class, ids) =
+            self.0.iter_mut().find(|(_, ids)| ids.len() >= BATCH || takes_less && !ids.is_empty())?;
+        let most = ids.len().min(BATCH);
+        Some(Work::Items(*class, ids.drain(..most).collect()))
+    }
+}
+
 impl Follower {
     /// Fetches items and lays them aside as rendered entries; gives those that turned out to be gone.
     pub(super) async fn fetch(
         &self,
-        id: &CollectionId,
+        folder: &Folder,
         wanted: Vec<(String, ItemClass)>,
     ) -> Result<Vec<UpstreamId>, Error> {
-        let total = wanted.len();
-        let mut classes: HashMap<ItemClass, Vec<String>> = HashMap::new();
-        for (item, class) in wanted {
-            classes.entry(class).or_default().push(item);
-        }
-        let batches: Vec<(ItemClass, Vec<String>)> = classes
-            .iter()
-            .flat_map(|(class, ids)| ids.chunks(BATCH).map(|chunk| (*class, chunk.to_vec())))
-            .collect();
-        let progress = Progress::new(id, total);
-        let mut gone = Vec::new();
-        // What needs further calls waits, so that these can be shared.
-        let (mut series, mut pictured, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-        let mut answers = stream::iter(batches)
-            .map(|(class, ids)| async move {
-                let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let items = self.session().get_items(class, &asked).await;
-                (ids, items)
-            })
-            .buffer_unordered(self.session().concurrency());
-        while let Some((ids, items)) = answers.next().await {
-            let mut plain = Vec::new();
-            for (id, item) in ids.into_iter().zip(items?) {
-                match item {
-                    Ok(item) if item.class == ItemClass::DistributionList => lists.push(item),
-                    Ok(item) if !item.modified_occurrences().is_empty() => series.push(item),
-                    Ok(item) => match convert::photo(&item) {
-                        Some(photo) => pictured.push((item, photo)),
-                        None => plain.push((item, Related::default())),
-                    },
-                    Err(error) if error.is("ErrorItemNotFound") => gone.push(UpstreamId(id)),
-                    Err(error) if error.is_transient() => return Err(error.into()),
-                    // One odd item must not keep the others away.
-                    Err(error) => tracing::warn!(%error, "an item cannot be fetched and is left out"),
+        let (sender, pages) = mpsc::channel(1);
+        // There is room for one.
+        let _ = sender.try_send(wanted);
+        drop(sender);
+        self.fetch_pages(folder, pages, Show::Later).await
+    }
+
+    /// The same for ids that become known page by page.
+    pub(super) async fn fetch_pages(
+        &self,
+        folder: &Folder,
+        mut pages: mpsc::Receiver<Vec<(String, ItemClass)>>,
+        show: Show,
+    ) -> Result<Vec<UpstreamId>, Error> {
+        let at_once = self.session().concurrency();
+        let (mut waiting, mut later, mut gone) = (Waiting::default(), Later::default(), Vec::new());
+        let mut running = FuturesUnordered::new();
+        let mut is_open = true;
+        let mut failure = None;
+        loop {
+            while failure.is_none() && running.len() < at_once {
+                let is_idle = running.is_empty();
+                let next = later
+                    .work(false)
+                    .or_else(|| waiting.batch(!is_open || is_idle))
+                    .or_else(|| later.work(!is_open && is_idle));
+                let Some(work) = next else { break };
+                running.push(self.work(folder, work, show));
+            }
+            if running.is_empty() {
+                // What was under way with it is laid aside, and need not be fetched again.
+                match failure {
+                    Some(error) => return Err(error),
+                    None if !is_open => break,
+                    None => {}
                 }
             }
-            progress.add(plain.len());
-            self.stage(id, plain).await?;
+            tokio::select! {
+                page = pages.recv(), if is_open && failure.is_none() => match page {
+                    Some(items) => waiting.add(items),
+                    None => is_open = false,
+                },
+                Some(done) = running.next() => match done {
+                    Ok(Done { gone: lost, later: more }) => {
+                        gone.extend(lost);
+                        later.add(more);
+                    }
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
         }
-        drop(answers);
-        progress.add(series.len() + pictured.len() + lists.len());
-        let series = self.with_exceptions(series).await?;
-        self.stage(id, series).await?;
-        for chunk in pictured.chunks(PICTURES) {
-            let chunk = self.with_photos(chunk).await?;
-            self.stage(id, chunk).await?;
-        }
-        if !lists.is_empty() {
-            let related = self.with_uids(id).await?;
-            self.stage(id, lists.into_iter().map(|list| (list, related.clone())).collect()).await?;
+        if !later.lists.is_empty() {
+            let related = self.with_uids(&folder.collection.id).await?;
+            let lists = later.lists.into_iter().map(|list| (list, related.clone())).collect();
+            self.show(folder, lists, show).await?;
         }
         Ok(gone)
+    }
+
+    async fn work(&self, folder: &Folder, work: Work, show: Show) -> Result<Done, Error> {
+        let lane = if show == Show::Parts { self.lane(folder).await } else { None };
+        let mut done = Done::default();
+        let items = match work {
+            Work::Items(class, ids) => {
+                let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let items = self.session().get_items(class, &asked).await?;
+                let mut plain = Vec::new();
+                for (id, item) in ids.into_iter().zip(items) {
+                    match item {
+                        Ok(item) if item.class == ItemClass::DistributionList => done.later.lists.push(item),
+                        Ok(item) if !item.modified_occurrences().is_empty() => done.later.series.push(item),
+                        Ok(item) => match convert::photo(&item) {
+                            Some(photo) => done.later.pictured.push((item, photo)),
+                            None => plain.push((item, Related::default())),
+                        },
+                        Err(error) if error.is("ErrorItemNotFound") => done.gone.push(UpstreamId(id)),
+                        Err(error) if error.is_transient() => return Err(error.into()),
+                        // One odd item must not keep the others away.
+                        Err(error) => tracing::warn!(%error, "an item cannot be fetched and is left out"),
+                    }
+                }
+                plain
+            }
+            Work::Series(masters) => self.with_exceptions(masters).await?,
+            Work::Pictured(contacts) => self.with_photos(&contacts).await?,
+        };
+        drop(lane);
+        self.show(folder, items, show).await?;
+        Ok(done)
+    }
+
+    /// Lays items aside, and makes them visible where that is due.
+    async fn show(&self, folder: &Folder, items: Vec<(Item, Related)>, show: Show) -> Result<(), Error> {
+        let (id, count) = (&folder.collection.id, items.len());
+        if show == Show::Later || count == 0 {
+            return self.stage(id, items).await;
+        }
+        // What others lay aside becomes visible, too: that of contacts and tasks has to be looked through first.
+        let _showing = match folder.collection.kind {
+            CollectionKind::Calendar => None,
+            CollectionKind::Tasks | CollectionKind::AddressBook => Some(self.0.showing.lock().await),
+        };
+        self.stage(id, items).await?;
+        self.part_twins(folder, &HashSet::new()).await?;
+        let key = id.clone();
+        self.mirror().run(move |mirror| mirror.commit_part(&key)).await?;
+        self.fill_moves(id, 0, count);
+        Ok(())
     }
 
     /// The UIDs of all members of an address book, by Exchange's ids: a list names them.
@@ -180,9 +306,15 @@ impl Follower {
                 }
             }
         }
-        for name in unknown.into_iter().take(MOST_NAMES) {
-            let address = self.session().resolve_name(&name).await?;
-            self.learn(name, address.unwrap_or_default());
+        let session = self.session();
+        let mut resolved = stream::iter(unknown.into_iter().take(MOST_NAMES))
+            .map(|name| async {
+                let address = session.resolve_name(&name).await;
+                (name, address)
+            })
+            .buffer_unordered(session.concurrency());
+        while let Some((name, address)) = resolved.next().await {
+            self.learn(name, address?.unwrap_or_default());
         }
         let mut context = self.context(id);
         let all = items.iter().flat_map(|(item, related)| std::iter::once(item).chain(&related.exceptions));
@@ -246,30 +378,5 @@ pub(super) fn entry(
         body,
         vcard4,
         source: source::pack(item, related).filter(|_| !context.hides(item)),
-    }
-}
-
-/// Tells people about long refreshes, now and then.
-struct Progress {
-    collection: String,
-    total: usize,
-    done: AtomicUsize,
-    told: std::sync::Mutex<Instant>,
-}
-
-impl Progress {
-    fn new(id: &CollectionId, total: usize) -> Arc<Self> {
-        let told = std::sync::Mutex::new(Instant::now());
-        Arc::new(Self { collection: id.to_string(), total, done: AtomicUsize::new(0), told })
-    }
-
-    fn add(&self, count: usize) {
-        let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
-        if let Ok(mut told) = self.told.lock()
-            && told.elapsed() > Duration::from_secs(2)
-        {
-            *told = Instant::now();
-            tracing::info!(collection = self.collection, done, total = self.total, "fetching items");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! One mailbox that is followed: what belongs to it while somebody holds it.
 
 use super::coverage::Coverage;
+use super::filling::Fill;
 use super::live::{self, Live, Place};
 use super::shared::Shared;
 use crate::convert;
@@ -20,6 +21,10 @@ pub struct Settings {
     pub hierarchy: Duration,
     /// How changes are listened for.
     pub live: live::Settings,
+    /// Whether all collections are filled from the sign-in on, not only those that are asked for.
+    pub fill_at_sign_in: bool,
+    /// Whether lines of the log about a first fill show a bar.
+    pub bar: bool,
 }
 
 impl Default for Settings {
@@ -28,6 +33,8 @@ impl Default for Settings {
             freshness: Duration::from_secs(15),
             hierarchy: Duration::from_secs(120),
             live: live::Settings::default(),
+            fill_at_sign_in: false,
+            bar: false,
         }
     }
 }
@@ -74,6 +81,14 @@ pub(super) struct Inner {
     pub(super) looking: tokio::sync::Mutex<()>,
     /// Held while a collection is followed.
     pub(super) following: Mutex<HashMap<CollectionId, Arc<tokio::sync::Mutex<()>>>>,
+    /// First fills that are under way.
+    pub(super) fills: Mutex<HashMap<CollectionId, Fill>>,
+    /// Wakes those who wait for a fill.
+    pub(super) filled: tokio::sync::Notify,
+    /// Requests that first fills may have under way.
+    pub(super) lanes: tokio::sync::Semaphore,
+    /// Held while a part of a fill is made visible.
+    pub(super) showing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -86,6 +101,8 @@ pub(super) struct State {
     pub(super) place: Place,
     /// When somebody last asked for it.
     pub(super) asked: Option<Instant>,
+    /// How many items are in each collection, as the folder tree told.
+    pub(super) sizes: HashMap<CollectionId, u64>,
     /// The ids of [`DISTINGUISHED`], once they are known.
     pub(super) distinguished: Option<Vec<Option<String>>>,
 }
@@ -106,6 +123,7 @@ impl Follower {
         settings: Settings,
         live: Live,
     ) -> Self {
+        let lanes = tokio::sync::Semaphore::new(session.concurrency().saturating_sub(1).max(1));
         Self(Arc::new(Inner {
             session: RwLock::new(session),
             mirror,
@@ -118,6 +136,10 @@ impl Follower {
             state: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             following: Mutex::default(),
+            fills: Mutex::default(),
+            filled: tokio::sync::Notify::new(),
+            lanes,
+            showing: tokio::sync::Mutex::default(),
         }))
     }
 

@@ -122,6 +122,7 @@ mod tests {
             may_modify_folder: true,
             may_view_private: true,
             stamp: None,
+            count: None,
             committed: None,
             kept: FolderKept::default(),
         }

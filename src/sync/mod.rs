@@ -2,13 +2,15 @@
 //!
 //! [`Follower`] is one mailbox. Whoever needs a fresh mirror calls [`Follower::refresh`]; within the freshness window
 //! that asks nothing, beyond it one GetFolder tells for all collections whether anything changed. What changed is
-//! followed with SyncFolderItems (ids only) and batched GetItem, several batches under way.
+//! followed with SyncFolderItems (ids only) and batched GetItem, several batches under way. How collections come into
+//! the mirror for the first time is told in the head of `filling.rs`.
 //!
 //! **Invariant:** a SyncState is stored in the transaction that made its changes visible, never before.
 //! **Invariant:** requests that come at the same time share one refresh, and it goes on when they leave.
 
 mod coverage;
 mod fetch;
+mod filling;
 mod follower;
 mod hearing;
 mod hierarchy;
@@ -20,6 +22,7 @@ pub mod source;
 mod tree;
 mod twins;
 
+pub use filling::Progress;
 pub use follower::{Error, Follower, Links, Settings};
 pub use live::Live;
 pub use shared::Shared;

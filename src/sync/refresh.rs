@@ -1,17 +1,30 @@
 //! The contents of the collections that somebody looks at.
 
+use super::fetch::Show;
 use super::follower::{Error, Follower, lock};
 use crate::convert;
 use crate::ews::types::ItemClass;
 use crate::ews::{FolderSelector, ItemChange};
 use crate::mirror::{Commit, Folder, Mirror};
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
+use futures_util::future::try_join_all;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::mpsc;
 
 /// Codes that say that a folder is gone: the next look is at the tree.
 const NO_FOLDER: [&str; 3] = ["ErrorItemNotFound", "ErrorFolderNotFound", "ErrorSyncFolderNotFound"];
+
+/// Pages of ids that are known before their items are fetched.
+const PAGES_AHEAD: usize = 8;
+
+/// What SyncFolderItems tells of a folder from nothing on.
+struct Found {
+    members: HashSet<UpstreamId>,
+    gone: HashSet<UpstreamId>,
+    sync_state: String,
+}
 
 /// What a look at a folder showed.
 struct Stamp {
@@ -74,14 +87,34 @@ impl Follower {
     }
 
     async fn refresh_now(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        let known = self.0.mirror.known_folders().await?;
+        let is_filled = |id: &CollectionId| {
+            known.iter().any(|folder| folder.collection.id == *id && folder.sync_state.is_some())
+        };
+        let (filled, empty): (Vec<CollectionId>, Vec<CollectionId>) =
+            ids.iter().cloned().partition(is_filled);
+        // Nobody waits for somebody else's first fill.
+        let fills = try_join_all(empty.iter().map(|id| self.fill_in_turn(id)));
+        let (followed, filled) = tokio::join!(self.follow_changed(filled), fills);
+        followed?;
+        filled.map(drop)
+    }
+
+    async fn turn(&self, id: &CollectionId) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = Arc::clone(lock(&self.0.following).entry(id.clone()).or_default());
+        turn.lock_owned().await
+    }
+
+    async fn follow_changed(&self, mut ids: Vec<CollectionId>) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         // Always in the same order, so that nobody waits for somebody who waits for him.
-        let mut ids = ids.to_vec();
         ids.sort();
         ids.dedup();
         let mut turns = Vec::with_capacity(ids.len());
         for id in &ids {
-            let turn = Arc::clone(lock(&self.0.following).entry(id.clone()).or_default());
-            turns.push(turn.lock_owned().await);
+            turns.push(self.turn(id).await);
         }
         // Whoever had the turn before may have done the work.
         let changed = {
@@ -93,6 +126,19 @@ impl Follower {
             self.follow(&folder, stamp).await?;
         }
         Ok(())
+    }
+
+    /// Fills a collection of which nothing, or not all, is known.
+    async fn fill_in_turn(&self, id: &CollectionId) -> Result<(), Error> {
+        let _turn = self.turn(id).await;
+        // Whoever had the turn before may have done the work.
+        if self.stale(std::slice::from_ref(id)).is_empty() {
+            return Ok(());
+        }
+        let key = id.clone();
+        let Some(folder) = self.0.mirror.run(move |mirror| mirror.folder(&key)).await? else { return Ok(()) };
+        // No look at the folder comes before: it would take one more call, and nothing is known that it could save.
+        self.follow(&folder, Stamp { text: None, seen: Instant::now() }).await
     }
 
     /// One GetFolder over all collections that are followed; gives those of `wanted` that have to be followed.
@@ -143,7 +189,11 @@ impl Follower {
     /// Follows one collection with SyncFolderItems. The caller has its turn.
     async fn follow(&self, folder: &Folder, stamp: Stamp) -> Result<(), Error> {
         let id = folder.collection.id.clone();
-        let outcome = match self.follow_from(folder, folder.sync_state.clone(), &stamp).await {
+        let outcome = match folder.sync_state.clone() {
+            None => self.fill(folder).await,
+            state => self.follow_from(folder, state, &stamp).await,
+        };
+        let outcome = match outcome {
             Err(Error::Exchange(error)) if error.is("ErrorInvalidSyncStateData") => {
                 tracing::info!(collection = %id, "the SyncState is no longer valid: comparing everything");
                 self.follow_from(folder, None, &stamp).await
@@ -157,6 +207,92 @@ impl Follower {
         outcome?;
         lock(&self.0.state).coverage.saw(id, stamp.seen);
         Ok(())
+    }
+
+    /// Fetches all that is in a folder, and lets it be seen part by part. See the head of `filling.rs`.
+    async fn fill(&self, folder: &Folder) -> Result<(), Error> {
+        self.fill_begins(folder);
+        let outcome = self.fill_from_nothing(folder).await;
+        self.fill_ends(&folder.collection.id, &outcome);
+        outcome
+    }
+
+    async fn fill_from_nothing(&self, folder: &Folder) -> Result<(), Error> {
+        let id = folder.collection.id.clone();
+        self.0.mirror.begin_refresh(&id);
+        let key = id.clone();
+        let written = self.0.mirror.run(move |mirror| mirror.written(&key)).await?;
+        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
+        let (found, lost) =
+            tokio::try_join!(self.find_all(folder, sender), self.fetch_pages(folder, pages, Show::Parts))?;
+        let Found { mut members, mut gone, sync_state } = found;
+        for item in lost {
+            members.remove(&item);
+            gone.insert(item);
+        }
+        let commit = Commit {
+            gone: gone.into_iter().collect(),
+            seen: written.into_iter().map(|(item, _)| item).collect(),
+            only: Some(members),
+            sync_state: Some(sync_state),
+            stamp: None,
+        };
+        self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;
+        Ok(())
+    }
+
+    /// All ids of a folder, page by page; those that have to be fetched are sent on.
+    async fn find_all(
+        &self,
+        folder: &Folder,
+        wanted: mpsc::Sender<Vec<(String, ItemClass)>>,
+    ) -> Result<Found, Error> {
+        let id = &folder.collection.id;
+        let session = self.session();
+        let (mut members, mut gone) = (HashSet::new(), HashSet::new());
+        let mut state: Option<String> = None;
+        loop {
+            let page = {
+                let _lane = self.lane(folder).await;
+                session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?
+            };
+            let mut written = Vec::new();
+            for change in page.changes {
+                match change {
+                    ItemChange::Written(item, class) => {
+                        gone.remove(&UpstreamId(item.id.clone()));
+                        members.insert(UpstreamId(item.id.clone()));
+                        written.push((item, class));
+                    }
+                    ItemChange::Gone(item) => {
+                        members.remove(&UpstreamId(item.clone()));
+                        gone.insert(UpstreamId(item));
+                    }
+                }
+            }
+            // What an interrupted fill already fetched is not fetched again.
+            let key = id.clone();
+            let items: Vec<UpstreamId> =
+                written.iter().map(|(item, _)| UpstreamId(item.id.clone())).collect();
+            let have = self.0.mirror.run(move |mirror| mirror.versions(&key, &items)).await?;
+            let before = written.len();
+            let missing: Vec<(String, ItemClass)> = written
+                .into_iter()
+                .filter(|(item, _)| {
+                    have.get(&UpstreamId(item.id.clone())).is_none_or(|known| known.0 != item.change_key)
+                })
+                .filter_map(|(item, class)| Some((item.id, class?)))
+                .collect();
+            self.fill_moves(id, members.len(), before - missing.len());
+            // Nobody receives only when the fill has failed, which says so itself.
+            let _ = wanted.send(missing).await;
+            let stuck = state.as_deref() == Some(page.sync_state.as_str());
+            let is_last = page.is_last || stuck;
+            state = Some(page.sync_state);
+            if let Some(sync_state) = state.clone().filter(|_| is_last) {
+                return Ok(Found { members, gone, sync_state });
+            }
+        }
     }
 
     async fn follow_from(&self, folder: &Folder, state: Option<String>, stamp: &Stamp) -> Result<(), Error> {
@@ -200,7 +336,7 @@ impl Follower {
             .into_iter()
             .filter(|(item, _)| !from_nothing && !mentioned.contains_key(&item.0) && !gone.contains(item))
             .collect();
-        for lost in self.fetch(&id, self.classes(folder, unmentioned).await?).await? {
+        for lost in self.fetch(folder, self.classes(folder, unmentioned).await?).await? {
             gone.insert(lost);
         }
         if !mentioned.is_empty() {
@@ -215,7 +351,7 @@ impl Follower {
                 })
                 .filter_map(|(item, (_, class))| Some((item, class?)))
                 .collect();
-            for lost in self.fetch(&id, wanted).await? {
+            for lost in self.fetch(folder, wanted).await? {
                 if let Some(only) = &mut only {
                     only.remove(&lost);
                 }

@@ -5,6 +5,8 @@ use super::hierarchy::{self, DISTINGUISHED};
 use crate::ews::types::Folder as EwsFolder;
 use crate::ews::{FolderChange, FolderSelector, Session};
 use crate::mirror::{Folder, Mirror};
+use crate::model::id::CollectionId;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -123,9 +125,12 @@ impl Follower {
             }
         }
         let collections = hierarchy::collections(&folders, &distinguished);
-        let places = collections.iter().map(|c| (c.upstream.0.clone(), c.id.clone())).collect();
+        let places: HashMap<String, CollectionId> =
+            collections.iter().map(|c| (c.upstream.0.clone(), c.id.clone())).collect();
+        let sizes = folders.iter().filter_map(|f| Some((places.get(&f.id)?.clone(), f.count?))).collect();
         self.0.mirror.run(move |mirror| mirror.set_collections(&collections, state.as_deref())).await?;
         let mut state = lock(&self.0.state);
+        state.sizes = sizes;
         state.coverage.know_folders(places, folders.iter().map(|folder| folder.id.as_str()));
         state.coverage.saw_tree(at);
         Ok(())

@@ -32,11 +32,16 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
         Error::Refused(precondition, gateway::Error::ForgottenToken.to_string())
     };
     let since = since.map_err(|ForeignToken| forgotten())?;
-    let changes =
-        session.mailbox.changes(&collection.id, since, limit).await.map_err(|error| match error {
-            gateway::Error::ForgottenToken => forgotten(),
-            other => other.into(),
-        })?;
+    let (mailbox, id) = (&session.mailbox, &collection.id);
+    let changes = if limit.is_some() || session.goes_on(collection.kind) {
+        mailbox.changes_in_parts(id, since, limit).await
+    } else {
+        mailbox.changes(id, since, limit).await
+    };
+    let changes = changes.map_err(|error| match error {
+        gateway::Error::ForgottenToken => forgotten(),
+        other => other.into(),
+    })?;
     multistatus::answer(session.preferences, |mut out| async move {
         for name in &changes.removed {
             out.missing(&session.hrefs.member(&collection, name)).await?;

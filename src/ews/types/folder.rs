@@ -26,6 +26,8 @@ pub struct Folder {
     pub may_view_private: bool,
     /// Anything that changes when a member does; `None` when the server does not tell.
     pub stamp: Option<String>,
+    /// TotalCount: how many items are in it; `None` when the server does not tell.
+    pub count: Option<u64>,
     /// When anything in it was last committed.
     pub committed: Option<Timestamp>,
     /// What clients set on it.
@@ -73,6 +75,7 @@ impl Folder {
             stamp: committed
                 .as_ref()
                 .map(|at| format!("{at} {} {count}", deleted.as_deref().unwrap_or_default())),
+            count: count.parse().ok(),
             committed: committed.as_deref().and_then(time),
             kept: FolderKept {
                 name: extended(element, &DAV_NAME),

@@ -1,0 +1,278 @@
+//! What clients see of a mailbox that is being mirrored for the first time.
+
+use crate::support::http::{Answer, Client, NAMESPACES, Response};
+use crate::support::{PASSWORD, Stage, USER, calendar};
+use exdav::gateway::Settings;
+use exdav::model::id::CollectionId;
+use exdav::{convert, dav, server, simulator, sync};
+use futures_util::{StreamExt as _, stream};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_hours(1);
+/// Milliseconds that each call to Exchange takes.
+const SLOW: u64 = 150;
+
+/// Its own store, collections are filled from the sign-in on, and clients are answered within so long.
+async fn gateway(stage: &Stage, store: &Path, answer_within: Duration) -> Client {
+    let live = sync::live::Settings { enabled: false, ..sync::live::Settings::default() };
+    let sync = sync::Settings { freshness: LONG, live, fill_at_sign_in: true, ..sync::Settings::default() };
+    let gateway = stage.gateway_following(sync, store, Settings::default(), convert::Settings::default());
+    let dav = dav::Settings { answer_within, ..dav::Settings::default() };
+    let settings = server::Settings { dav, ..server::Settings::default() };
+    Client::with(settings, gateway, USER, PASSWORD).await
+}
+
+fn at() -> String {
+    dav::path::default_calendar(USER)
+}
+
+fn home() -> String {
+    at().trim_end_matches("calendar/").to_owned()
+}
+
+const ETAGS: &str = "<D:getetag/>";
+
+/// Name and ETag of each member that an answer lists.
+fn listed(answer: &Answer) -> BTreeMap<String, String> {
+    let member = |response: &Response| {
+        let etag = response.text("getetag");
+        (!etag.is_empty()).then(|| (response.href.clone(), etag))
+    };
+    answer.responses().iter().filter_map(member).collect()
+}
+
+struct Part {
+    members: BTreeMap<String, String>,
+    gone: Vec<String>,
+    token: String,
+    goes_on: bool,
+}
+
+async fn part(client: &Client, agent: &str, token: &str) -> Answer {
+    let body = format!(
+        "<D:sync-collection {NAMESPACES}><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>\
+         <D:prop>{ETAGS}</D:prop></D:sync-collection>"
+    );
+    client.ask("REPORT", &at(), &[("User-Agent", agent)], &body).await
+}
+
+fn read(answer: &Answer) -> Part {
+    let (mut members, mut gone, mut goes_on) = (BTreeMap::new(), Vec::new(), false);
+    for response in answer.responses() {
+        let etag = response.text("getetag");
+        if response.href == at() {
+            goes_on = answer.text().contains("507 Insufficient Storage");
+        } else if etag.is_empty() {
+            gone.push(response.href.clone());
+        } else {
+            members.insert(response.href.clone(), etag);
+        }
+    }
+    let token =
+        answer.xml().children().find(|e| e.name().local() == "sync-token").unwrap().text().into_owned();
+    Part { members, gone, token, goes_on }
+}
+
+const THUNDERBIRD: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.7.0";
+
+/// As a client does that goes on: all parts, how many there were, and when the first came.
+async fn synced(client: &Client, token: &str) -> (BTreeMap<String, String>, Vec<String>, u32, Duration) {
+    let began = Instant::now();
+    let (mut all, mut gone, mut token, mut parts) = (BTreeMap::new(), Vec::new(), token.to_owned(), 0);
+    let mut first = None;
+    loop {
+        let got = read(&part(client, THUNDERBIRD, &token).await.expect(207));
+        first = first.or_else(|| (!got.members.is_empty()).then(|| began.elapsed()));
+        all.extend(got.members);
+        gone.extend(got.gone);
+        token = got.token;
+        parts += 1;
+        if !got.goes_on {
+            return (all, gone, parts, first.unwrap());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_home_and_a_small_calendar_do_not_wait_for_the_first_fill_of_a_large_one() {
+    let stage = Stage::with_events(1_000).await;
+    let store = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    stage.latency(SLOW).await;
+    let props = "<D:displayname/><D:sync-token/><CS:getctag/>";
+    let answer = client.propfind(&home(), "1", props).await.expect(207);
+    let large = answer.responses().into_iter().find(|response| response.href == at()).unwrap();
+    assert_eq!(large.text("displayname"), "Calendar");
+    assert_eq!(large.text("sync-token"), "", "what is not complete has no token");
+    assert_eq!(large.text("getctag"), "");
+    let small = client.propfind(&format!("{}tasks/", home()), "1", ETAGS).await.expect(207);
+    assert!(listed(&small).len() > 10);
+    let depth_0 = client.propfind(&at(), "0", props).await.expect(207);
+    assert_eq!(depth_0.responses()[0].text("getctag"), "", "the large one is not complete yet");
+    let all = client.propfind(&at(), "1", ETAGS).await.expect(207);
+    assert!(listed(&all).len() >= 1_000);
+    let depth_0 = client.propfind(&at(), "0", props).await.expect(207);
+    assert_ne!(depth_0.responses()[0].text("getctag"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_on_gets_the_first_events_at_once_and_in_the_end_all_of_them() {
+    let stage = Stage::with_events(1_000).await;
+    let store = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    stage.latency(SLOW).await;
+    let began = Instant::now();
+    let (all, gone, parts, first) = synced(&client, "").await;
+    assert!(first * 2 < began.elapsed(), "the first events took {first:?} of {:?}", began.elapsed());
+    assert!(parts > 2, "{parts} parts");
+    assert_eq!(gone, Vec::<String>::new());
+    let listing = client.propfind(&at(), "1", ETAGS).await.expect(207);
+    assert_eq!(all, listed(&listing));
+    // Somebody who is not known to go on gets all at once.
+    let other = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, other.path(), Duration::from_secs(40)).await;
+    let whole = read(&part(&client, "vdirsyncer/0.21.0", "").await.expect(207));
+    assert!(!whole.goes_on);
+    assert_eq!(whole.members, all, "a mirror that was deleted comes back with the same names and ETags");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_come_back_after_503_gets_no_503_and_no_half_of_a_calendar() {
+    let stage = Stage::with_events(600).await;
+    let store = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, store.path(), Duration::from_millis(300)).await;
+    client.propfind("/dav/", "0", "<D:displayname/>").await.expect(207);
+    stage.latency(400).await;
+    let query = format!(
+        "<C:calendar-query {NAMESPACES}><D:prop>{ETAGS}</D:prop><C:filter><C:comp-filter name='VCALENDAR'>\
+         <C:comp-filter name='VEVENT'/></C:comp-filter></C:filter></C:calendar-query>"
+    );
+    let path = at();
+    let headers = [("Depth", "1"), ("Accept-Encoding", "gzip")];
+    let (listing, queried, exported, initial) = tokio::join!(
+        client.propfind(&path, "1", ETAGS),
+        client.ask("REPORT", &path, &headers, &query),
+        client.ask("GET", &path, &[], ""),
+        part(&client, "iOS/18.1.1 (22B91) dataaccessd/1.0", "")
+    );
+    let listing = listed(&listing.expect(207));
+    assert!(listing.len() >= 600);
+    let queried = queried.expect(207);
+    assert_eq!(queried.header("content-encoding"), "", "what waits is not compressed");
+    assert_eq!(listed(&queried), listing);
+    assert_eq!(exported.expect(200).text().matches("\nBEGIN:VCALENDAR").count(), 0);
+    let initial = read(&initial.expect(207));
+    assert!(!initial.goes_on);
+    assert_eq!(initial.members, listing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_fill_that_breaks_off_ends_no_answer_and_goes_on_later() {
+    let stage = Stage::with_events(600).await;
+    let store = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    client.propfind("/dav/", "0", "<D:displayname/>").await.expect(207);
+    let mut first = read(&part(&client, THUNDERBIRD, "").await.expect(207));
+    if first.goes_on {
+        stage.throttle(r#"{"load": {"every": 1, "back_off_ms": 60000}}"#).await;
+        // What is under way is there yet; then nobody is told that this is all.
+        loop {
+            let answer = part(&client, THUNDERBIRD, &first.token).await;
+            if answer.status == 503 {
+                break;
+            }
+            let next = read(&answer.expect(207));
+            first.members.extend(next.members);
+            first.token = next.token;
+            if !next.goes_on {
+                break;
+            }
+        }
+    }
+    stage.throttle("{}").await;
+    client.server.shutdown().await;
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    // The gateway of before may just be closing its mirror.
+    while part(&client, THUNDERBIRD, &first.token).await.status == 503 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (more, gone, ..) = synced(&client, &first.token).await;
+    first.members.extend(more);
+    assert_eq!(gone, Vec::<String>::new());
+    let listing = client.propfind(&at(), "1", ETAGS).await.expect(207);
+    assert_eq!(first.members, listed(&listing));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_server_lost_its_mirror_is_never_shown_less_than_there_is() {
+    let stage = Stage::with_events(1_000).await;
+    let first = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, first.path(), Duration::from_secs(40)).await;
+    let (before, ..) = synced(&client, "").await;
+    let token = read(&part(&client, THUNDERBIRD, "").await.expect(207)).token;
+    drop(client);
+    let second = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, second.path(), Duration::from_secs(40)).await;
+    stage.latency(SLOW).await;
+    part(&client, THUNDERBIRD, &token).await.expect(403);
+    // Listings while it is filled anew: none lacks anything.
+    let lists = stream::iter(0..4)
+        .map(async |_| client.propfind(&at(), "1", ETAGS).await)
+        .buffer_unordered(4)
+        .collect::<Vec<Answer>>();
+    let (lists, (after, gone, ..)) = tokio::join!(lists, synced(&client, ""));
+    for list in lists {
+        assert_eq!(listed(&list.expect(207)), before);
+    }
+    assert_eq!(gone, Vec::<String>::new());
+    assert_eq!(after, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contacts_and_lists_come_in_parts_too_and_copies_of_a_contact_stay_two() {
+    let contacts = Some(700);
+    let settings =
+        simulator::Settings { contacts, events: Some(0), mailboxes: 1, ..simulator::Settings::default() };
+    let stage = Stage::of(settings).await;
+    let mailbox = stage.mailbox(LONG).await;
+    let id: CollectionId = "contacts".parse().unwrap();
+    let known = mailbox.list(&id).await.unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let again = stage.gateway_with(LONG, other.path(), Settings::default());
+    let again = again.sign_in(USER, PASSWORD).await.unwrap();
+    let (mut all, mut token) = (Vec::new(), None);
+    loop {
+        let part = again.changes_in_parts(&id, token, None).await.unwrap();
+        all.extend(part.changed);
+        token = Some(part.token);
+        if !part.truncated {
+            break;
+        }
+    }
+    let sorted = |heads: Vec<exdav::model::object::Head>| {
+        heads.into_iter().map(|head| (head.name.to_string(), head.etag.0)).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(sorted(all), sorted(known));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_to_come_back_reads_how_far_the_first_fill_is() {
+    let stage = Stage::with_events(1_500).await;
+    let store = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    client.propfind("/dav/", "0", "<D:displayname/>").await.expect(207);
+    stage.latency(SLOW).await;
+    let _ = read(&part(&client, THUNDERBIRD, "").await.expect(207));
+    let mailbox = stage.mailbox(LONG).await;
+    mailbox.collections().await.unwrap();
+    let soon = tokio::time::Instant::now() + Duration::from_millis(500);
+    let error = mailbox.until(soon).list(&calendar()).await.unwrap_err().to_string();
+    let (start, end) = error.split_once("(first fill of Calendar: ").expect(&error);
+    assert_eq!(start, "this collection is not complete yet ");
+    let (done, rest) = end.split_once(" of ").expect(&error);
+    let number = |text: &str| text.replace(',', "").parse::<usize>().unwrap();
+    let total = rest.split_once(')').unwrap().0;
+    assert!(number(done) < number(total) && number(total) >= 1_500, "{error}");
+}
