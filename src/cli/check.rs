@@ -147,12 +147,15 @@ async fn walk(
     match session.count_time_zones().await {
         Ok(zones) => found("time zones", &format!("{zones} known to the server"))?,
         // grommunio answers with a fault without a code of Exchange's.
-        Err(Error::Response { .. } | Error::Http { .. }) => {
+        Err(Error::Response { .. } | Error::Unsupported { .. } | Error::Http { .. }) => {
             found("time zones", "the server has no list; exdav's own is used")?;
         }
         Err(error) => return Ok(Err(stop(&error, config))),
     }
     found("features", &features(&product.abilities()))?;
+    for consequence in product.behaviour().consequences() {
+        print(&format!("note  {:WIDTH$} {consequence}", "writes"))?;
+    }
     let crowd = go!("limits", session.crowd().await);
     limits(&crowd, &product.abilities(), session.concurrency())?;
     Ok(Ok(()))
@@ -283,7 +286,8 @@ fn stop(error: &Error, config: &Config) -> Stop {
         Error::Http { .. } | Error::Answer(_) => {
             "is exchange.url that of EWS, and not of a web page or a proxy's login?"
         }
-        Error::Response { code, .. } => match code.as_str() {
+        Error::Unsupported { .. } => "exdav does without it where it can; see the line “features”",
+        Error::Response { code, .. } | Error::Fault { code, .. } => match code.as_str() {
             "ErrorImpersonateUserDenied" | "ErrorImpersonationDenied" | "ErrorImpersonationFailed" => {
                 "give the service account the role ApplicationImpersonation for this mailbox"
             }

@@ -81,6 +81,10 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], is_revis
     ];
     let attached = std::iter::once(item).chain(exceptions).flat_map(Item::attachments);
     parts.extend(attached.map(|attachment| attachment.id));
+    if !context.behaviour.judges_change_keys {
+        // Its versions do not tell of every change.
+        parts.extend(std::iter::once(item).chain(exceptions).map(Item::write));
+    }
     parts.extend(is_revised.then(|| format!("revision {RENDERING_REVISION}")));
     ETag(hash(parts.join("\u{1f}"), 32))
 }

@@ -36,6 +36,7 @@ pub use privacy::Privacy;
 use crate::ews::field;
 use crate::ews::types::write::Change;
 use crate::ews::types::{AttachmentKind, Item, ItemClass, Mailbox};
+use crate::ews::{Behaviour, Product};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
@@ -100,6 +101,8 @@ pub struct Context {
     pub privacy: Privacy,
     /// Attachments of other objects that a client's text names, by MANAGED-ID. See [`write::needed`].
     pub elsewhere: Arc<HashMap<String, write::Attached>>,
+    /// What the server keeps of what Exchange does.
+    pub behaviour: Behaviour,
     /// How to render.
     pub settings: Settings,
 }
@@ -122,6 +125,7 @@ impl Context {
             contents: Arc::default(),
             privacy: Privacy::Shown,
             elsewhere: Arc::default(),
+            behaviour: Product::ExchangeSe.behaviour(),
             settings: Settings::default(),
         }
     }

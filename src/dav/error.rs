@@ -70,6 +70,8 @@ impl Error {
                 | gateway::Error::Filling(_)
                 | gateway::Error::Store { .. }
                 | gateway::Error::Barred(_) => StatusCode::SERVICE_UNAVAILABLE,
+                // RFC 9110 15.6.2
+                gateway::Error::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
                 gateway::Error::Internal(..) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::Refused(precondition, _) => precondition.row().1,

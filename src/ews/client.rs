@@ -6,13 +6,15 @@ use super::auth::{Choice, Credentials};
 use super::autodiscover::{self, Finder};
 use super::endpoint::Endpoint;
 use super::error::Error;
+use super::field::Schema;
 use super::network::{self, Network};
+use super::product::{Behaviour, Product};
 use super::soap::{self, ServerVersion};
 use super::throttle::{Slot, Throttle, spread};
 use super::transport::{Request, Response};
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER, SERVER};
+use reqwest::header::{CONNECTION, DATE, HeaderMap, RETRY_AFTER, SERVER};
 use reqwest::{StatusCode, Url};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -69,7 +71,7 @@ impl Default for Settings {
     }
 }
 
-/// One upstream. Cheap to clone; all users share its connections, none their credentials.
+/// One upstream. Cheap to clone; users share neither connections nor credentials.
 #[derive(Clone, Debug)]
 pub struct Exchange(Arc<Upstream>);
 
@@ -218,6 +220,11 @@ impl Exchange {
         &self.0.http
     }
 
+    /// Connections for one user.
+    pub(super) fn connections(&self) -> Result<reqwest::Client, Error> {
+        self.0.network.pooled()?.build().map_err(|error| Error::Settings(error.to_string()))
+    }
+
     /// For answers that go on.
     pub(super) fn hanging(&self) -> &reqwest::Client {
         &self.0.hanging
@@ -272,6 +279,26 @@ impl Session {
         self.version.get()
     }
 
+    /// The kind of server that answers: as this session found it, else as others found it at the same endpoint.
+    pub fn product(&self) -> Product {
+        if let Some(version) = self.version.get() {
+            return Product::of(version);
+        }
+        let endpoint = self.exchange.known_endpoint(&self.credentials);
+        endpoint.and_then(|at| at.version().get().map(Product::of)).unwrap_or(Product::Unknown)
+    }
+
+    /// What exdav can rely on there.
+    pub fn behaviour(&self) -> Behaviour {
+        self.product().behaviour()
+    }
+
+    /// The schema that requests are checked against: that of the settings, or that of an older server.
+    pub fn schema(&self) -> Schema {
+        let asked = Schema::of(&self.exchange.settings().version);
+        self.product().schema().map_or(asked, |own| asked.min(own))
+    }
+
     /// Requests that may be under way at once.
     pub fn concurrency(&self) -> usize {
         self.exchange.settings().concurrency.max(1)
@@ -295,9 +322,10 @@ impl Session {
         loop {
             let slot = self.throttle.enter(&mut patience).await?;
             let began = Instant::now();
-            let error = match in_turn(slot, self.send(request.clone())).await {
+            let outcome = in_turn(slot, self.send(request.clone())).await;
+            let error = match outcome.and_then(|answer| self.belonging(operation, answer)) {
                 Ok(answer) => return Ok(answer),
-                Err(error) => error,
+                Err(error) => self.explained(operation, error),
             };
             if !is_doubted && ELSEWHERE.iter().any(|code| error.is(code)) {
                 is_doubted = true;
@@ -360,7 +388,33 @@ impl Session {
             soap::envelope(&self.exchange.settings().version, self.credentials.impersonated(), body);
         let mut patience = self.exchange.settings().patience;
         let slot = self.throttle.enter(&mut patience).await?;
-        in_turn(slot, self.open(request.into(), None)).await
+        let outcome = in_turn(slot, self.open(request.into(), None)).await;
+        outcome.map_err(|error| self.explained("GetStreamingEvents", error))
+    }
+
+    /// The answer, if it is one to this operation. Another one was meant for an earlier request on the same connection.
+    fn belonging(&self, operation: &str, answer: Element) -> Result<Element, Error> {
+        if answer.name().local().strip_suffix("Response") == Some(operation) {
+            return Ok(answer);
+        }
+        self.credentials.end_connections();
+        Err(Error::Lost(format!("{} came as the answer to {operation}", answer.name().local())))
+    }
+
+    /// After a fault a server may send more: nothing that comes over this connection is believed. A fault without a code
+    /// of Exchange's is that of a server which does not know what was asked for.
+    fn explained(&self, operation: &'static str, error: Error) -> Error {
+        match error {
+            Error::Fault { code, text } => {
+                self.credentials.end_connections();
+                if code.as_str().starts_with("Error") {
+                    return Error::Response { code, text };
+                }
+                let product = self.product().abilities().name;
+                Error::Unsupported { operation, product, text }
+            }
+            other => other,
+        }
     }
 
     async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
@@ -368,11 +422,20 @@ impl Session {
         let server = answer.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let server = server.to_owned();
         let octets = answer.bytes(MOST_OCTETS).await?;
-        if self.version.get().is_none() {
-            let version = soap::server_version(&octets).unwrap_or_default();
-            let _ = self.version.set(ServerVersion { server, ..version });
+        self.credentials.line().note_answer();
+        let answer = soap::open_envelope(&octets);
+        // Faults of some servers do not tell, and are not the last word of a server.
+        if self.version.get().is_none()
+            && let Some(version) =
+                soap::server_version(&octets).or_else(|| answer.is_ok().then(ServerVersion::default))
+        {
+            let version = ServerVersion { server, ..version };
+            if let Some(endpoint) = self.exchange.known_endpoint(&self.credentials) {
+                let _ = endpoint.version().set(version.clone());
+            }
+            let _ = self.version.set(version);
         }
-        let answer = soap::open_envelope(&octets)?;
+        let answer = answer?;
         match soap::busy_throughout(&answer) {
             Some(back_off) => Err(Error::Busy { back_off }),
             None => Ok(answer),
@@ -381,7 +444,14 @@ impl Session {
 
     /// Sends a request once; what its status or a fault refuses is an error.
     async fn open(&self, body: bytes::Bytes, timeout: Option<Duration>) -> Result<Response, Error> {
-        let answer = self.post(Request { body, headers: HeaderMap::new(), timeout }).await?;
+        let is_used = self.credentials.line().is_used();
+        let mut answer =
+            self.post(Request { body: body.clone(), headers: HeaderMap::new(), timeout }).await?;
+        // A server that lost its place in the octets of this connection did not read the request. Seen: gromox 3.10
+        if is_used && answer.status == StatusCode::BAD_REQUEST && closes(&answer.headers) {
+            self.credentials.end_connections();
+            answer = self.post(Request { body, headers: HeaderMap::new(), timeout }).await?;
+        }
         let status = answer.status;
         let retry_after = answer
             .headers
@@ -403,13 +473,19 @@ impl Session {
         // Faults come with HTTP 500 and say more than the status.
         let octets = answer.bytes(MOST_OCTETS).await?;
         match soap::open_envelope(&octets) {
-            Err(error @ (Error::Response { .. } | Error::Busy { .. })) => Err(error),
+            Err(error @ (Error::Fault { .. } | Error::Busy { .. })) => Err(error),
             _ => {
                 let text = String::from_utf8_lossy(&octets).chars().take(200).collect();
                 Err(Error::Http { status: status.as_u16(), text })
             }
         }
     }
+}
+
+/// Whether the server ends the connection. RFC 9112 9.6
+fn closes(headers: &HeaderMap) -> bool {
+    let words = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    words.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("close"))
 }
 
 /// Tells the throttle what became of a request.

@@ -64,6 +64,25 @@ pub enum Error {
         /// Its words; localised on some servers.
         text: String,
     },
+    /// A SOAP fault: the request as a whole was refused. The client makes [`Error::Response`] or
+    /// [`Error::Unsupported`] of it.
+    #[error("{code}: {text}")]
+    Fault {
+        /// Its code, or the word of SOAP where the server has none.
+        code: ResponseCode,
+        /// Its words.
+        text: String,
+    },
+    /// A server of another kind does not do what was asked.
+    #[error("{product} does not carry out {operation}: {text}")]
+    Unsupported {
+        /// What was asked for.
+        operation: &'static str,
+        /// The kind of server.
+        product: &'static str,
+        /// Its words.
+        text: String,
+    },
     /// An answer that nobody can make sense of.
     #[error("Exchange's answer is not understood: {0}")]
     Answer(String),
@@ -72,7 +91,7 @@ pub enum Error {
 impl Error {
     /// Whether the server answered with this code.
     pub fn is(&self, wanted: &str) -> bool {
-        matches!(self, Self::Response { code, .. } if code.as_str() == wanted)
+        matches!(self, Self::Response { code, .. } | Self::Fault { code, .. } if code.as_str() == wanted)
     }
 
     /// Whether trying again later may help.
@@ -80,7 +99,7 @@ impl Error {
         match self {
             Self::Busy { .. } | Self::Unreachable(_) | Self::Lost(_) | Self::Undiscovered(_) => true,
             Self::Http { status, .. } => *status >= 500,
-            Self::Response { code, .. } => code.is_transient(),
+            Self::Response { code, .. } | Self::Fault { code, .. } => code.is_transient(),
             Self::SignIn
             | Self::Kept(_)
             | Self::Scheme(_)
@@ -89,6 +108,7 @@ impl Error {
             | Self::Settings(_)
             | Self::Certificate(_)
             | Self::Forbidden
+            | Self::Unsupported { .. }
             | Self::Answer(_) => false,
         }
     }

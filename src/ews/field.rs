@@ -139,6 +139,91 @@ pub const CUSTOM: [ExtendedProperty; 4] = [
     named("Address", 0x8052, "String"),
 ];
 
+/// Schemas of requests, by the servers that came with them. Source: Microsoft, "EWS schema versions in Exchange"
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Schema {
+    /// `Exchange2007`, `Exchange2007_SP1`
+    V2007,
+    /// `Exchange2010` and its service packs.
+    V2010,
+    /// `Exchange2013`, `Exchange2013_SP1`
+    V2013,
+    /// `Exchange2015`, `Exchange2016` and what came later.
+    V2016,
+}
+
+impl Schema {
+    /// That of a `RequestServerVersion`.
+    pub fn of(version: &str) -> Self {
+        let year = version.strip_prefix("Exchange").and_then(|rest| rest.get(..4)?.parse::<u32>().ok());
+        match year {
+            Some(..=2009) => Self::V2007,
+            Some(2010..=2012) => Self::V2010,
+            Some(2013..=2014) => Self::V2013,
+            _ => Self::V2016,
+        }
+    }
+
+    /// Whether it has a field: a request for one that it does not have is refused as a whole.
+    pub fn has(self, uri: &str) -> bool {
+        YOUNGER.iter().all(|(known, since)| *known != uri || self >= *since)
+    }
+
+    /// Whether it has a value of `calendar:LegacyFreeBusyStatus`. FACTS 12
+    pub fn has_busy_status(self, word: &str) -> bool {
+        word != "WorkingElsewhere" || self >= Self::V2013
+    }
+}
+
+/// Fields that came after the first schema: THE table of versions. Source: fields.tsv; MS-OXWSMTGS 8, MS-OXWSCONT 8
+const YOUNGER: [(&str, Schema); 8] = [
+    ("calendar:StartTimeZone", Schema::V2010),
+    ("calendar:EndTimeZone", Schema::V2010),
+    ("contacts:HasPicture", Schema::V2010),
+    ("distributionlist:Members", Schema::V2010),
+    ("item:TextBody", Schema::V2013),
+    ("calendar:EnhancedLocation", Schema::V2013),
+    ("calendar:JoinOnlineMeetingUrl", Schema::V2013),
+    ("calendar:IsOrganizer", Schema::V2013),
+];
+
+/// Entries of the dictionaries of contacts, for servers that do not give the dictionaries as a whole.
+/// MS-OXWSCONT 2.2.5
+pub const ENTRIES: &[(&str, &[&str])] = &[
+    ("contacts:EmailAddress", &["EmailAddress1", "EmailAddress2", "EmailAddress3"]),
+    ("contacts:PhysicalAddress:Street", POSTAL),
+    ("contacts:PhysicalAddress:City", POSTAL),
+    ("contacts:PhysicalAddress:State", POSTAL),
+    ("contacts:PhysicalAddress:CountryOrRegion", POSTAL),
+    ("contacts:PhysicalAddress:PostalCode", POSTAL),
+    (
+        "contacts:PhoneNumber",
+        &[
+            "AssistantPhone",
+            "BusinessFax",
+            "BusinessPhone",
+            "BusinessPhone2",
+            "Callback",
+            "CarPhone",
+            "CompanyMainPhone",
+            "HomeFax",
+            "HomePhone",
+            "HomePhone2",
+            "Isdn",
+            "MobilePhone",
+            "OtherFax",
+            "OtherTelephone",
+            "Pager",
+            "PrimaryPhone",
+            "RadioPhone",
+            "Telex",
+            "TtyTddPhone",
+        ],
+    ),
+    ("contacts:ImAddress", &["ImAddress1", "ImAddress2", "ImAddress3"]),
+];
+const POSTAL: &[&str] = &["Business", "Home", "Other"];
+
 /// What GetItem is asked for beside `IdOnly`.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {

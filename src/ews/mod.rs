@@ -14,6 +14,7 @@ mod client;
 mod endpoint;
 mod error;
 pub mod field;
+mod line;
 pub mod network;
 mod operations;
 mod product;
@@ -33,7 +34,7 @@ pub use operations::{
     ItemChange, MOST_DAYS, MOST_PEOPLE, MOST_SUBSCRIPTIONS, NewAttachment, Page, Relocate, Resolved, Scope,
     Target,
 };
-pub use product::{Abilities, Product};
+pub use product::{Abilities, Behaviour, Product};
 pub use soap::ServerVersion;
 pub use streaming::{Documents, Ended, Event, EventStream, Told};
 pub use throttle::spread;

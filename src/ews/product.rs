@@ -1,5 +1,6 @@
 //! Which server answers, and what that kind can.
 
+use super::field::Schema;
 use super::soap::ServerVersion;
 
 /// Kinds of servers that speak EWS.
@@ -19,6 +20,8 @@ pub enum Product {
     ExchangeSe,
     /// Exchange Online.
     Online,
+    /// An Exchange that is newer than this table.
+    Newer,
     /// grommunio (gromox).
     Grommunio,
     /// Kerio Connect.
@@ -41,6 +44,94 @@ pub struct Abilities {
     /// `HangingConnectionLimit`: streams at once.
     pub streams: Option<u32>,
 }
+
+/// What exdav relies on when it reads and writes, as a kind of server keeps it: Exchange keeps all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one fact about servers, looked up by name")]
+pub struct Behaviour {
+    /// UpdateItem is refused when the ChangeKey is not the item's last. MS-OXWSCORE 3.1.4.9.4.1
+    pub judges_change_keys: bool,
+    /// What was acknowledged is stored as it was sent: nothing has to be read back.
+    pub stores_what_it_takes: bool,
+    /// `contacts:EmailAddresses` and the like give whole dictionaries; else each entry is asked for by itself.
+    pub gives_dictionaries: bool,
+    /// `InstanceIndex` counts deleted occurrences. MS-OXWSCORE 2.2.4.33
+    pub counts_deleted_occurrences: bool,
+    /// An invitation that was declined leaves the calendar by itself.
+    pub removes_declined: bool,
+    /// `item:Body` can be deleted, and `item:ReminderIsSet` be set to false.
+    pub clears_by_usual_means: bool,
+    /// Tasks may recur.
+    pub takes_recurring_tasks: bool,
+    /// The longest interval of a monthly rule, in months; `None`: that of the protocol.
+    pub longest_months: Option<u32>,
+}
+
+const EXCHANGE: Behaviour = Behaviour {
+    judges_change_keys: true,
+    stores_what_it_takes: true,
+    gives_dictionaries: true,
+    counts_deleted_occurrences: true,
+    removes_declined: true,
+    clears_by_usual_means: true,
+    takes_recurring_tasks: true,
+    longest_months: None,
+};
+
+impl Behaviour {
+    /// What each thing that a server does otherwise than Exchange means for those who write.
+    pub fn consequences(&self) -> Vec<String> {
+        let all = [
+            (
+                self.judges_change_keys,
+                "ChangeKeys are not judged: exdav reads an object before it changes it (one call more) and answers 412 to \
+                 a stale If-Match; a change in the moment between can be overwritten",
+            ),
+            (
+                self.stores_what_it_takes,
+                "what is written may be stored otherwise: exdav reads it back (one call more) and shows it as it is stored",
+            ),
+            (
+                self.gives_dictionaries,
+                "mail, postal and messenger addresses and phones of contacts are asked for entry by entry",
+            ),
+            (
+                self.counts_deleted_occurrences,
+                "single occurrences of a series are looked at before they are changed (two or three calls more)",
+            ),
+            (
+                self.removes_declined,
+                "an invitation that was declined may stay in the calendar: on DELETE it is removed after the answer",
+            ),
+            (self.takes_recurring_tasks, "tasks that repeat are refused (403, RRULE)"),
+        ];
+        let told = all.into_iter().filter(|(is_kept, _)| !is_kept).map(|(_, text)| text.to_owned());
+        let months = self.longest_months.map(|longest| {
+            format!("series that repeat less often than every {longest} months are refused (403, INTERVAL)")
+        });
+        told.chain(months).collect()
+    }
+}
+
+/// Of a server that nobody knows nothing is relied upon.
+const UNKNOWN: Behaviour = Behaviour {
+    judges_change_keys: false,
+    stores_what_it_takes: false,
+    gives_dictionaries: false,
+    counts_deleted_occurrences: false,
+    removes_declined: false,
+    clears_by_usual_means: true,
+    takes_recurring_tasks: true,
+    longest_months: None,
+};
+
+/// Seen: gromox 3.10. Its monthly rules of 24 months and more make every later FindItem on the calendar fail.
+const GROMOX: Behaviour = Behaviour {
+    clears_by_usual_means: false,
+    takes_recurring_tasks: false,
+    longest_months: Some(12),
+    ..UNKNOWN
+};
 
 const STREAMS: &str = "streaming notifications";
 const CONFLICTS: &str = "conflicts told by ChangeKey";
@@ -73,6 +164,7 @@ const fn abilities(product: Product) -> Abilities {
         Product::Exchange2019 => exchange("Exchange 2019", 27, 10),
         Product::ExchangeSe => exchange("Exchange Server SE", 27, 10),
         Product::Online => exchange("Exchange Online", 27, 10),
+        Product::Newer => exchange("a newer Exchange", 27, 10),
         Product::Grommunio => Abilities {
             name: "grommunio",
             can: &[STREAMS, PEOPLE],
@@ -99,6 +191,25 @@ impl Product {
         abilities(self)
     }
 
+    /// What exdav can rely on.
+    pub const fn behaviour(self) -> Behaviour {
+        match self {
+            Self::Grommunio => GROMOX,
+            Self::Kerio | Self::Unknown => UNKNOWN,
+            _ => EXCHANGE,
+        }
+    }
+
+    /// The newest schema that it knows; `None`: the newest of all. Microsoft: EWS schema versions in Exchange
+    pub const fn schema(self) -> Option<Schema> {
+        match self {
+            Self::Exchange2007 => Some(Schema::V2007),
+            Self::Exchange2010 => Some(Schema::V2010),
+            Self::Exchange2013 => Some(Schema::V2013),
+            _ => None,
+        }
+    }
+
     /// By what an answer says of its server. Microsoft: Exchange Server build numbers and release dates
     pub fn of(version: &ServerVersion) -> Self {
         if version.server.to_ascii_lowercase().contains("kerio") {
@@ -114,6 +225,7 @@ impl Product {
             (15, 2) if version.build.0 >= 2562 => Self::ExchangeSe,
             (15, 2) => Self::Exchange2019,
             (15, 20) => Self::Online,
+            (15.., _) => Self::Newer,
             _ => Self::Unknown,
         }
     }
@@ -153,6 +265,7 @@ mod tests {
             (build(15, 2, 2562, "V2017_07_11"), Product::ExchangeSe),
             (build(15, 20, 8769, "V2018_01_08"), Product::Online),
             (build(15, 0, 847, "V2017_07_11"), Product::Grommunio),
+            (build(15, 30, 1, "V2030_01_01"), Product::Newer),
             (String::new(), Product::Unknown),
         ] {
             assert_eq!(of(&version, "Microsoft-IIS/10.0"), product, "{version}");

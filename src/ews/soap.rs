@@ -89,7 +89,7 @@ fn fault(fault: &Element) -> Error {
         return Error::Busy { back_off: detail.and_then(back_off) };
     }
     let text = fault.find("faultstring").map(|text| text.text().trim().to_owned()).unwrap_or_default();
-    Error::Response { code: ResponseCode::new(&code), text }
+    Error::Fault { code: ResponseCode::new(&code), text }
 }
 
 /// `BackOffMilliseconds` anywhere below.

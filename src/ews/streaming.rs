@@ -120,7 +120,10 @@ impl Documents {
 }
 
 fn read(document: &[u8]) -> Result<Told, Ended> {
-    let answer = open_envelope(document)?;
+    let answer = open_envelope(document).map_err(|error| match error {
+        Error::Fault { code, text } => Error::Response { code, text },
+        other => other,
+    })?;
     let mut told = Told::default();
     for message in messages(&answer) {
         if let Err(error) = check(message) {

@@ -180,7 +180,11 @@ impl Way<'_> {
         } else {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let http = if timeout.is_some() { self.exchange.http() } else { self.exchange.hanging() };
+        let http = match timeout {
+            Some(_) => self.credentials.line().client(|| self.exchange.connections())?,
+            None => self.exchange.hanging().clone(),
+        };
+        let http = &http;
         let identity = self.credentials.identity();
         let password = match identity.secret() {
             Secret::Password(password) => password,

@@ -36,6 +36,9 @@ pub enum Error {
     /// The mailbox is full. RFC 4331 6
     #[error("the mailbox is full")]
     Full,
+    /// The upstream is of a kind that does not do this.
+    #[error("{0}")]
+    Unsupported(String),
     /// The upstream is away or throttles; try again later.
     #[error("Exchange cannot be reached at the moment: {reason}")]
     Unavailable {

@@ -43,7 +43,11 @@ impl From<ews::Error> for Error {
             ews::Error::Busy { back_off } => {
                 Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }
             }
-            ews::Error::Response { code, .. } => match code.as_str() {
+            ews::Error::Unsupported { .. } => {
+                tracing::warn!("{reason}");
+                Error::Unsupported(reason)
+            }
+            ews::Error::Response { code, .. } | ews::Error::Fault { code, .. } => match code.as_str() {
                 "ErrorAccessDenied" | "ErrorDeleteDistinguishedFolder" | "ErrorCreateItemAccessDenied" => {
                     Error::Denied(reason)
                 }

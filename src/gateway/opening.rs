@@ -38,13 +38,16 @@ impl Gateway {
         };
         let key =
             Key { upstream: inner.exchange.name().to_owned(), mailbox: principal.address.clone(), accessor };
+        let behaviour = session.behaviour();
         let rendering = format!(
-            "{}.{} {:?} {} {}",
+            "{}.{} {:?} {} {}{}",
             convert::RENDERING_VERSION,
             convert::RENDERING_REVISION,
             inner.convert,
             inner.zone,
-            inner.settings.public_url
+            inner.settings.public_url,
+            // What was fetched before in shapes for Exchange lacks what such a server shows only when asked otherwise.
+            if behaviour.gives_dictionaries { "" } else { " by entries" },
         );
         let store = Arc::clone(&inner.store);
         let mirror = tokio::task::spawn_blocking(move || store.open(&key, &rendering))
@@ -59,6 +62,7 @@ impl Gateway {
             contents: Arc::default(),
             privacy,
             elsewhere: Arc::default(),
+            behaviour,
             settings: inner.convert,
         };
         let links = (!inner.settings.public_url.is_empty()).then(|| {

@@ -10,7 +10,7 @@ pub(super) use people::{is_invitation, is_meeting};
 use super::kept::{self, Kept};
 use super::{Context, Error, Rendered, attachment, body, identity, vtimezone};
 use crate::ews::field;
-use crate::ews::types::Item;
+use crate::ews::types::{Item, ItemId};
 use crate::model::object::Span;
 use crate::model::recurrence::Rule;
 use crate::model::zone::Zone;
@@ -18,7 +18,7 @@ use crate::text::moment::Zones;
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use time::{Frame, Moment};
 
 use group::sums;
@@ -56,7 +56,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
     let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
 
     let (links, mut attachments) = attachment::lines(context, item, &name);
-    let deleted = item.deleted_occurrences();
+    let deleted = deleted_starts(context, item, &frame);
     let scene = Scene {
         context,
         item,
@@ -69,6 +69,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
     let mut overrides: Vec<Override> = Vec::new();
     for exception in exceptions {
         let Some(original) = original_start(item, exception) else { continue };
+        let original = frame.occurrence(original, context.behaviour.stores_what_it_takes);
         let (links, served) = attachment::lines(context, exception, &name);
         attachments.extend(served);
         overrides.push(Override {
@@ -124,6 +125,22 @@ fn original_start(master: &Item, exception: &Item) -> Option<Timestamp> {
     })
 }
 
+/// Where the rule had put the occurrences of a series that were deleted.
+fn deleted_starts(context: &Context, item: &Item, frame: &Frame) -> Vec<Timestamp> {
+    let is_exact = context.behaviour.stores_what_it_takes;
+    item.deleted_occurrences().into_iter().map(|at| frame.occurrence(at, is_exact)).collect()
+}
+
+/// The occurrences of a series that the server holds as deleted, and those that it holds as modified with their ids, by
+/// where the rule had put them.
+pub fn differing(context: &Context, item: &Item) -> (BTreeSet<Timestamp>, BTreeMap<Timestamp, ItemId>) {
+    let Ok(frame) = Frame::of(context, item, None) else { return Default::default() };
+    let is_exact = context.behaviour.stores_what_it_takes;
+    let modified = item.modified_occurrences().into_iter();
+    let modified = modified.map(|found| (frame.occurrence(found.original_start, is_exact), found.id));
+    (deleted_starts(context, item, &frame).into_iter().collect(), modified.collect())
+}
+
 /// The exception that an override of a text is about; `rid` is the value of its RECURRENCE-ID.
 pub fn exception_named<'a>(
     context: &Context,
@@ -137,6 +154,7 @@ pub fn exception_named<'a>(
     let named = calendar.children_named("VEVENT").find(|event| attachment::is_instance(event, rid))?;
     exceptions.iter().find(|exception| {
         let original = original_start(item, exception);
+        let original = original.map(|at| frame.occurrence(at, context.behaviour.stores_what_it_takes));
         original.is_some_and(|original| kept::is_override_of(named, original, &frame))
     })
 }

@@ -4,7 +4,7 @@ use super::super::{Context, Error, zone};
 use crate::ews::types::Item;
 use crate::model::zone::Zone;
 use crate::text::Line;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Timestamp};
 
 /// A DATE or DATE-TIME value.
@@ -126,6 +126,24 @@ impl Frame {
     /// The day of an instant, as a moment.
     pub fn day_of(&self, at: Timestamp) -> Moment {
         Moment::Date(self.start_zone.to_local(at).date())
+    }
+
+    /// The occurrence that a server means by an original start: some tell the midnight that begins its day, and where
+    /// `is_exact` is false an hour too much or too little beyond a change of clocks. Seen: gromox 3.10
+    pub fn occurrence(&self, at: Timestamp, is_exact: bool) -> Timestamp {
+        const HOUR: SignedDuration = SignedDuration::from_hours(1);
+        if self.all_day {
+            return at;
+        }
+        let (local, time) = (self.start_zone.to_local(at), self.start_zone.to_local(self.start).time());
+        let on = |date: Date| self.start_zone.to_instant(date.to_datetime(time));
+        let of_day = on(local.date());
+        if of_day == at || local.time() == Time::midnight() {
+            return of_day;
+        }
+        let days = [Ok(local.date()), local.date().tomorrow(), local.date().yesterday()];
+        let near = |found: &Timestamp| !is_exact && found.duration_since(at).abs() <= HOUR;
+        days.into_iter().flatten().map(on).find(near).unwrap_or(at)
     }
 
     /// The year from which on zones must be explained.

@@ -138,6 +138,7 @@ impl Draft<'_> {
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
+                rule::check_interval(&translated.recurrence, self.context.behaviour.longest_months)?;
                 changes.push(Change::set(
                     "calendar:Recurrence",
                     Value::Recurrence(translated.recurrence.clone()),
@@ -187,6 +188,8 @@ impl Draft<'_> {
             moves: series.moves,
             edits: series.edits,
             guests: series.guests,
+            places: series.places,
+            gone: series.gone,
             is_certain: !is_open && !is_meeting_anew,
             text,
         })

@@ -29,16 +29,18 @@ pub use contact::{emails_of, is_group, people_named};
 pub use glance::{Glance, glance, with_answer};
 pub use rest::{Trace, with_foreign};
 
+pub use super::event::differing;
 use super::kept;
 use super::{Context, Related};
-use crate::ews::field;
+use crate::ews::field::{self, Schema};
 use crate::ews::types::write::{Change, Field, Notify, Value};
 use crate::ews::types::{Item, ItemClass};
 use crate::model::collection::CollectionKind;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An answer to an invitation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +141,10 @@ pub struct Plan {
     pub edits: Vec<OccurrenceChange>,
     /// Occurrences that have guests of their own: who is invited to them alone, or not to them, is told by these.
     pub guests: Vec<OccurrenceChange>,
+    /// Where the rule puts the occurrences that are named by number here.
+    pub places: BTreeMap<u32, Timestamp>,
+    /// Occurrences that are gone in the end, those that were before included.
+    pub gone: BTreeSet<u32>,
     /// Whether what Exchange makes of the changes is known beforehand.
     pub is_certain: bool,
     /// How [`Plan::changes`] read once Exchange has taken them.
@@ -164,6 +170,8 @@ impl Plan {
             moves: Vec::new(),
             edits: Vec::new(),
             guests: Vec::new(),
+            places: BTreeMap::new(),
+            gone: BTreeSet::new(),
             is_certain: false,
             outcome: Vec::new(),
             text: octets.clone(),
@@ -196,6 +204,29 @@ impl Plan {
             changes.retain(|change| !is_place(change));
         }
         any.then_some(plan)
+    }
+
+    /// The same for a server whose schema is older than what is asked of it: what it has no word for stays in the text.
+    #[must_use]
+    pub fn for_schema(self, schema: Schema) -> Self {
+        let mut plan = self;
+        if !schema.has("calendar:EnhancedLocation") {
+            plan = plan.without_coordinates().unwrap_or(plan);
+        }
+        let occurrences = plan.moves.iter_mut().chain(&mut plan.edits).map(|(_, changes)| changes);
+        for change in [&mut plan.changes, &mut plan.outcome].into_iter().chain(occurrences).flatten() {
+            let word = match &change.value {
+                Some(Value::Text(word)) if change.field == Field::Uri("calendar:LegacyFreeBusyStatus") => {
+                    word
+                }
+                _ => continue,
+            };
+            if !schema.has_busy_status(word) {
+                // Who works elsewhere can be met.
+                *change = Change::text("calendar:LegacyFreeBusyStatus", "Free");
+            }
+        }
+        plan
     }
 
     /// The same event in UTC, where its zone was told by its rules: a server that does not take these still takes the
@@ -245,6 +276,24 @@ impl Plan {
         completes
             && before.recurrence().is_some()
             && after.filled("Status").is_some_and(|status| status != "Completed")
+    }
+
+    /// Groups of fields of an item that are not what was written, by their letters; `before` is what was changed.
+    pub fn lost(&self, before: Option<&Item>, after: &Item) -> BTreeSet<char> {
+        let wanted = Item::predicted(self.class, before, after.id.clone(), &self.outcome);
+        let (wanted, there) = (sums(self.class, &wanted, &[]), sums(self.class, after, &[]));
+        let was = before.map(|before| sums(self.class, before, &[])).unwrap_or_default();
+        let is_written = |letter: &char| was.get(letter) != wanted.get(letter);
+        let letters = wanted.keys().copied().filter(|letter| there.get(letter) != wanted.get(letter));
+        letters.filter(is_written).collect()
+    }
+
+    /// The changes that can be written a second time: a rule takes with it what is known of single occurrences.
+    pub fn changes_again(&self) -> Vec<Change> {
+        let is_rule = |change: &Change| {
+            [Field::Uri("calendar:Recurrence"), Field::Uri("task:Recurrence")].contains(&change.field)
+        };
+        self.changes.iter().filter(|change| !is_rule(change)).cloned().collect()
     }
 
     /// The changes that keep the client's text on an item, for the item as Exchange has it after the writes.

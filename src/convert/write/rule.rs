@@ -155,6 +155,22 @@ fn finite(
     Ok((end, superfluous))
 }
 
+/// Refuses a rule of months that this server chokes on.
+pub fn check_interval(recurrence: &Recurrence, longest: Option<u32>) -> Result<(), Refusal> {
+    let months = match recurrence.pattern {
+        Pattern::AbsoluteMonthly { interval, .. } | Pattern::RelativeMonthly { interval, .. } => interval,
+        _ => return Ok(()),
+    };
+    match longest {
+        Some(longest) if months > longest => Err(Refusal::of_part(
+            Reason::UnsupportedRecurrence,
+            "INTERVAL",
+            format!("this server repeats at most every {longest} months: make events of their own"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Whether two rules of Exchange's are the same in other words: a week's first day matters where weeks are left out.
 pub fn same(one: &Recurrence, other: &Recurrence) -> bool {
     let plain = |recurrence: &Recurrence| match &recurrence.pattern {

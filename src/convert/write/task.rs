@@ -16,7 +16,7 @@ use crate::text::moment::{Moment, Zones, length};
 use crate::text::{Component, Line};
 use bytes::Bytes;
 use jiff::civil::Date;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn plan(
     context: &Context,
@@ -79,7 +79,7 @@ pub fn plan(
             }
         });
         if is_changed {
-            changes.extend(group(*letter, task, &zones, &days)?);
+            changes.extend(group(*letter, task, &zones, &days, context)?);
         }
     }
     if current.is_none() {
@@ -109,6 +109,8 @@ pub fn plan(
         moves: Vec::new(),
         edits: Vec::new(),
         guests: Vec::new(),
+        places: BTreeMap::new(),
+        gone: BTreeSet::new(),
         is_certain: !is_html && !has_state,
         text,
     })
@@ -167,12 +169,18 @@ fn day_change(uri: &'static str, day: Option<Date>) -> Change {
     }
 }
 
-fn group(letter: char, task: &Component, zones: &Zones, days: &Days) -> Result<Vec<Change>, Refusal> {
+fn group(
+    letter: char,
+    task: &Component,
+    zones: &Zones,
+    days: &Days,
+    context: &Context,
+) -> Result<Vec<Change>, Refusal> {
     Ok(match letter {
         'S' => vec![fields::subject(task)],
         'B' => vec![fields::body(task)],
         'T' => vec![day_change("task:StartDate", days.start), day_change("task:DueDate", days.due)],
-        'R' => vec![rule_change(task, days)?],
+        'R' => vec![rule_change(task, days, context)?],
         'V' => vec![state(task, zones)],
         'I' => vec![fields::importance_change(task)],
         'C' => vec![fields::sensitivity_change(task)],
@@ -213,10 +221,14 @@ fn regeneration(text: &str) -> Option<Pattern> {
     Some(Pattern::Regeneration { interval, unit: unit.to_owned() })
 }
 
-fn rule_change(task: &Component, days: &Days) -> Result<Change, Refusal> {
+fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Change, Refusal> {
     let pattern = task.value(REGENERATION).and_then(regeneration);
     if task.line("RRULE").is_none() && pattern.is_none() {
         return Ok(Change::remove("task:Recurrence"));
+    }
+    if !context.behaviour.takes_recurring_tasks {
+        let text = "this server does not store tasks that repeat: make a task for each turn";
+        return Err(Refusal::of_part(Reason::UnsupportedRecurrence, "RRULE", text));
     }
     let start = days
         .first
@@ -227,6 +239,7 @@ fn rule_change(task: &Component, days: &Days) -> Result<Change, Refusal> {
         return Ok(Change::set("task:Recurrence", Value::Recurrence(recurrence)));
     };
     let translated = rule::translate(rule, &Moment::Day(start), &Zone::Utc)?;
+    rule::check_interval(&translated.recurrence, context.behaviour.longest_months)?;
     if !translated.superfluous.is_empty() {
         return Err(Refusal::of_part(
             Reason::UnsupportedRecurrence,

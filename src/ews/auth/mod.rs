@@ -19,6 +19,7 @@ pub(super) use scheme::Schemes;
 pub use scheme::{Choice, Scheme};
 
 use super::error::Error;
+use super::line::Line;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
@@ -31,6 +32,7 @@ pub struct Credentials {
     identity: Arc<Identity>,
     mailbox: Option<Arc<str>>,
     address: Option<Arc<str>>,
+    line: Arc<Line>,
 }
 
 /// An account that Exchange knows, with the connections that are signed in as it.
@@ -94,14 +96,19 @@ impl Credentials {
     fn of(login: String, secret: Secret, is_kept: bool) -> Self {
         let refusals = Mutex::default();
         let identity = Identity { login, secret, is_kept, refusals, connections: pinned::Pool::default() };
-        Self { identity: Arc::new(identity), mailbox: None, address: None }
+        Self { identity: Arc::new(identity), mailbox: None, address: None, line: Arc::default() }
     }
 
     /// The same account in another's mailbox, which it must be allowed to impersonate: an SMTP address.
     /// MS-OXWSCDATA 2.2.3.3 (ExchangeImpersonation)
     #[must_use]
     pub fn for_mailbox(&self, address: &str) -> Self {
-        Self { identity: Arc::clone(&self.identity), mailbox: Some(address.into()), address: None }
+        Self {
+            identity: Arc::clone(&self.identity),
+            mailbox: Some(address.into()),
+            address: None,
+            line: Arc::default(),
+        }
     }
 
     /// The same account, whose own mailbox has this SMTP address: a sign-in name does not tell.
@@ -128,6 +135,17 @@ impl Credentials {
 
     pub(super) fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// The connections of this user.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// Ends the connections of this user: an answer came over one of them that belongs to no request.
+    pub(super) fn end_connections(&self) {
+        self.line.end();
+        self.identity.connections.end();
     }
 }
 

@@ -79,6 +79,11 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Closes them all.
+    pub(in crate::ews) fn end(&self) {
+        self.idle().clear();
+    }
+
     /// The connection there that was used last: the others may fall silent.
     fn take(&self, url: &reqwest::Url) -> Option<Connection> {
         let mut idle = self.idle();

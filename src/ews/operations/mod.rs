@@ -147,9 +147,13 @@ impl Session {
             ItemClass::DistributionList => &field::DISTRIBUTION_LIST,
             ItemClass::Task => &field::TASK,
         };
+        let (schema, behaviour) = (self.schema(), self.behaviour());
+        let fields: Vec<&str> = shape.fields.iter().copied().filter(|uri| schema.has(uri)).collect();
+        let is_person = class == ItemClass::Contact;
+        let entries = if is_person && !behaviour.gives_dictionaries { field::ENTRIES } else { &[] };
         let write = |w: &mut Writer, ids: &[&str]| {
             w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
-            additional(w, shape.fields, shape.extended.iter().chain(&field::DAV_BODY_GOES_ON));
+            additional(w, &fields, entries, shape.extended.iter().chain(&field::DAV_BODY_GOES_ON));
             w.close().open(&m("ItemIds"));
             for id in ids {
                 w.open(&t("ItemId")).attribute("Id", id).close();
@@ -157,7 +161,8 @@ impl Session {
         };
         let read = |message: &Element| {
             let item = check(message)?.find("Items").and_then(|items| items.children().next());
-            item.and_then(Item::read).ok_or_else(|| missing("item"))
+            let item = item.and_then(Item::read).ok_or_else(|| missing("item"))?;
+            Ok(if behaviour.stores_what_it_takes { item } else { item.in_words_of_exchange() })
         };
         self.call_for_each("GetItem", ids, write, read).await
     }
@@ -222,7 +227,7 @@ fn folder_shape(w: &mut Writer) {
         ],
     };
     w.open(&m("FolderShape")).leaf(&t("BaseShape"), "IdOnly");
-    additional(w, SHAPE.fields, SHAPE.extended);
+    additional(w, SHAPE.fields, &[], SHAPE.extended);
     w.close();
 }
 
@@ -241,10 +246,20 @@ fn folder_id(w: &mut Writer, folder: &FolderSelector) {
     }
 }
 
-fn additional<'a>(w: &mut Writer, fields: &[&str], extended: impl IntoIterator<Item = &'a ExtendedProperty>) {
+fn additional<'a>(
+    w: &mut Writer,
+    fields: &[&str],
+    entries: &[(&str, &[&str])],
+    extended: impl IntoIterator<Item = &'a ExtendedProperty>,
+) {
     w.open(&t("AdditionalProperties"));
     for uri in fields {
         w.open(&t("FieldURI")).attribute("FieldURI", uri).close();
+    }
+    for (uri, keys) in entries {
+        for key in *keys {
+            w.open(&t("IndexedFieldURI")).attribute("FieldURI", uri).attribute("FieldIndex", key).close();
+        }
     }
     for property in extended {
         w.element(&extended_uri(property));

@@ -3,12 +3,13 @@
 use super::super::client::{Repeat, Session};
 use super::super::error::Error;
 use super::super::soap::{check, m, messages};
-use super::super::types::write::{Change, Field, Notify, element, elements, extended_uri};
-use super::super::types::{ItemClass, ItemId, item_id, name as t};
-use super::{FolderSelector, folder_id, missing};
+use super::super::types::write::{Change, Field, Notify, Value, element, elements, extended_uri};
+use super::super::types::{Item, ItemClass, ItemId, item_id, name as t};
+use super::{FolderSelector, additional, folder_id, missing};
 use crate::xml::{Element, Writer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 
 /// What is changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,18 @@ fn field_uri(w: &mut Writer, field: &Field) {
     }
 }
 
+/// A change in words that a server takes which does not clear by the usual means. Seen: gromox 3.10
+fn cleared(change: &Change) -> Change {
+    let is = |uri| change.field == Field::Uri(uri);
+    if is("item:Body") && change.value.is_none() {
+        return Change::set("item:Body", Value::Body { is_html: false, text: String::new() });
+    }
+    if is("item:ReminderIsSet") && change.value == Some(Value::Text("false".to_owned())) {
+        return Change::remove("item:ReminderIsSet");
+    }
+    change.clone()
+}
+
 fn updates(w: &mut Writer, class: ItemClass, changes: &[Change]) {
     w.open(&t("Updates"));
     for change in changes {
@@ -158,6 +171,7 @@ impl Session {
         changes: &[(Target, Vec<Change>)],
         notify: Notify,
     ) -> Result<Vec<Result<ItemId, Error>>, Error> {
+        let is_usual = self.behaviour().clears_by_usual_means;
         let answer = self
             .call("UpdateItem", Repeat::Never, |w| {
                 w.open(&m("UpdateItem")).attribute("ConflictResolution", "NeverOverwrite");
@@ -169,7 +183,11 @@ impl Session {
                 for (target, changes) in changes {
                     w.open(&t("ItemChange"));
                     target_element(w, target);
-                    updates(w, class, changes);
+                    if is_usual {
+                        updates(w, class, changes);
+                    } else {
+                        updates(w, class, &changes.iter().map(cleared).collect::<Vec<_>>());
+                    }
                     w.close();
                 }
             })
@@ -257,6 +275,29 @@ impl Session {
             })
             .await?;
         root_version(&answer, item, "RootItemId")
+    }
+
+    /// The ids and starts of occurrences, in the order asked: what a server means by their numbers.
+    pub async fn occurrence_starts(
+        &self,
+        targets: &[Target],
+    ) -> Result<Vec<Result<(ItemId, Option<Timestamp>), Error>>, Error> {
+        let answer = self
+            .call("GetItem", Repeat::Freely, |w| {
+                w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
+                additional(w, &["calendar:Start"], &[], &[]);
+                w.close().open(&m("ItemIds"));
+                for target in targets {
+                    target_element(w, target);
+                }
+            })
+            .await?;
+        let read = |message: &Element| {
+            let item = check(message)?.find("Items").and_then(|items| items.children().next());
+            let item = item.and_then(Item::read).ok_or_else(|| missing("item"))?;
+            Ok((item.id.clone(), item.time("Start")))
+        };
+        Ok(messages(&answer).map(read).collect())
     }
 
     /// The ids of occurrences, in the order asked: an answer takes no other name of them.

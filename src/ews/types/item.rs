@@ -64,6 +64,29 @@ impl Item {
         Self::read(&Reader::lenient(text).document().ok()?)
     }
 
+    /// The same item as Exchange would show it, out of an answer of another server. Seen: gromox 3.10 calls an organiser's
+    /// own meeting one that nobody answered, and shares of tasks are a hundred times too large after an update.
+    pub(in crate::ews) fn in_words_of_exchange(mut self) -> Self {
+        /// The meeting came from somebody else. MS-OXOCAL 2.2.1.10
+        const RECEIVED: i64 = 2;
+        let is_own = self.flag("IsMeeting")
+            && self.number("AppointmentState").is_some_and(|state| state & RECEIVED == 0);
+        if is_own {
+            self.set("MyResponseType", "Organizer");
+        }
+        if let Some(share) = self.number("PercentComplete").filter(|share| *share > 100) {
+            self.set("PercentComplete", &(share / 100).clamp(0, 100).to_string());
+        }
+        self
+    }
+
+    fn set(&mut self, local: &'static str, text: &str) {
+        let new = Element::new(name(local)).with_text(text);
+        let bare = Element::new(self.element.name().clone());
+        let others = self.element.children().filter(|child| child.name().local() != local);
+        self.element = others.cloned().fold(bare, Element::with_child).with_child(new);
+    }
+
     /// The same item with these properties only, and with another subject.
     #[must_use]
     pub fn without_details(&self, kept: &[&str], subject: &str) -> Self {

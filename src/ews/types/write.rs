@@ -465,6 +465,30 @@ impl Item {
     }
 }
 
+impl Item {
+    /// Whether it was shown with this field, or this entry of a dictionary.
+    pub fn has(&self, field: &Field) -> bool {
+        match field {
+            Field::Uri("item:Body") => {
+                self.text("TextBody").or(self.text("Body")).is_some_and(|text| !text.trim().is_empty())
+            }
+            Field::Uri(uri) => self.element.find(uri.rsplit(':').next().unwrap_or(uri)).is_some(),
+            Field::Extended(property) => self.extended(property).is_some(),
+            Field::Indexed(uri, key) => {
+                let (list, part) = match *uri {
+                    "contacts:EmailAddress" => ("EmailAddresses", None),
+                    "contacts:PhoneNumber" => ("PhoneNumbers", None),
+                    "contacts:ImAddress" => ("ImAddresses", None),
+                    _ => ("PhysicalAddresses", uri.rsplit(':').next()),
+                };
+                let entries = self.element.find(list).into_iter().flat_map(Element::children);
+                let mut entries = entries.filter(|entry| entry.attribute("Key") == Some(key));
+                entries.any(|entry| part.is_none_or(|part| entry.find(part).is_some()))
+            }
+        }
+    }
+}
+
 /// Takes a field out of an item's elements.
 fn forget(children: &mut Vec<Element>, field: &Field) {
     match field {

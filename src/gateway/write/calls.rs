@@ -22,6 +22,7 @@ impl Mailbox {
         found: Option<Found>,
         progress: &Progress,
     ) -> Result<(Item, Related), Error> {
+        let plan = &plan.clone().for_schema(self.follower().session().schema());
         let outcome = self.carry_out(folder, plan, found.clone(), progress).await;
         let less = match &outcome {
             Err(Error::Internal(..)) => plan.without_coordinates(),
@@ -67,7 +68,7 @@ impl Mailbox {
             changes.extend_from_slice(&keep);
             let notify = plan.telling.first();
             let id = session.create_item(upstream, plan.class, &changes, notify).await.map_err(refused)?;
-            return Ok((predicted(plan, None, id, keep), Related::default()));
+            return self.as_stored(session, plan, None, predicted(plan, None, id, keep), None).await;
         }
         let notify = plan.telling.first();
         let id = session.create_item(upstream, plan.class, &plan.changes, notify).await.map_err(refused)?;
@@ -106,7 +107,8 @@ impl Mailbox {
             // Where only the text is new there is nothing to be told.
             let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.telling.first() };
             let id = change(session, plan.class, Target::Item(id), &changes, notify).await?;
-            return Ok((predicted(plan, Some(&found.item), id, keep), found.related));
+            let item = predicted(plan, Some(&found.item), id, keep);
+            return self.as_stored(session, plan, Some(&found.item), item, Some(found.related)).await;
         }
         let (first, last) = by_turn(plan);
         if !first.is_empty() {
@@ -152,7 +154,12 @@ impl Mailbox {
             }
         }
         if answer == Answer::Decline {
-            return Ok(None);
+            if self.follower().session().behaviour().removes_declined {
+                return Ok(None);
+            }
+            // It may still be there: then it is shown as it is.
+            let left = self.follower().fetch_one(class, &id.id).await?;
+            return Ok(left.map(|(item, related)| Found { item, related, is_remembered: false }));
         }
         let found = self.follower().fetch_one(class, &id.id).await?.ok_or(Error::Changed)?;
         Ok(Some(Found { item: found.0, related: found.1, is_remembered: false }))
@@ -191,7 +198,10 @@ impl Mailbox {
         let series = ItemId { id: id.id.clone(), change_key: String::new() };
         let occurrence = |number: u32| Target::Occurrence(series.clone(), number);
         if !plan.replies.is_empty() {
-            let targets: Vec<Target> = plan.replies.iter().map(|(number, _)| occurrence(*number)).collect();
+            let numbers = plan.replies.iter().map(|(number, _)| *number);
+            let numbers = self.meant(session, plan, &series, numbers.collect()).await?;
+            let meant = |number: &u32| occurrence(numbers.get(number).copied().unwrap_or(*number));
+            let targets: Vec<Target> = plan.replies.iter().map(|(number, _)| meant(number)).collect();
             let ids = session.occurrence_ids(&targets).await?;
             for (id, (_, reply)) in ids.into_iter().zip(&plan.replies) {
                 match id {
@@ -205,6 +215,10 @@ impl Mailbox {
                     Err(error) => return Err(refused(error)),
                 }
             }
+        }
+        if !session.behaviour().counts_deleted_occurrences {
+            self.change_occurrences_by_place(session, plan, &series, progress).await?;
+            return self.conclude(session, plan, &id, last, before, progress).await;
         }
         if !plan.delete.is_empty() {
             let targets: Vec<Target> = plan.delete.iter().map(|number| occurrence(*number)).collect();
@@ -265,7 +279,8 @@ impl Mailbox {
     ) -> Result<(Item, Related), Error> {
         let gone = || Error::Changed;
         let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
-        let mut is_all_ours = true;
+        let (item, related) = self.mended(session, plan, before, item, related).await?;
+        let mut is_all_ours = session.behaviour().stores_what_it_takes;
         let keep = match before.filter(|before| plan.ends_turn(before, &item)) {
             // The text is that of the turn that has ended: against its fields the next one shows as changed.
             Some(before) => {
@@ -275,7 +290,7 @@ impl Mailbox {
             None => {
                 let then = Item::predicted(plan.class, Some(&item), item.id.clone(), &last);
                 let keep = plan.keep_after(before, &then, &related.exceptions);
-                is_all_ours = keep == plan.keep(&then, &related.exceptions);
+                is_all_ours &= keep == plan.keep(&then, &related.exceptions);
                 keep
             }
         };
@@ -301,7 +316,7 @@ const TRIES: usize = 4;
 pub(super) struct Progress(AtomicBool);
 
 impl Progress {
-    fn note(&self) {
+    pub(super) fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 

@@ -58,7 +58,8 @@ impl Mailbox {
                 self.follower().record_gone(id, entry.upstream).await?;
                 return Err(Error::NotFound);
             };
-            if item.id.change_key != entry.version.0 {
+            let behaviour = session.behaviour();
+            if item.id.change_key != entry.version.0 || !behaviour.judges_change_keys {
                 let head = self.follower().record(id, item.clone(), related).await?;
                 conditions.judge(head.as_ref())?;
             }
@@ -70,7 +71,11 @@ impl Mailbox {
                 } else if !item.flag("IsCancelled") {
                     // The answer takes the meeting out of the calendar by itself.
                     match session.answer(&item.id, Answer::Decline, "", tells).await {
-                        Ok(()) => return Ok(self.follower().record_gone(id, entry.upstream).await?),
+                        Ok(()) if behaviour.removes_declined => {
+                            return Ok(self.follower().record_gone(id, entry.upstream).await?);
+                        }
+                        // It may still be there.
+                        Ok(()) => {}
                         Err(error) => {
                             tracing::warn!(%error, "a meeting cannot be declined and is only removed");
                         }

@@ -142,9 +142,11 @@ impl Mailbox {
     /// What passes, such as a refused password, is waited for; what Exchange will never take is not tried again.
     async fn come_back_or_leave(&self, intent: &Intent, why: Error) -> Result<(), Error> {
         match why {
-            Error::Refused(_) | Error::Denied(_) | Error::NotFound | Error::Internal(..) => {
-                self.leave_half(intent, &why).await
-            }
+            Error::Refused(_)
+            | Error::Denied(_)
+            | Error::NotFound
+            | Error::Unsupported(_)
+            | Error::Internal(..) => self.leave_half(intent, &why).await,
             passing => Err(passing),
         }
     }

@@ -7,6 +7,7 @@
 
 mod arrival;
 mod attachment;
+mod by_place;
 mod calls;
 mod collection;
 mod condition;

@@ -100,7 +100,7 @@ impl Mailbox {
             self.note_creation(id, name, &body);
         }
         let error = match self.put_here(&folder, name, conditions, &body, audience).await {
-            Err(error @ (Error::Changed | Error::Unavailable { .. })) => error,
+            Err(error @ (Error::Changed | Error::Unavailable { .. } | Error::Unsupported(_))) => error,
             Ok(written) => {
                 if folder.collection.kind == CollectionKind::AddressBook {
                     self.note_missing(id, &written.name, &body).await;
@@ -382,6 +382,10 @@ impl Mailbox {
         let object = self.get_known(id, name).await?;
         conditions.judge(object.as_ref().map(|object| &object.head))?;
         let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
+        // Where ChangeKeys are not judged nobody else says that the mirror is behind.
+        if !self.follower().session().behaviour().judges_change_keys {
+            return self.find_upstream(id, name, kind, conditions).await;
+        }
         if let Some(item) = entry.source.as_deref().and_then(source::unpack) {
             return Ok(Some(Found { item, related: Related::default(), is_remembered: true }));
         }
@@ -406,7 +410,8 @@ impl Mailbox {
         if class == ItemClass::DistributionList {
             related.uids = self.follower().uids(id).await?;
         }
-        if item.id.change_key != entry.version.0 {
+        let is_told = self.follower().session().behaviour().judges_change_keys;
+        if item.id.change_key != entry.version.0 || !is_told {
             let head = self.follower().record(id, item.clone(), related.clone()).await?;
             conditions.judge(head.as_ref())?;
         }

@@ -196,7 +196,8 @@ impl Mailbox {
             self.follower().record_gone(id, entry.upstream.clone()).await?;
             return Err(Error::NotFound);
         };
-        if item.id.change_key == entry.version.0 {
+        let is_told = self.follower().session().behaviour().judges_change_keys;
+        if item.id.change_key == entry.version.0 && is_told {
             return Ok(None);
         }
         let head = self.follower().record(id, item, related).await?;

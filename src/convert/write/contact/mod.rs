@@ -20,7 +20,7 @@ use crate::text::{Component, Line, split_list, split_structured};
 use bytes::Bytes;
 use line::{label, preference, text_of, value};
 use places::Place;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const EMAILS: [&str; 3] = ["EmailAddress1", "EmailAddress2", "EmailAddress3"];
 const MESSENGERS: [&str; 3] = ["ImAddress1", "ImAddress2", "ImAddress3"];
@@ -87,9 +87,8 @@ pub fn plan(
             changes.extend(if is_group { list::group(*letter, &scene) } else { group(*letter, &scene) });
         }
     }
-    if current.is_none() {
-        changes.retain(|change| change.value.is_some());
-    }
+    // What is not there, or was never shown, is not removed.
+    changes.retain(|change| change.value.is_some() || current.is_some_and(|c| c.item.has(&change.field)));
     Ok(Plan {
         class,
         uid,
@@ -105,6 +104,8 @@ pub fn plan(
         moves: Vec::new(),
         edits: Vec::new(),
         guests: Vec::new(),
+        places: BTreeMap::new(),
+        gone: BTreeSet::new(),
         // Exchange completes what lists say of their members. What it adds to contacts, names to file under and second
         // spellings of addresses, is nothing that they are told by.
         is_certain: !is_group,

@@ -25,6 +25,9 @@ pub(super) struct Occurrences {
     pub(super) edits: Vec<OccurrenceChange>,
     pub(super) guests: Vec<OccurrenceChange>,
     pub(super) replies: Vec<(u32, Reply)>,
+    /// Where the rule puts all of these, by their numbers, and what is gone of the series in the end.
+    pub(super) places: BTreeMap<u32, Timestamp>,
+    pub(super) gone: BTreeSet<u32>,
     /// Occurrences of whose change the guests of the series hear.
     news: BTreeSet<u32>,
 }
@@ -128,7 +131,7 @@ impl Draft<'_> {
         let exchange_has = |number: &u32| {
             self.current.is_some_and(|current| {
                 let at = numbered.instant(*number);
-                current.item.modified_occurrences().iter().any(|o| Some(o.original_start) == at)
+                at.is_some_and(|at| projected::differing(self.context, current.item).1.contains_key(&at))
             })
         };
         // Nothing brings back a single occurrence but the rule written again, which is the organiser's alone.
@@ -216,8 +219,15 @@ impl Draft<'_> {
         let changed = moves.iter().chain(edits.iter().map(|(number, changes)| (number, changes)));
         let news = changed.filter(|(_, changes)| changes.iter().any(is_news)).map(|(number, _)| *number);
         let called_off = delete.iter().filter(|number| !translated.superfluous.contains(number));
+        let touched = gone.iter().chain(overrides.keys()).chain(moves.keys());
+        let numbers = touched.chain(replies.iter().map(|(number, _)| number));
+        let places = numbers.filter_map(|number| Some((*number, numbered.instant(*number)?))).collect();
+        // What somebody invited takes out is declined instead.
+        let gone = if invited { BTreeSet::new() } else { gone };
         Ok(Occurrences {
             is_reset,
+            places,
+            gone,
             news: news.chain(called_off.copied()).collect(),
             delete,
             moves: series::in_order(&numbered, &moved, moves),
