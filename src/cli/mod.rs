@@ -113,6 +113,10 @@ struct ExchangeOptions {
     #[arg(long, default_value = "none", value_name = "POLICY")]
     throttling: simulator::Throttle,
 
+    /// Which product it is: answers, faults and what is stored are as that product has them
+    #[arg(long, default_value = "exchange2016", value_name = "PRODUCT")]
+    product: simulator::Product,
+
     /// Serve EWS over TLS with this certificate (PEM); together with --exchange-key
     #[arg(long, requires = "exchange_key", value_name = "FILE")]
     exchange_certificate: Option<PathBuf>,
@@ -138,6 +142,7 @@ impl ExchangeOptions {
             lockout: self.lockout,
             tls: self.tls(),
             throttling: self.throttling,
+            product: self.product,
         }
     }
 

@@ -38,6 +38,7 @@ pub fn world(settings: &Settings, now: Timestamp) -> World {
             tail.copy_from_slice(&u64::try_from(number).unwrap_or_default().to_be_bytes());
         }
         let mut mailbox = Mailbox::new(&address, &name, guid, now);
+        mailbox.product = settings.product;
         let seed = settings.seed.wrapping_mul(1000).wrapping_add(u64::try_from(number).unwrap_or_default());
         fill(&mut mailbox, settings, &mut Dice(seed), now);
         mailbox

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::element::Element;
 use super::field::{self, Field, ValueKind};
 use super::item::{Extended, ExtendedValue, ItemKind, Properties};
+use super::product::Traits;
 use super::shape::{KINDS, extended_name};
 use super::world::Refusal;
 
@@ -14,10 +15,11 @@ pub fn take(
     element: &Element,
     properties: &mut Properties,
     extended: &mut Extended,
+    traits: &Traits,
 ) -> Result<(), Refusal> {
     for child in &element.children {
         if child.name == "ExtendedProperty" {
-            set_extended(child, extended)?;
+            set_extended(child, extended, traits)?;
             continue;
         }
         let field = Field::of_element(kind, child.name)
@@ -28,7 +30,10 @@ pub fn take(
         if !field.row().settable() {
             return Err(Refusal::property("ErrorInvalidPropertySet", field));
         }
-        properties.set(field, checked(field, child)?);
+        let value = checked(field, child)?;
+        if !traits.drops(kind, field, true) {
+            properties.set(field, value);
+        }
     }
     Ok(())
 }
@@ -70,7 +75,7 @@ fn complete_attendee(attendee: &mut Element) {
     }
 }
 
-fn set_extended(property: &Element, extended: &mut Extended) -> Result<(), Refusal> {
+fn set_extended(property: &Element, extended: &mut Extended, traits: &Traits) -> Result<(), Refusal> {
     let missing = || Refusal::new("ErrorInvalidExtendedProperty", "The extended property is incomplete.");
     let uri = property.child("ExtendedFieldURI").ok_or_else(missing)?;
     let name = extended_name(uri)?;
@@ -90,7 +95,9 @@ fn set_extended(property: &Element, extended: &mut Extended) -> Result<(), Refus
             ));
         }
     };
-    extended.insert(name, ExtendedValue { kind, texts });
+    if !traits.drops_extended(&name) {
+        extended.insert(name, ExtendedValue { kind, texts });
+    }
     Ok(())
 }
 
@@ -107,7 +114,7 @@ pub struct Draft<'a> {
 }
 
 /// Carries out `Updates`; tells which fields were touched.
-pub fn update(draft: &mut Draft<'_>, updates: &Element) -> Result<Vec<Field>, Refusal> {
+pub fn update(draft: &mut Draft<'_>, updates: &Element, traits: &Traits) -> Result<Vec<Field>, Refusal> {
     let mut touched = Vec::new();
     for change in &updates.children {
         let path = change
@@ -115,25 +122,38 @@ pub fn update(draft: &mut Draft<'_>, updates: &Element) -> Result<Vec<Field>, Re
             .first()
             .ok_or_else(|| Refusal::new("ErrorIncorrectUpdatePropertyCount", "No path."))?;
         if path.name == "ExtendedFieldURI" {
-            update_extended(draft, change, path)?;
+            update_extended(draft, change, path, traits)?;
         } else if path.name == "IndexedFieldURI" {
             touched.push(update_entry(draft, change, path)?);
         } else {
-            touched.push(update_field(draft, change, path)?);
+            touched.push(update_field(draft, change, path, traits)?);
         }
     }
     Ok(touched)
 }
 
-fn update_field(draft: &mut Draft<'_>, change: &Element, path: &Element) -> Result<Field, Refusal> {
+fn update_field(
+    draft: &mut Draft<'_>,
+    change: &Element,
+    path: &Element,
+    traits: &Traits,
+) -> Result<Field, Refusal> {
     let uri = path.attribute("FieldURI").unwrap_or_default();
     let field =
         Field::of_uri(draft.kind, uri).filter(|f| draft.kind.has(f.row().class)).ok_or_else(|| {
             Refusal::new("ErrorInvalidPropertyRequest", "Property is not valid for this object type.")
         })?;
     if change.name == "DeleteItemField" {
-        if !field.row().deletable() {
+        let is_reminder = field == field::REMINDER_IS_SET && !traits.unsets_reminders;
+        if !field.row().deletable() && !is_reminder {
             return Err(Refusal::property("ErrorInvalidPropertyDelete", field));
+        }
+        if traits.is_undeletable(field) {
+            return Ok(field);
+        }
+        if field == field::REMINDER_IS_SET {
+            draft.properties.set_flag(field, false);
+            return Ok(field);
         }
         draft.properties.remove(field);
         if let Some(removed) = &mut draft.removed {
@@ -148,7 +168,15 @@ fn update_field(draft: &mut Draft<'_>, change: &Element, path: &Element) -> Resu
     if !field.row().updatable() {
         return Err(Refusal::property("ErrorInvalidPropertySet", field));
     }
-    let value = checked(field, value)?;
+    let mut value = checked(field, value)?;
+    let unsets = field == field::REMINDER_IS_SET && value.text == "false";
+    if traits.drops(draft.kind, field, false) || unsets && !traits.unsets_reminders {
+        return Ok(field);
+    }
+    if field == field::PERCENT_COMPLETE && !traits.keeps_percentage {
+        let share = value.text.trim().parse::<u32>().unwrap_or_default();
+        value.text = (share * 100).to_string();
+    }
     if change.name == "AppendToItemField" {
         let appendable =
             [field::BODY, field::REQUIRED_ATTENDEES, field::OPTIONAL_ATTENDEES, field::RESOURCES];
@@ -196,7 +224,12 @@ fn only_property(change: &Element) -> Result<&Element, Refusal> {
     }
 }
 
-fn update_extended(draft: &mut Draft<'_>, change: &Element, path: &Element) -> Result<(), Refusal> {
+fn update_extended(
+    draft: &mut Draft<'_>,
+    change: &Element,
+    path: &Element,
+    traits: &Traits,
+) -> Result<(), Refusal> {
     if change.name == "DeleteItemField" {
         draft.extended.remove(&extended_name(path)?);
         return Ok(());
@@ -207,7 +240,7 @@ fn update_extended(draft: &mut Draft<'_>, change: &Element, path: &Element) -> R
     {
         return Err(Refusal::new("ErrorUpdatePropertyMismatch", "The property does not match the path."));
     }
-    set_extended(property, draft.extended)
+    set_extended(property, draft.extended, traits)
 }
 
 /// One entry of a dictionary. MS-OXWSCONT 3.1.4.1.2

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -39,6 +40,8 @@ pub struct Connection {
     pub certificate: Option<Arc<[u8]>>,
     /// How far its NTLM sign-in is.
     pub ntlm: Mutex<State>,
+    /// The next request over it cannot be read.
+    pub is_spoilt: AtomicBool,
 }
 
 /// A connection, for the requests that come over it.
@@ -87,7 +90,11 @@ impl Listener {
                             Err(error) => return tracing::debug!(%error, "no TLS"),
                         },
                     };
-                    let connection = Connection { certificate: made.1, ntlm: Mutex::default() };
+                    let connection = Connection {
+                        certificate: made.1,
+                        ntlm: Mutex::default(),
+                        is_spoilt: AtomicBool::new(false),
+                    };
                     let _ = sender.send((made.0, Peer(Arc::new(connection)))).await;
                 });
             }

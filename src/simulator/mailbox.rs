@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::item::{Attachment, Change, Exceptions, Extended, FolderKey, Item, ItemKey, ItemKind, Properties};
 use super::permissions::Permissions;
+use super::product::Product;
 use super::subscriptions::log::{Event, Log, Thing, What};
 
 /// A mailbox with everything in it.
@@ -29,6 +30,8 @@ pub struct Mailbox {
     pub sends: Vec<Json>,
     /// What happened lately.
     pub log: Log,
+    /// Which product the server is.
+    pub product: Product,
     /// Who asks, while somebody else's request is carried out.
     pub visitor: Option<String>,
     /// Delegates who see private items.
@@ -205,6 +208,7 @@ impl Mailbox {
             folder_journal: BTreeMap::new(),
             sends: Vec::new(),
             log: Log::default(),
+            product: Product::default(),
             visitor: None,
             see_private: BTreeSet::new(),
             items: HashMap::new(),
@@ -351,6 +355,19 @@ impl Mailbox {
         self.happened(What::Created, Thing::Item(key), folder, None);
         self.contents_changed(folder);
         key
+    }
+
+    /// Changes an occurrence of a series, which is a change of the series where the product thinks so.
+    pub fn update_occurrence<T>(
+        &mut self,
+        key: ItemKey,
+        now: Timestamp,
+        change: impl FnOnce(&mut Item) -> T,
+    ) -> Option<T> {
+        if self.product.traits().occurrences_change_series {
+            return self.update_item(key, now, change);
+        }
+        self.items.get_mut(&key).map(change)
     }
 
     /// Changes an item; its ChangeKey is a new one afterwards. Answers what `change` answers.

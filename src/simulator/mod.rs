@@ -26,6 +26,7 @@ mod mapi;
 mod mime;
 mod operations;
 mod permissions;
+mod product;
 mod schema;
 mod server;
 mod shape;
@@ -38,6 +39,7 @@ mod world;
 
 pub use control::CONTROL_HELP;
 pub use listen::Tls;
+pub use product::Product;
 pub use server::{Running, Settings, start};
 pub use sign_in::{PASSWORD, SERVICE, Scheme, oauth::CLIENT as OAUTH_CLIENT, oauth::SECRET as OAUTH_SECRET};
 pub use throttling::Preset as Throttle;

@@ -24,6 +24,7 @@ use super::demo;
 use super::element::Element;
 use super::faults::{Fault, Faults, Kind};
 use super::listen::{Listener, Peer, Tls};
+use super::product::Product;
 use super::sign_in::{self, Door, Scheme};
 use super::soap::{self, Envelope};
 use super::subscriptions::stream::Hanging;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// How much callers may have.
     pub throttling: Preset,
+    /// Which product it is.
+    pub product: Product,
 }
 
 impl Default for Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             lockout: 0,
             tls: None,
             throttling: Preset::None,
+            product: Product::default(),
         }
     }
 }
@@ -125,6 +129,8 @@ pub struct Server {
     autodiscover: Mutex<autodiscover::Plan>,
     /// How much they may have.
     pub throttling: Arc<Throttling>,
+    /// Which product answers.
+    pub product: Product,
 }
 
 /// A panic in one request must not take the others along.
@@ -226,6 +232,7 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         autodiscover: Mutex::default(),
         door: Door::new(settings.sign_in.clone(), settings.lockout),
         throttling: Arc::default(),
+        product: settings.product,
     });
     server.throttling.set(settings.throttling.policy());
     let exchange = TcpListener::bind(settings.exchange_listen).await?;
@@ -330,7 +337,15 @@ async fn ews(
     {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let envelope = soap::read(&body);
+    // Seen: gromox 3.10
+    if connection.is_spoilt.swap(false, Ordering::Relaxed) {
+        return (StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")]).into_response();
+    }
+    let traits = server.product.traits();
+    if traits.spoils_after.is_some_and(|most| body.len() > most) {
+        connection.is_spoilt.store(true, Ordering::Relaxed);
+    }
+    let envelope = soap::read(&body).and_then(|envelope| traits.check(&envelope).map(|()| envelope));
     let operation = envelope.as_ref().map_or("Invalid", |e| e.body.name);
     let caller = envelope
         .as_ref()
@@ -343,7 +358,7 @@ async fn ews(
         match server.throttling.admit(format!("{:?} {caller:?}", origin.account), operation, items) {
             Ok(admission) => admission,
             Err(Refusal::Fault(fault)) => {
-                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault));
+                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault, server.product));
             }
             Err(Refusal::Status(status, wait)) => return retry_after(status, wait),
             Err(Refusal::Within(extent, wait)) => {
@@ -377,7 +392,10 @@ async fn ews(
             }
             Kind::Unavailable => return retry_after(StatusCode::SERVICE_UNAVAILABLE, wait),
             Kind::Busy => {
-                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&throttling::busy(wait)));
+                return document(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    soap::fault(&throttling::busy(wait), server.product),
+                );
             }
             Kind::DropBefore => return dropped(),
             Kind::DropAfter => {
@@ -461,7 +479,7 @@ fn respond(
             if CHANGING.iter().any(|verb| operation.starts_with(verb)) {
                 server.wake();
             }
-            let octets = soap::answer(&answer);
+            let octets = soap::answer(&answer, server.product);
             server.record(operation, request, &octets);
             server.received.fetch_add(request.len() as u64, Ordering::Relaxed);
             server.sent.fetch_add(octets.len() as u64, Ordering::Relaxed);
@@ -469,7 +487,10 @@ fn respond(
         }
         Err(fault) => {
             tracing::debug!(operation, code = fault.code, text = %fault.text, "refused as a whole");
-            document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault))
+            // Seen: faults of gromox 3.10 come with HTTP 200 where the request makes no sense.
+            let is_ok = !server.product.traits().has_codes_in_faults && fault.code == "Client";
+            let status = if is_ok { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+            document(status, soap::fault(&fault, server.product))
         }
     }
 }

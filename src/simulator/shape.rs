@@ -259,7 +259,7 @@ impl<'a> Shape<'a> {
                             )
                         });
                     }
-                    if in_list && NOT_IN_LISTS.contains(&field) {
+                    if in_list && NOT_IN_LISTS.contains(&field) || view.traits().is_unknown(field) {
                         continue;
                     }
                     wanted.push(field);
@@ -278,6 +278,10 @@ impl<'a> Shape<'a> {
                 }
                 Asked::Extended(..) => {}
             }
+        }
+        let people = [field::REQUIRED_ATTENDEES, field::OPTIONAL_ATTENDEES, field::RESOURCES];
+        if !view.traits().gives_attendees_alone && !wanted.contains(&field::IS_MEETING) {
+            wanted.retain(|field| !people.contains(field));
         }
         if self.mime {
             wanted.push(field::MIME_CONTENT);

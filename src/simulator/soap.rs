@@ -6,6 +6,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, ResolveResult};
 
 use super::element::{Element, Space};
+use super::product::Product;
 use super::schema::grammar;
 
 /// Levels of elements that a request may have.
@@ -181,18 +182,30 @@ fn element(start: &BytesStart<'_>, space: Space) -> Result<Element, Fault> {
 }
 
 /// The document of an answer.
-pub fn answer(body: &Element) -> Vec<u8> {
+pub fn answer(body: &Element, product: Product) -> Vec<u8> {
     let mut out = String::with_capacity(4096);
-    open(&mut out);
+    open(&mut out, product);
     write(&mut out, body);
     out.push_str("</s:Body></s:Envelope>");
     out.into_bytes()
 }
 
 /// The document of a fault.
-pub fn fault(fault: &Fault) -> Vec<u8> {
+pub fn fault(fault: &Fault, product: Product) -> Vec<u8> {
     let mut out = String::with_capacity(1024);
-    open(&mut out);
+    if !product.traits().has_codes_in_faults {
+        let prefix = if fault.code.starts_with("Error") { "" } else { "SOAP:" };
+        let text = escape(fault.text.as_str());
+        return format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><SOAP:Envelope \
+             xmlns:SOAP=\"http://schemas.xmlsoap.org/soap/envelope/\"><SOAP:Header/><SOAP:Body><SOAP:Fault>\
+             <faultcode>{prefix}{}</faultcode><faultstring>{text}</faultstring></SOAP:Fault></SOAP:Body>\
+             </SOAP:Envelope>",
+            fault.code
+        )
+        .into_bytes();
+    }
+    open(&mut out, product);
     out.push_str(
         "<s:Fault><faultcode xmlns:a=\"http://schemas.microsoft.com/exchange/services/2006/types\">a:",
     );
@@ -213,7 +226,7 @@ pub fn fault(fault: &Fault) -> Vec<u8> {
     out.into_bytes()
 }
 
-fn open(out: &mut String) {
+fn open(out: &mut String, product: Product) {
     out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?><s:Envelope");
     for space in [Space::Soap, Space::Types, Space::Messages, Space::Errors] {
         out.push_str(" xmlns:");
@@ -223,11 +236,9 @@ fn open(out: &mut String) {
         out.push('"');
     }
     out.push_str(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"");
-    // Exchange 2019. FACTS: builds 15.1 and 15.2 call themselves Exchange2016 or by a V name.
-    out.push_str(
-        "><s:Header><t:ServerVersionInfo MajorVersion=\"15\" MinorVersion=\"1\" MajorBuildNumber=\"2507\" \
-         MinorBuildNumber=\"39\" Version=\"V2017_07_11\"/></s:Header><s:Body>",
-    );
+    out.push_str("><s:Header><t:ServerVersionInfo ");
+    out.push_str(&product.traits().version());
+    out.push_str("/></s:Header><s:Body>");
 }
 
 fn write(out: &mut String, element: &Element) {

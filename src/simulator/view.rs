@@ -15,6 +15,7 @@ use super::ids::{self, Named};
 use super::item::{Attachment, Content, ExtendedName, ExtendedValue, Item, ItemKind, utc};
 use super::mailbox::Mailbox;
 use super::permissions;
+use super::product::Traits;
 use super::world::Target;
 
 /// An item, or one occurrence of a series, as a client sees it.
@@ -57,6 +58,11 @@ impl<'a> View<'a> {
             None => Named::Item(self.item.key),
         };
         item_id(self.mailbox, named, self.item)
+    }
+
+    /// What tells this product from others.
+    pub fn traits(&self) -> &'static Traits {
+        self.mailbox.product.traits()
     }
 
     /// A stored property: the occurrence's own, else the series'.
@@ -192,7 +198,8 @@ impl<'a> View<'a> {
                 flag(self.flag(field))
             }
             field::MY_RESPONSE_TYPE => {
-                text(self.text(field).unwrap_or(if self.is_meeting() { "Organizer" } else { "Unknown" }))
+                let own = if self.traits().knows_organizer { "Organizer" } else { "NoResponseReceived" };
+                text(self.text(field).unwrap_or(if self.is_meeting() { own } else { "Unknown" }))
             }
             field::IS_ORGANIZER => flag(self.stored(field::ORGANIZER).is_none()),
             field::ORGANIZER => Some(self.stored(field).cloned().unwrap_or_else(|| {
@@ -321,6 +328,16 @@ impl<'a> View<'a> {
         (!all.is_empty()).then(|| Element::new("CompleteName").push_all(all))
     }
 
+    /// Where the rule had put an occurrence, as this product tells it.
+    fn told_original(&self, original: Timestamp) -> Timestamp {
+        if self.traits().tells_original_start {
+            return original;
+        }
+        let zone = series::zone_of(self.item);
+        let day = zone::local(original, &zone).date();
+        zone::instant(day.to_datetime(jiff::civil::Time::midnight()), &zone)
+    }
+
     /// Lists of occurrences, only on the master.
     fn occurrences(&self, wanted: Field, style: &Style<'_>) -> Option<Element> {
         if self.occurrence.is_some() {
@@ -333,7 +350,7 @@ impl<'a> View<'a> {
                 .push(item_id(self.mailbox, Named::Occurrence(self.item.key, o.original), self.item))
                 .push(time("Start", o.start))
                 .push(time("End", o.end))
-                .push(time("OriginalStart", o.original))
+                .push(time("OriginalStart", self.told_original(o.original)))
         };
         let exceptions = &self.item.exceptions;
         match wanted {

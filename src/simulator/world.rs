@@ -170,7 +170,7 @@ pub fn target(mailbox: &Mailbox, id: &Element) -> Result<Target, Refusal> {
     permissions::readable(mailbox, item.folder)?;
     match id.name {
         "RecurringMasterItemId" => Ok(Target { key, occurrence: None }),
-        "OccurrenceItemId" => Ok(Target { key, occurrence: Some(indexed(item, id)?) }),
+        "OccurrenceItemId" => Ok(Target { key, occurrence: Some(indexed(mailbox, item, id)?) }),
         _ => {
             if let Some(start) = occurrence {
                 existing(item, start)?;
@@ -180,7 +180,7 @@ pub fn target(mailbox: &Mailbox, id: &Element) -> Result<Target, Refusal> {
     }
 }
 
-fn indexed(item: &Item, id: &Element) -> Result<Timestamp, Refusal> {
+fn indexed(mailbox: &Mailbox, item: &Item, id: &Element) -> Result<Timestamp, Refusal> {
     let index: usize = id.attribute("InstanceIndex").and_then(|t| t.parse().ok()).unwrap_or_default();
     if item.properties.get(super::field::RECURRENCE).is_none() {
         return Err(Refusal::new(
@@ -188,8 +188,13 @@ fn indexed(item: &Item, id: &Element) -> Result<Timestamp, Refusal> {
             "The Id is not that of a recurring master.",
         ));
     }
-    let mut all = super::calendar::series::each(item);
+    let traits = mailbox.product.traits();
+    let all = super::calendar::series::each(item);
+    let mut all = all.filter(|occurrence| traits.counts_deleted || !occurrence.deleted);
     let found = index.checked_sub(1).and_then(|at| all.nth(at)).ok_or_else(|| {
+        if !traits.counts_deleted {
+            return Refusal::new("ErrorItemCorrupt", "E-3303: failed to load item");
+        }
         Refusal::new(
             "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange",
             "Occurrence with this index was not found in the recurrence.",

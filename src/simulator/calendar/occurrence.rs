@@ -8,6 +8,7 @@ use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
 use crate::simulator::field;
 use crate::simulator::item::{Exception, Item, ItemKind, Properties};
+use crate::simulator::product::Product;
 use crate::simulator::world::Refusal;
 
 /// What the occurrence has of its own; from here on it is an exception. `None` where the rule puts none.
@@ -47,7 +48,8 @@ pub fn update(
         extended: &mut exception.extended,
         removed: Some(&mut exception.removed),
     };
-    let touched = edit::update(&mut draft, updates)?;
+    // What products drop is checked for whole items alone.
+    let touched = edit::update(&mut draft, updates, Product::Exchange2016.traits())?;
     if let Some(fixed) = touched.iter().find(|f| [field::RECURRENCE, field::UID].contains(f)) {
         return Err(Refusal::property("ErrorInvalidPropertySet", *fixed));
     }

@@ -5,7 +5,7 @@ use crate::simulator::calendar::{meetings, occurrence, write};
 use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
 use crate::simulator::field;
-use crate::simulator::item::{ItemKey, ItemKind};
+use crate::simulator::item::{Item, ItemKey, ItemKind};
 use crate::simulator::mailbox::{FolderKind, Mailbox, NewItem};
 use crate::simulator::permissions::{self, Deed};
 use crate::simulator::shape::Shape;
@@ -120,7 +120,7 @@ fn create_one(
     fits(mailbox, folder, kind)?;
     permissions::allowed(mailbox, folder, Deed::Create)?;
     let mut item = NewItem::new(kind);
-    edit::take(kind, new, &mut item.properties, &mut item.extended)?;
+    edit::take(kind, new, &mut item.properties, &mut item.extended, mailbox.product.traits())?;
     if let Some(mime) = new.child("MimeContent") {
         if kind != ItemKind::CalendarItem && kind != ItemKind::Message {
             return Err(Refusal::new(
@@ -214,7 +214,11 @@ fn update_one(
             "SendMeetingInvitationsOrCancellations attribute is required for updating a calendar item.",
         ));
     }
-    if id.name == "ItemId" && (resolution != "AlwaysOverwrite" || id.attribute("ChangeKey").is_none()) {
+    let traits = mailbox.product.traits();
+    if traits.judges_change_keys
+        && id.name == "ItemId"
+        && (resolution != "AlwaysOverwrite" || id.attribute("ChangeKey").is_none())
+    {
         match world::current(item, id) {
             Err(refusal) if resolution == "AutoResolve" && refusal.code == "ErrorIrresolvableConflict" => {}
             outcome => outcome?,
@@ -226,7 +230,13 @@ fn update_one(
     // Everything is tried on a copy: a refused update leaves nothing behind.
     let mut copy = item.clone();
     match target.occurrence {
-        Some(start) => occurrence::update(&mut copy, start, updates, zone)?,
+        Some(start) => {
+            let is_again = copy.exceptions.modified.contains_key(&start);
+            occurrence::update(&mut copy, start, updates, zone)?;
+            if is_again && !traits.keeps_deleted {
+                copy.exceptions.deleted.clear();
+            }
+        }
         None => {
             let mut draft = Draft {
                 kind: copy.kind,
@@ -234,17 +244,24 @@ fn update_one(
                 extended: &mut copy.extended,
                 removed: None,
             };
-            let touched = edit::update(&mut draft, updates)?;
+            let touched = edit::update(&mut draft, updates, traits)?;
             write::settle_times(&mut copy.properties, zone)?;
             if copy.kind == ItemKind::CalendarItem {
                 write::updated(&mut copy, &touched, &item.properties)?;
+                if touched.contains(&field::RECURRENCE) && !traits.rewrites_rules {
+                    // Seen: gromox 3.10
+                    copy.exceptions = item.exceptions.clone();
+                    let end = copy.properties.time(field::START);
+                    let end = end.and_then(|at| at.checked_add(jiff::SignedDuration::from_hours(24)).ok());
+                    end.into_iter().for_each(|end| copy.properties.set_time(field::END, end));
+                }
             }
             if copy.kind == ItemKind::Task {
                 tasks::settle(&mut copy.properties, &touched, now)?;
             }
         }
     }
-    mailbox.update_item(target.key, now, |item| {
+    let stored = |item: &mut Item| {
         item.properties = copy.properties;
         item.extended = copy.extended;
         item.exceptions = copy.exceptions;
@@ -253,7 +270,11 @@ fn update_one(
         {
             item.properties.set_flag(field::MEETING_REQUEST_WAS_SENT, true);
         }
-    });
+    };
+    match target.occurrence {
+        Some(_) => mailbox.update_occurrence(target.key, now, stored),
+        None => mailbox.update_item(target.key, now, stored),
+    };
     if !was_done {
         tasks::go_on(mailbox, target.key, now);
     }
@@ -309,7 +330,7 @@ fn remove(
     now: Timestamp,
 ) -> Result<Vec<Element>, Refusal> {
     if let Some(start) = target.occurrence {
-        mailbox.update_item(target.key, now, |item| occurrence::delete(item, start));
+        mailbox.update_occurrence(target.key, now, |item| occurrence::delete(item, start));
         return Ok(Vec::new());
     }
     let bin = mailbox.distinguished("deleteditems").ok_or_else(Refusal::no_folder)?;

@@ -22,6 +22,9 @@ fn state(
     let Some(text) = request.child_text("SyncState").filter(|t| !t.is_empty()) else { return Ok(Change(0)) };
     let known = ids::decode_sync_state(&mailbox.guid, text)
         .filter(|s| !refuse && s.is_hierarchy == is_hierarchy && s.folder == folder);
+    if known.is_none() && !mailbox.product.traits().refuses_sync_states {
+        return Ok(Change(0));
+    }
     known.map(|s| s.seen).ok_or_else(|| {
         Refusal::new(
             "ErrorInvalidSyncStateData",

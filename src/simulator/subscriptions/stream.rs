@@ -256,6 +256,6 @@ fn refused(refusal: &Refusal, ids: &[String]) -> Element {
 fn document(server: &Server, message: &Element) -> Vec<u8> {
     let messages = Element::message("ResponseMessages").push(message.clone());
     let answer = Element::message("GetStreamingEventsResponse").push(messages);
-    server.record_answer(OPERATION, &soap::answer(&as_in_schema(answer.clone())));
-    soap::answer(&answer)
+    server.record_answer(OPERATION, &soap::answer(&as_in_schema(answer.clone()), server.product));
+    soap::answer(&answer, server.product)
 }

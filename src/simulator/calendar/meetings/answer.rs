@@ -128,7 +128,7 @@ fn settle(mailbox: &mut Mailbox, target: Target, response: &str, now: Timestamp)
         properties.set_text(field::LEGACY_FREE_BUSY_STATUS, busy);
     };
     match (response, target.occurrence) {
-        ("Decline", None) => {
+        ("Decline", None) if mailbox.product.traits().removes_declined => {
             if let Some(bin) = mailbox.distinguished("deleteditems") {
                 mailbox.move_item(target.key, bin, now);
             }
