@@ -159,3 +159,14 @@ async fn a_redirect_that_nobody_proves_is_refused_and_told() {
     check(&stage, &settings, Some(USER), PASSWORD, "redirect-refused.txt");
     assert!(!names.asked().iter().any(|place| place.contains("evil")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_each_missing_ability_of_a_server_means_for_those_who_write_is_told() {
+    let settings = simulator::Settings {
+        events: Some(1),
+        product: simulator::Product::Gromox,
+        ..simulator::Settings::default()
+    };
+    let stage = Stage::of(settings).await;
+    check(&stage, PLAIN, Some(USER), PASSWORD, "gromox.txt");
+}

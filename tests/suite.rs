@@ -43,6 +43,7 @@ mod meetings;
 mod network;
 mod oracle;
 mod patience;
+mod products;
 mod reading;
 mod retries;
 mod scheduling;

@@ -61,6 +61,8 @@ pub struct Behaviour {
     pub removes_declined: bool,
     /// `item:Body` can be deleted, and `item:ReminderIsSet` be set to false.
     pub clears_by_usual_means: bool,
+    /// Contact groups are stored.
+    pub takes_groups: bool,
     /// Tasks may recur.
     pub takes_recurring_tasks: bool,
     /// The longest interval of a monthly rule, in months; `None`: that of the protocol.
@@ -74,6 +76,7 @@ const EXCHANGE: Behaviour = Behaviour {
     counts_deleted_occurrences: true,
     removes_declined: true,
     clears_by_usual_means: true,
+    takes_groups: true,
     takes_recurring_tasks: true,
     longest_months: None,
 };
@@ -103,6 +106,7 @@ impl Behaviour {
                 self.removes_declined,
                 "an invitation that was declined may stay in the calendar: on DELETE it is removed after the answer",
             ),
+            (self.takes_groups, "contact groups are refused (501, CreateItem)"),
             (self.takes_recurring_tasks, "tasks that repeat are refused (403, RRULE)"),
         ];
         let told = all.into_iter().filter(|(is_kept, _)| !is_kept).map(|(_, text)| text.to_owned());
@@ -121,6 +125,7 @@ const UNKNOWN: Behaviour = Behaviour {
     counts_deleted_occurrences: false,
     removes_declined: false,
     clears_by_usual_means: true,
+    takes_groups: true,
     takes_recurring_tasks: true,
     longest_months: None,
 };
@@ -128,6 +133,7 @@ const UNKNOWN: Behaviour = Behaviour {
 /// Seen: gromox 3.10. Its monthly rules of 24 months and more make every later FindItem on the calendar fail.
 const GROMOX: Behaviour = Behaviour {
     clears_by_usual_means: false,
+    takes_groups: false,
     takes_recurring_tasks: false,
     longest_months: Some(12),
     ..UNKNOWN

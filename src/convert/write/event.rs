@@ -125,10 +125,6 @@ impl Draft<'_> {
         let becomes_series = self.current.is_some_and(|current| current.item.recurrence().is_none())
             && translated.is_some()
             && !invited;
-        if own('T') || becomes_series {
-            changes.extend(times.changes());
-            outcome.extend(times.outcome());
-        }
         let rule_changed = changed.contains(&'T')
             || (changed.contains(&'R') && !self.has_the_rule_of_before(master, translated.as_ref()));
         let mut series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
@@ -136,6 +132,13 @@ impl Draft<'_> {
             series.replies.iter_mut().for_each(|(_, reply)| reply.tell = false);
         }
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
+        // A server that bends times with a new rule is told them again.
+        let bends_times =
+            rewrites_rule && translated.is_some() && !self.context.behaviour.stores_what_it_takes;
+        if own('T') || becomes_series || bends_times {
+            changes.extend(times.changes());
+            outcome.extend(times.outcome());
+        }
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
                 rule::check_interval(&translated.recurrence, self.context.behaviour.longest_months)?;

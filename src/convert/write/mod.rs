@@ -278,14 +278,13 @@ impl Plan {
             && after.filled("Status").is_some_and(|status| status != "Completed")
     }
 
-    /// Groups of fields of an item that are not what was written, by their letters; `before` is what was changed.
+    /// Groups of fields of an item that are not what they should be after a write to `before`, by their letters. What
+    /// repeats is left out: it cannot be written once more.
     pub fn lost(&self, before: Option<&Item>, after: &Item) -> BTreeSet<char> {
         let wanted = Item::predicted(self.class, before, after.id.clone(), &self.outcome);
         let (wanted, there) = (sums(self.class, &wanted, &[]), sums(self.class, after, &[]));
-        let was = before.map(|before| sums(self.class, before, &[])).unwrap_or_default();
-        let is_written = |letter: &char| was.get(letter) != wanted.get(letter);
         let letters = wanted.keys().copied().filter(|letter| there.get(letter) != wanted.get(letter));
-        letters.filter(is_written).collect()
+        letters.filter(|letter| *letter != 'R').collect()
     }
 
     /// The changes that can be written a second time: a rule takes with it what is known of single occurrences.

@@ -148,7 +148,11 @@ impl Session {
             ItemClass::Task => &field::TASK,
         };
         let (schema, behaviour) = (self.schema(), self.behaviour());
-        let fields: Vec<&str> = shape.fields.iter().copied().filter(|uri| schema.has(uri)).collect();
+        // Some give no attendees without it. Seen: gromox 3.10
+        let is_meeting = (class == ItemClass::CalendarItem && !behaviour.stores_what_it_takes)
+            .then_some("calendar:IsMeeting");
+        let fields = shape.fields.iter().copied().chain(is_meeting).filter(|uri| schema.has(uri));
+        let fields: Vec<&str> = fields.collect();
         let is_person = class == ItemClass::Contact;
         let entries = if is_person && !behaviour.gives_dictionaries { field::ENTRIES } else { &[] };
         let write = |w: &mut Writer, ids: &[&str]| {

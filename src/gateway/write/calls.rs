@@ -216,7 +216,7 @@ impl Mailbox {
                 }
             }
         }
-        if !session.behaviour().counts_deleted_occurrences {
+        if !session.behaviour().counts_deleted_occurrences && !plan.places.is_empty() {
             self.change_occurrences_by_place(session, plan, &series, progress).await?;
             return self.conclude(session, plan, &id, last, before, progress).await;
         }

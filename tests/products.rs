@@ -1,0 +1,546 @@
+//! Servers that are not today's Exchange: old ones, and grommunio's gromox. What clients see there, and what is left alone.
+
+use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::{Error, Gateway, Mailbox, Settings};
+use exdav::model::id::{CollectionId, ETag, ResourceName};
+use exdav::model::refusal::Reason;
+use exdav::simulator::{self, Product};
+use exdav::{convert, ews, mirror, sync};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const FRESH: Duration = Duration::from_secs(3600);
+const GUEST: &str = "demo2@example.com";
+
+async fn stage_of(product: Product) -> Stage {
+    let none = Some(0);
+    let settings = simulator::Settings {
+        events: none,
+        contacts: none,
+        tasks: none,
+        product,
+        ..simulator::Settings::default()
+    };
+    Stage::of(settings).await
+}
+
+async fn gromox() -> (Stage, Mailbox) {
+    let stage = stage_of(Product::Gromox).await;
+    let mailbox = stage.mailbox(FRESH).await;
+    (stage, mailbox)
+}
+
+/// A gateway that asks by an older schema.
+fn gateway(stage: &Stage, store: &Path, version: &str) -> Gateway {
+    let ews = ews::Settings {
+        url: format!("http://{}/EWS/Exchange.asmx", stage.exchange.exchange),
+        version: version.to_owned(),
+        patience: Duration::from_secs(2),
+        ..ews::Settings::default()
+    };
+    let mirror = mirror::Settings { path: store.to_owned(), ..mirror::Settings::default() };
+    let live = sync::live::Settings { enabled: false, ..sync::live::Settings::default() };
+    let sync = sync::Settings { freshness: FRESH, live, ..sync::Settings::default() };
+    let convert = convert::Settings::default();
+    Gateway::new(Settings::default(), ews, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
+}
+
+fn tasks() -> CollectionId {
+    "tasks".parse().unwrap()
+}
+
+fn name(text: &str) -> ResourceName {
+    text.parse().unwrap()
+}
+
+fn wrapped(kind: &str, lines: &str) -> String {
+    format!("BEGIN:{kind}\n{}\nEND:{kind}\n", lines.trim())
+}
+
+fn calendar_of(components: &str) -> Bytes {
+    format!("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\n{components}END:VCALENDAR\n")
+        .replace('\n', "\r\n")
+        .into()
+}
+
+fn event(lines: &str) -> Bytes {
+    calendar_of(&wrapped("VEVENT", &format!("UID:one\nDTSTAMP:20260101T000000Z\n{}", lines.trim())))
+}
+
+fn card(lines: &str) -> Bytes {
+    let head = "VERSION:3.0\nUID:one\nFN:Ann Example\nN:Example;Ann;;;";
+    wrapped("VCARD", &format!("{head}\n{}", lines.trim())).replace('\n', "\r\n").into()
+}
+
+async fn put(mailbox: &Mailbox, id: &CollectionId, file: &str, body: &Bytes) -> Result<Written, Error> {
+    mailbox.put(id, &name(file), &Conditions::default(), body.clone()).await
+}
+
+async fn served(mailbox: &Mailbox, id: &CollectionId, file: &str) -> (String, ETag) {
+    let object = mailbox.get(id, &name(file)).await.unwrap().unwrap_or_else(|| panic!("{file} is not there"));
+    (String::from_utf8(object.body.to_vec()).unwrap().replace("\r\n ", ""), object.head.etag)
+}
+
+/// What a mailbox that is looked at for the first time shows.
+async fn anew(stage: &Stage, id: &CollectionId, file: &str) -> String {
+    let store = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(FRESH, store.path(), Settings::default());
+    served(&gateway.sign_in(USER, PASSWORD).await.unwrap(), id, file).await.0
+}
+
+fn values<'a>(text: &'a str, property: &str) -> Vec<&'a str> {
+    let is_it = |line: &&str| line.split([':', ';']).next() == Some(property);
+    text.lines().filter(is_it).map(|line| line.rsplit(':').next().unwrap()).collect()
+}
+
+/// The id of the one item of a folder, as a colleague's program finds it.
+async fn the_item(stage: &Stage, folder: &str) -> String {
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>\
+                 <t:DistinguishedFolderId Id='{folder}'/></m:SyncFolderId><m:MaxChangesReturned>10\
+                 </m:MaxChangesReturned></m:SyncFolderItems>"
+            ),
+        )
+        .await;
+    answer
+        .split("ItemId Id=\"")
+        .nth(1)
+        .unwrap_or_else(|| panic!("{answer}"))
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+async fn change(stage: &Stage, target: &str, class: &str, updates: &str) {
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:UpdateItem ConflictResolution='AlwaysOverwrite' MessageDisposition='SaveOnly' \
+                 SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange>{target}<t:Updates>\
+                 {}</t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>",
+                updates.replace("CLASS", class)
+            ),
+        )
+        .await;
+    assert!(answer.contains("NoError"), "{answer}");
+}
+
+fn set(uri: &str, element: &str) -> String {
+    format!("<t:SetItemField><t:FieldURI FieldURI='{uri}'/><t:CLASS>{element}</t:CLASS></t:SetItemField>")
+}
+
+const PERSON: &str = "<t:Contact><t:FileAs>Example, Ann</t:FileAs><t:DisplayName>Ann Example</t:DisplayName>\
+    <t:GivenName>Ann</t:GivenName><t:EmailAddresses><t:Entry Key='EmailAddress1'>ann@example.com</t:Entry>\
+    <t:Entry Key='EmailAddress2'>ann@example.org</t:Entry></t:EmailAddresses><t:PhysicalAddresses>\
+    <t:Entry Key='Home'><t:Street>Ring 1</t:Street><t:City>Bonn</t:City></t:Entry></t:PhysicalAddresses>\
+    <t:PhoneNumbers><t:Entry Key='MobilePhone'>+49 151 1</t:Entry><t:Entry Key='Pager'>+49 30 2</t:Entry>\
+    </t:PhoneNumbers><t:Surname>Example</t:Surname></t:Contact>";
+
+async fn person(stage: &Stage, mailbox: &Mailbox) -> ResourceName {
+    let answer =
+        stage.colleague(USER, &format!("<m:CreateItem><m:Items>{PERSON}</m:Items></m:CreateItem>")).await;
+    assert!(answer.contains("NoError"), "{answer}");
+    let messenger = "<t:SetItemField><t:IndexedFieldURI FieldURI='contacts:ImAddress' FieldIndex='ImAddress1'/>\
+        <t:Contact><t:ImAddresses><t:Entry Key='ImAddress1'>xmpp:ann@example.com</t:Entry></t:ImAddresses>\
+        </t:Contact></t:SetItemField>";
+    let id = the_item(stage, "contacts").await;
+    change(stage, &format!("<t:ItemId Id='{id}'/>"), "Contact", messenger).await;
+    mailbox.list(&contacts()).await.unwrap().pop().unwrap().name
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_phones_of_a_contact_on_gromox_are_shown_and_survive_an_edit_of_the_note() {
+    let (stage, mailbox) = gromox().await;
+    let file = person(&stage, &mailbox).await;
+    let before = served(&mailbox, &contacts(), file.as_str()).await.0;
+    let whole = ["ann@example.com", "ann@example.org", "Ring 1", "Bonn", "+49 151 1", "+49 30 2", "xmpp:ann"];
+    for part in whole {
+        assert!(before.contains(part), "{part}: {before}");
+    }
+    let edited = before.replace("END:VCARD", "NOTE:new\r\nEND:VCARD");
+    put(&mailbox, &contacts(), file.as_str(), &Bytes::from(edited)).await.unwrap();
+    let stored = stage.dump(USER).await.to_string();
+    let shown = anew(&stage, &contacts(), file.as_str()).await;
+    for part in whole {
+        assert!(stored.contains(part), "{part} is no longer stored");
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    // What the client takes out is taken out, and nothing else.
+    let without: String =
+        shown.lines().filter(|line| !line.contains("+49 30 2")).map(|l| format!("{l}\r\n")).collect();
+    put(&mailbox, &contacts(), file.as_str(), &Bytes::from(without)).await.unwrap();
+    let shown = anew(&stage, &contacts(), file.as_str()).await;
+    assert!(
+        !shown.contains("+49 30 2") && shown.contains("+49 151 1") && shown.contains("ann@example.org"),
+        "{shown}"
+    );
+}
+
+const DAILY: &str = "DTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Europe/Berlin:20260302T100000\n\
+    RRULE:FREQ=DAILY;COUNT=40\nSUMMARY:Daily";
+
+fn excluding(days: &[u32]) -> String {
+    let dates = days.iter().map(|day| format!("EXDATE;TZID=Europe/Berlin:202603{day:02}T090000\n"));
+    format!("{DAILY}\n{}", dates.collect::<String>())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_excluded_days_of_a_series_are_those_that_are_deleted_on_gromox() {
+    let (stage, mailbox) = gromox().await;
+    let gone = async || {
+        let id = the_item(&stage, "calendar").await;
+        let ask = format!(
+            "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI \
+             FieldURI='calendar:DeletedOccurrences'/><t:FieldURI FieldURI='calendar:ModifiedOccurrences'/>\
+             <t:FieldURI FieldURI='calendar:Start'/><t:FieldURI FieldURI='calendar:End'/>\
+             </t:AdditionalProperties></m:ItemShape><m:ItemIds><t:ItemId Id='{id}'/></m:ItemIds></m:GetItem>"
+        );
+        let answer = stage.colleague(USER, &ask).await;
+        let part = answer.split("DeletedOccurrences").nth(1).unwrap_or_default().to_owned();
+        let days: Vec<String> = part.split("<t:Start>").skip(1).map(|s| s[5..10].to_owned()).collect();
+        (days, answer)
+    };
+    put(&mailbox, &calendar(), "one.ics", &event(&excluding(&[6, 8]))).await.unwrap();
+    assert_eq!(gone().await.0, ["03-06", "03-08"]);
+    // One more before them, and an override after them, in one write; then the override once more.
+    let change = |summary: &str| {
+        let rid = "RECURRENCE-ID;TZID=Europe/Berlin:20260312T090000";
+        let own = "DTSTART;TZID=Europe/Berlin:20260312T110000\nDTEND;TZID=Europe/Berlin:20260312T120000";
+        let head = "UID:one\nDTSTAMP:20260101T000000Z";
+        calendar_of(&format!(
+            "{}{}",
+            wrapped("VEVENT", &format!("{head}\n{}", excluding(&[4, 6, 8]))),
+            wrapped("VEVENT", &format!("{head}\n{rid}\n{own}\nSUMMARY:{summary}"))
+        ))
+    };
+    for summary in ["Later", "Much later"] {
+        put(&mailbox, &calendar(), "one.ics", &change(summary)).await.unwrap();
+        let (days, answer) = gone().await;
+        assert_eq!(days, ["03-04", "03-06", "03-08"], "{summary}");
+        assert!(answer.contains("<t:Start>2026-03-12T10:00:00Z</t:Start>"), "{summary}: {answer}");
+        let text = anew(&stage, &calendar(), "one.ics").await;
+        assert_eq!(values(&text, "RECURRENCE-ID"), ["20260312T090000"], "{summary}: {text}");
+        assert!(text.contains(&format!("SUMMARY:{summary}")), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_occurrence_that_outlook_moved_on_gromox_is_that_of_its_day() {
+    let (stage, mailbox) = gromox().await;
+    put(&mailbox, &calendar(), "one.ics", &event(DAILY)).await.unwrap();
+    let id = the_item(&stage, "calendar").await;
+    // The thirtieth of March is after the change of clocks.
+    for (number, subject) in [(3, "Moved"), (29, "Summer")] {
+        let target = format!("<t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='{number}'/>");
+        let updates = set("item:Subject", &format!("<t:Subject>{subject}</t:Subject>"));
+        change(&stage, &target, "CalendarItem", &updates).await;
+    }
+    let text = anew(&stage, &calendar(), "one.ics").await;
+    assert_eq!(values(&text, "RECURRENCE-ID"), ["20260304T090000", "20260330T090000"], "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_becomes_a_series_on_gromox_keeps_its_length() {
+    let (stage, mailbox) = gromox().await;
+    let single = DAILY.replace("RRULE:FREQ=DAILY;COUNT=40\n", "");
+    put(&mailbox, &calendar(), "one.ics", &event(&single)).await.unwrap();
+    put(&mailbox, &calendar(), "one.ics", &event(DAILY)).await.unwrap();
+    let text = anew(&stage, &calendar(), "one.ics").await;
+    assert_eq!(values(&text, "DTEND"), ["20260302T100000"], "{text}");
+    assert_eq!(values(&text, "RRULE"), ["FREQ=DAILY;COUNT=40"], "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gromox_does_not_store_is_refused_by_name_or_shown_as_it_is() {
+    let (stage, mailbox) = gromox().await;
+    // Refused: a rule that ends with the first turn is worse than none.
+    let task = calendar_of(&wrapped(
+        "VTODO",
+        "UID:one\nDTSTAMP:20260101T000000Z\nDUE;VALUE=DATE:20260302\nRRULE:FREQ=WEEKLY\nSUMMARY:Bins",
+    ));
+    let error = put(&mailbox, &tasks(), "one.ics", &task).await.unwrap_err();
+    let Error::Refused(refusal) = error else { panic!("{error:?}") };
+    assert_eq!((refusal.reason, refusal.part.as_deref()), (Reason::UnsupportedRecurrence, Some("RRULE")));
+    // Shown as it is, and no ETag speaks for what is not there.
+    let spoken = card("X-PHONETIC-LAST-NAME:egzampl\nIMPP:xmpp:ann@example.com\nNOTE:kept");
+    let written = put(&mailbox, &contacts(), "one.vcf", &spoken).await.unwrap();
+    let (text, etag) = served(&mailbox, &contacts(), "one.vcf").await;
+    let fresh = anew(&stage, &contacts(), "one.vcf").await;
+    assert!(!fresh.contains("egzampl") && fresh.contains("NOTE:kept"), "{fresh}");
+    assert_eq!(text, fresh);
+    assert!(written.etag.is_none_or(|told| told == etag && text.as_bytes() == spoken), "{text}");
+    // What is stored has its ETag at once.
+    let plain = card("NOTE:plain");
+    let written = put(&mailbox, &contacts(), "one.vcf", &plain).await.unwrap();
+    let (text, etag) = served(&mailbox, &contacts(), "one.vcf").await;
+    assert_eq!((written.etag, text.as_bytes()), (Some(etag), plain.as_ref()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_is_emptied_and_an_alarm_that_is_taken_out_are_gone_on_gromox() {
+    let (stage, mailbox) = gromox().await;
+    let alarm = "BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:x\nTRIGGER:-PT15M\nEND:VALARM";
+    let base = DAILY.replace("RRULE:FREQ=DAILY;COUNT=40\n", "");
+    put(&mailbox, &calendar(), "one.ics", &event(&format!("{base}\nDESCRIPTION:Old\n{alarm}")))
+        .await
+        .unwrap();
+    put(&mailbox, &calendar(), "one.ics", &event(&base)).await.unwrap();
+    let text = anew(&stage, &calendar(), "one.ics").await;
+    assert!(!text.contains("DESCRIPTION") && !text.contains("VALARM"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_version_is_refused_on_a_server_that_judges_no_change_keys() {
+    let (stage, mailbox) = gromox().await;
+    put(&mailbox, &calendar(), "one.ics", &event(DAILY)).await.unwrap();
+    let id = the_item(&stage, "calendar").await;
+    let series = format!("<t:ItemId Id='{id}'/>");
+    let occurrence = format!("<t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='3'/>");
+    for (target, uri, element) in [
+        (&series, "calendar:Location", "<t:Location>Room 1</t:Location>"),
+        // Neither SyncFolderItems nor the ChangeKey tells of it.
+        (&occurrence, "item:Subject", "<t:Subject>Theirs</t:Subject>"),
+    ] {
+        let known = served(&mailbox, &calendar(), "one.ics").await.1;
+        change(&stage, target, "CalendarItem", &set(uri, element)).await;
+        let stale = Conditions { if_match: Some(Tags::These(vec![known.clone()])), ..Conditions::default() };
+        let body = event(&DAILY.replace("Daily", "Mine"));
+        let error = mailbox.put(&calendar(), &name("one.ics"), &stale, body).await.unwrap_err();
+        assert!(matches!(error, Error::Changed), "{uri}: {error:?}");
+        let error = mailbox.delete(&calendar(), &name("one.ics"), &stale, Others::Told).await.unwrap_err();
+        assert!(matches!(error, Error::Changed), "{uri}: {error:?}");
+        assert_ne!(served(&mailbox, &calendar(), "one.ics").await.1, known, "{uri}");
+    }
+    let text = served(&mailbox, &calendar(), "one.ics").await.0;
+    assert!(text.contains("Room 1") && text.contains("Theirs"), "{text}");
+}
+
+fn meeting(organizer: &str, status: &str) -> Bytes {
+    event(&format!(
+        "DTSTART:20261201T090000Z\nDTEND:20261201T100000Z\nSUMMARY:Meeting\nORGANIZER:mailto:{organizer}\n\
+         ATTENDEE;PARTSTAT={status}:mailto:{GUEST}"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organiser_who_deletes_a_meeting_on_gromox_cancels_it_and_a_guest_who_deletes_it_declines() {
+    let (stage, mailbox) = gromox().await;
+    let sends = async |who: &str, what: &str| {
+        let dump = stage.dump(who).await;
+        dump["sent"].as_array().unwrap().iter().filter(|send| send["what"] == what).count()
+    };
+    put(&mailbox, &calendar(), "one.ics", &meeting(USER, "NEEDS-ACTION")).await.unwrap();
+    let text = served(&mailbox, &calendar(), "one.ics").await.0;
+    assert!(text.contains(&format!("ORGANIZER:mailto:{USER}")) || text.contains("ORGANIZER;CN"), "{text}");
+    mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), Others::Told).await.unwrap();
+    assert_eq!(sends(USER, "cancellation").await, 1);
+    // The other way round.
+    let store = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(FRESH, store.path(), Settings::default());
+    let host = gateway.sign_in(GUEST, PASSWORD).await.unwrap();
+    let invitation = meeting(GUEST, "NEEDS-ACTION").to_vec();
+    let invitation = String::from_utf8(invitation).unwrap().replace("UID:one", "UID:two");
+    let invitation = invitation
+        .replace(&format!("PARTSTAT=NEEDS-ACTION:mailto:{GUEST}"), &format!("RSVP=TRUE:mailto:{USER}"));
+    put(&host, &calendar(), "two.ics", &invitation.into()).await.unwrap();
+    let store = tempfile::tempdir().unwrap();
+    let gateway = stage.gateway_with(Duration::ZERO, store.path(), Settings::default());
+    let mailbox = gateway.sign_in(USER, PASSWORD).await.unwrap();
+    let there = mailbox.list(&calendar()).await.unwrap();
+    let [invited] = there.as_slice() else { panic!("{there:?}") };
+    mailbox.delete(&calendar(), &invited.name, &Conditions::default(), Others::Told).await.unwrap();
+    assert_eq!(sends(USER, "response").await, 1);
+    assert!(mailbox.list(&calendar()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_every_two_years_is_refused_before_gromox_chokes_on_it() {
+    let (_stage, mailbox) = gromox().await;
+    for rule in ["FREQ=YEARLY;INTERVAL=2", "FREQ=MONTHLY;INTERVAL=24"] {
+        let text = DAILY.replace("FREQ=DAILY;COUNT=40", rule);
+        let error = put(&mailbox, &calendar(), "one.ics", &event(&text)).await.unwrap_err();
+        let Error::Refused(refusal) = error else { panic!("{rule}: {error:?}") };
+        assert_eq!(
+            (refusal.reason, refusal.part.as_deref()),
+            (Reason::UnsupportedRecurrence, Some("INTERVAL"))
+        );
+    }
+    let yearly = DAILY.replace("FREQ=DAILY;COUNT=40", "FREQ=MONTHLY;INTERVAL=12");
+    put(&mailbox, &calendar(), "one.ics", &event(&yearly)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_gromox_cannot_store_is_refused_with_the_operation_that_is_missing() {
+    let (_stage, mailbox) = gromox().await;
+    let group = card("X-ADDRESSBOOKSERVER-KIND:group\nX-ADDRESSBOOKSERVER-MEMBER:mailto:a@example.org");
+    let error = put(&mailbox, &contacts(), "one.vcf", &group).await.unwrap_err();
+    let Error::Unsupported(text) = &error else { panic!("{error:?}") };
+    assert!(text.contains("grommunio") && text.contains("CreateItem"), "{text}");
+    assert!(mailbox.list(&contacts()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_2010_is_asked_for_nothing_that_it_does_not_know() {
+    for (product, version) in [
+        (Product::Exchange2010, "Exchange2010_SP2"),
+        (Product::Exchange2016, "Exchange2010_SP2"),
+        (Product::Exchange2013, "Exchange2013_SP1"),
+        (Product::Online, "Exchange2013_SP1"),
+    ] {
+        let stage = stage_of(product).await;
+        let mailbox = gateway(&stage, stage.store.path(), version).sign_in(USER, PASSWORD).await.unwrap();
+        let base = DAILY.replace("RRULE:FREQ=DAILY;COUNT=40\n", "");
+        let place =
+            "LOCATION:Lab\nGEO:52.5;13.4\nX-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE\nDESCRIPTION:Text";
+        let wanted = event(&format!("{base}\n{place}"));
+        put(&mailbox, &calendar(), "one.ics", &wanted).await.unwrap_or_else(|e| panic!("{product:?}: {e}"));
+        let wanted = event(&format!("{DAILY}\n{place}"));
+        put(&mailbox, &calendar(), "one.ics", &wanted).await.unwrap_or_else(|e| panic!("{product:?}: {e}"));
+        put(&mailbox, &contacts(), "one.vcf", &card("EMAIL:a@example.org\nNOTE:Text")).await.unwrap();
+        let task = calendar_of(&wrapped(
+            "VTODO",
+            "UID:one\nDTSTAMP:20260101T000000Z\nSUMMARY:Bins\nDESCRIPTION:Text",
+        ));
+        put(&mailbox, &tasks(), "one.ics", &task).await.unwrap();
+        for (id, file) in [(calendar(), "one.ics"), (contacts(), "one.vcf"), (tasks(), "one.ics")] {
+            // Fetched, not remembered.
+            let store = tempfile::tempdir().unwrap();
+            let fresh = gateway(&stage, store.path(), version).sign_in(USER, PASSWORD).await.unwrap();
+            let (text, _) = served(&fresh, &id, file).await;
+            assert!(text.contains("Text"), "{product:?} {file}: {text}");
+        }
+        let (text, _) = served(&mailbox, &calendar(), "one.ics").await;
+        assert!(text.contains("GEO:52.5;13.4") && text.contains("LOCATION:Lab"), "{product:?}: {text}");
+    }
+}
+
+/// A server that answers the requests of each connection as `answer` says: number of the connection, of the request on it.
+async fn odd_server(answer: fn(usize, usize) -> String) -> (ews::Session, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/EWS/Exchange.asmx", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    tokio::spawn(async move {
+        for connection in 1.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let mut octets = Vec::new();
+                for number in 1.. {
+                    while !octets.windows(14).any(|window| window == b"</soap:Envelop") {
+                        if stream.read_buf(&mut octets).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    octets.clear();
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    if stream.write_all(answer(connection, number).as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let sign_in = ews::auth::Choice::Only(ews::auth::Scheme::Basic);
+    let settings =
+        ews::Settings { url, sign_in, patience: Duration::from_secs(2), ..ews::Settings::default() };
+    let session = ews::Exchange::new(settings).unwrap().session(ews::Credentials::password(USER, PASSWORD));
+    (session, requests)
+}
+
+fn http(head: &str, body: &str) -> String {
+    let envelope = format!(
+        "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/'><s:Body>{body}</s:Body></s:Envelope>"
+    );
+    format!(
+        "HTTP/1.1 {head}\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n{envelope}",
+        envelope.len()
+    )
+}
+
+fn folder(operation: &str, shown: &str) -> String {
+    http(
+        "200 OK",
+        &format!(
+            "<{operation}Response><ResponseMessages><{operation}ResponseMessage ResponseClass='Success'><ResponseCode>\
+             NoError</ResponseCode><Folders><CalendarFolder><FolderId Id='a' ChangeKey='b'/><DisplayName>{shown}\
+             </DisplayName></CalendarFolder></Folders></{operation}ResponseMessage></ResponseMessages>\
+             </{operation}Response>"
+        ),
+    )
+}
+
+const FAULT: &str = "<s:Fault><faultcode>SOAP:Server</faultcode><faultstring>Unknown request 'GetFolder'.\
+    </faultstring></s:Fault>";
+
+async fn shown(session: &ews::Session) -> Result<String, ews::Error> {
+    let asked = [ews::FolderSelector::Distinguished("calendar")];
+    Ok(session.get_folders(&asked).await?.pop().unwrap()?.display_name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_a_fault_is_the_answer_to_no_request() {
+    let answer = |connection: usize, _: usize| match connection {
+        1 => http("200 OK", FAULT) + &folder("GetFolder", "Theirs"),
+        _ => folder("GetFolder", "Mine"),
+    };
+    let (session, _) = odd_server(answer).await;
+    let error = shown(&session).await.unwrap_err();
+    assert!(error.to_string().contains("GetFolder"), "{error}");
+    assert_eq!(shown(&session).await.unwrap(), "Mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_another_operation_is_not_taken_and_ends_its_connection() {
+    let answer = |connection: usize, number: usize| match (connection, number) {
+        (1, 2) => folder("SyncFolderItems", "Theirs"),
+        _ => folder("GetFolder", "Mine"),
+    };
+    let (session, requests) = odd_server(answer).await;
+    for _ in 0..3 {
+        assert_eq!(shown(&session).await.unwrap(), "Mine");
+    }
+    assert_eq!(requests.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_used_connection_spoilt_is_sent_once_more_over_a_new_one() {
+    const REFUSED: &str = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let (session, requests) = odd_server(|_, number| match number {
+        2 => REFUSED.to_owned(),
+        _ => folder("GetFolder", "Mine"),
+    })
+    .await;
+    for _ in 0..2 {
+        assert_eq!(shown(&session).await.unwrap(), "Mine");
+    }
+    assert_eq!(requests.load(Ordering::Relaxed), 3);
+    // A new connection is not to blame.
+    let (session, requests) = odd_server(|_, _| REFUSED.to_owned()).await;
+    assert!(matches!(shown(&session).await, Err(ews::Error::Http { status: 400, .. })));
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_of_a_hundred_kilobytes_is_stored_on_gromox_and_the_next_request_is_answered() {
+    let (stage, mailbox) = gromox().await;
+    put(&mailbox, &contacts(), "one.vcf", &card("NOTE:small")).await.unwrap();
+    let photo = STANDARD.encode(vec![7; 100_000]);
+    put(&mailbox, &contacts(), "one.vcf", &card(&format!("PHOTO;ENCODING=b;TYPE=JPEG:{photo}")))
+        .await
+        .unwrap();
+    assert!(anew(&stage, &contacts(), "one.vcf").await.contains("PHOTO"));
+}
