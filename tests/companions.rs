@@ -655,3 +655,94 @@ async fn a_zone_that_exchange_tells_by_rules_has_the_name_of_the_place_that_they
     let text = scene.get(&name).await;
     assert!(text.contains("DTSTART;TZID=Europe/Berlin:20270610T120000"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulated_exchange_says_that_an_attachment_is_the_photo_after_it_was_set() {
+    for value in ["true", "1", " true "] {
+        let scene = Scene::of("contacts").await;
+        let photo = |name: &str| {
+            format!(
+                "<t:FileAttachment><t:Name>{name}</t:Name><t:IsContactPhoto>{value}</t:IsContactPhoto>\
+             <t:Content>/9j/4AAQ</t:Content></t:FileAttachment>"
+            )
+        };
+        scene.made_in_outlook("<t:DisplayName>x</t:DisplayName>").await;
+        let id = scene.found().await;
+        let request = format!(
+            "<m:CreateAttachment><m:ParentItemId {id}/><m:Attachments>{}</m:Attachments></m:CreateAttachment>",
+            photo("me.jpg")
+        );
+        let made = scene.stage.colleague(USER, &request).await;
+        assert!(made.contains("NoError"), "{made}");
+        let exchange = scene.exchange().await;
+        assert!(
+            exchange.contains("<t:IsContactPhoto>true<") && exchange.contains("<t:HasPicture>true<"),
+            "{value}: {exchange}"
+        );
+        let id =
+            exchange.split("<t:AttachmentId Id=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let get = format!(
+            "<m:GetAttachment><m:AttachmentIds><t:AttachmentId Id='{id}'/></m:AttachmentIds></m:GetAttachment>"
+        );
+        let got = scene.stage.colleague(USER, &get).await;
+        assert!(got.contains("<t:IsContactPhoto>true<"), "{value}: {got}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_drops_x_lines_of_a_card_takes_nothing_from_outlook() {
+    let scene = Scene::of("contacts").await;
+    let fields = "<t:DisplayName>Ann</t:DisplayName><t:GivenName>Ann</t:GivenName><t:PhoneNumbers>\
+                  <t:Entry Key='AssistantPhone'>111</t:Entry><t:Entry Key='MobilePhone'>222</t:Entry></t:PhoneNumbers>\
+                  <t:AssistantName>Bo</t:AssistantName><t:Children><t:String>Cy</t:String></t:Children>\
+                  <t:Manager>Di</t:Manager><t:SpouseName>Ed</t:SpouseName>\
+                  <t:WeddingAnniversary>2001-05-06T11:59:00Z</t:WeddingAnniversary>";
+    let name = scene.made_in_outlook(fields).await;
+    let text = scene.get(&name).await;
+    let less: String = text
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("X-") && !line.contains(".X-"))
+        .collect();
+    assert!(less.len() < text.len(), "{text}");
+    for more in ["TEL;TYPE=HOME:333", "NOTE:new"] {
+        scene.put(&name, with_line(&less, "VCARD", more)).await;
+        let exchange = scene.exchange().await;
+        let held = [
+            "Key=\"AssistantPhone\">111<",
+            "<t:AssistantName>Bo<",
+            "<t:String>Cy<",
+            "<t:Manager>Di<",
+            "<t:SpouseName>Ed<",
+            "<t:WeddingAnniversary>2001-05-06",
+        ];
+        for value in held {
+            assert!(exchange.contains(value), "{more}: {value} in {exchange}");
+        }
+        let seen = scene.get(&name).await;
+        assert!(seen.contains("Di") && seen.contains("Assistant") && seen.contains(more), "{seen}");
+    }
+    // Who knows some of these lines means what it leaves out.
+    let fewer: String = text.split_inclusive("\r\n").filter(|line| !line.contains("Di\r\n")).collect();
+    scene.put(&name, fewer).await;
+    assert!(!scene.exchange().await.contains("<t:Manager>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anniversary_changed_in_one_dialect_is_changed_in_all() {
+    let scene = Scene::of("contacts").await;
+    let card = |one: &str, other: &str| {
+        format!(
+            "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:bd\r\nFN:B T\r\nN:T;B;;;\r\nANNIVERSARY:{one}\r\n\
+             X-ANNIVERSARY:{other}\r\nEND:VCARD\r\n"
+        )
+    };
+    scene.put("bd.vcf", card("2001-05-06", "2001-05-06")).await;
+    scene.put("bd.vcf", card("2001-05-06", "2002-07-08")).await;
+    assert!(scene.exchange().await.contains("<t:WeddingAnniversary>2002-07-08"));
+    assert!(!scene.get("bd.vcf").await.contains("2001-05-06"));
+    scene.put("bd.vcf", card("2001-05-06", "2001-05-06")).await;
+    let day = "<t:WeddingAnniversary>2003-09-10T11:59:00Z</t:WeddingAnniversary>";
+    scene.outlook_sets(&[("contacts:WeddingAnniversary", day)]).await;
+    let seen = scene.get("bd.vcf").await;
+    assert!(seen.contains("2003-09-10") && !seen.contains("2001-05-06"), "{seen}");
+}

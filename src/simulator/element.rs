@@ -129,6 +129,11 @@ impl Element {
         self.child(name).map(|c| c.text.trim())
     }
 
+    /// Whether the first child of that name says yes. `xs:boolean` of XML Schema 2, 3.2.2: `true` or `1`.
+    pub fn child_flag(&self, name: &str) -> bool {
+        matches!(self.child_text(name), Some("true" | "1"))
+    }
+
     /// The value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str())

@@ -249,7 +249,7 @@ pub fn read(set: &Element) -> Result<Permissions, Refusal> {
         let name = one.child_text("CalendarPermissionLevel").or_else(|| one.child_text("PermissionLevel"));
         let name = name.unwrap_or_default().trim();
         let permission = if name == "Custom" {
-            let flag = |name| one.child_text(name) == Some("true");
+            let flag = |name| one.child_flag(name);
             let reach = |name| named(&REACHES, one.child_text(name).unwrap_or("None")).unwrap_or(Reach::None);
             let reading = one.child_text("ReadItems").and_then(|text| named(&READINGS, text));
             Permission {

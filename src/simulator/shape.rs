@@ -188,7 +188,7 @@ impl<'a> Shape<'a> {
         Ok(Self {
             base: element.child_text("BaseShape").unwrap_or("IdOnly"),
             body: element.child_text("BodyType").unwrap_or("Best"),
-            mime: element.child_text("IncludeMimeContent") == Some("true"),
+            mime: element.child_flag("IncludeMimeContent"),
             additional,
         })
     }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 /// An attachment that a client brings; its number is still to be given.
 pub fn read(element: &Element, now: Timestamp) -> Result<Attachment, Refusal> {
     let text = |name| element.child_text(name).map(str::to_owned);
-    let flag = |name| element.child_text(name) == Some("true");
+    let flag = |name| element.child_flag(name);
     let content = match element.name {
         "FileAttachment" => {
             let encoded: String = text("Content").unwrap_or_default().split_whitespace().collect();

@@ -29,7 +29,7 @@ const MOST_CANDIDATES: usize = 100;
 pub fn resolve(call: &mut Call<'_>) -> Result<Messages, Fault> {
     let entry = call.request.child_text("UnresolvedEntry").unwrap_or_default().trim().to_lowercase();
     let entry = entry.strip_prefix("smtp:").unwrap_or(&entry);
-    let full = call.request.attribute("ReturnFullContactData") == Some("true");
+    let full = matches!(call.request.attribute("ReturnFullContactData"), Some("true" | "1"));
     let all = call.request.attribute("ContactDataShape").is_none_or(|shape| shape == "AllProperties");
     let people = call.world.people().filter(|person| person.fits(entry)).map(|person| {
         let contact = full.then(|| person.contact(all));

@@ -1,5 +1,6 @@
 //! vCard → contacts and distribution lists.
 
+mod left_out;
 pub(in crate::convert) mod line;
 mod list;
 mod photo;
@@ -58,13 +59,18 @@ pub fn plan(
         let body = if version == Version::V3 { Some(rendered.body) } else { rendered.vcard4 };
         Component::parse(&body?).ok()
     });
+    let sent = card;
+    let mut card = sent.clone();
+    if let Some(served) = served.as_ref().filter(|_| !is_group) {
+        left_out::settle(&mut card, served);
+    }
     let mut text = card.clone();
     // A list has no picture in Exchange: it stays in the text.
     let photo = if is_group { None } else { photo::take(&mut text)? };
     let known = current.and_then(|current| current.related.photo.clone());
     let is_same_photo = photo.as_ref().map(|photo| photo.content.as_slice()) == known.as_deref();
     let old_photo = current.and_then(|current| projected::photo(current.item));
-    let text = if text == card { octets.clone() } else { Bytes::from(text.write()) };
+    let text = if text == sent { octets.clone() } else { Bytes::from(text.write()) };
     if !kept::fits(&text) {
         return Err(Refusal::new(
             Reason::TooLarge,

@@ -74,8 +74,31 @@ pub fn held<'a>(letter: char, card: &'a Component) -> Option<Vec<&'a Line>> {
         'D' => days(card).into_iter().map(|(place, line, _)| (place, line)).collect(),
         _ => return None,
     };
-    Some(places.into_iter().map(|(_, line)| line).collect())
+    let mut held: Vec<&Line> = places.into_iter().map(|(_, line)| line).collect();
+    // The same in another dialect is held with it.
+    let twins = |name: &str| TWINS.iter().find(|names| names.contains(&name));
+    let others = card.lines.iter().filter(|line| {
+        twins(&line.name)
+            .is_some_and(|names| held.iter().any(|h| h.name != line.name && names.contains(&h.name.as_str())))
+    });
+    let others: Vec<&Line> = others.collect();
+    held.extend(others);
+    Some(held)
 }
+
+/// Names of one thing in the dialects of clients, each said once in a card: THE table.
+pub const TWINS: [&[&str]; 10] = [
+    &["ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY"],
+    &["GENDER", "X-GENDER", "SEX"],
+    &["HOBBY", "X-MS-INTERESTS"],
+    &["X-SPOUSE", "X-EVOLUTION-SPOUSE"],
+    &["X-MANAGER", "X-MANAGERSNAME", "X-EVOLUTION-MANAGER"],
+    &["X-ASSISTANT", "X-ASSISTANTNAME", "X-EVOLUTION-ASSISTANT"],
+    &["X-CUSTOM1", "CUSTOM1"],
+    &["X-CUSTOM2", "CUSTOM2"],
+    &["X-CUSTOM3", "CUSTOM3"],
+    &["X-CUSTOM4", "CUSTOM4"],
+];
 
 /// Those that know their place first, then the others where there is room.
 fn settle<'a>(
