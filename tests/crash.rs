@@ -67,6 +67,13 @@ impl Process {
         Ok(members.collect())
     }
 
+    /// Whether it ended well when it was asked to.
+    fn end(mut self) -> bool {
+        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        self.child.wait().unwrap().success()
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -163,4 +170,38 @@ async fn a_kill_after_the_first_sync_loses_nothing() {
     let calls = stage.calls().await;
     assert_eq!(calls.get("GetItem"), None, "{calls:?}");
     assert!(calls.values().sum::<u64>() <= 3, "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_of_several_calls_is_done_before_the_program_ends_though_its_client_has_gone() {
+    let stage = Stage::empty(1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(&stage, folder.path());
+    process.members().await.unwrap();
+    stage.reset().await;
+    stage.latency(250).await;
+    let url = format!("{}{}whole.ics", process.url.trim_end_matches('/'), dav::path::default_calendar(USER));
+    let body = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:whole\r\n\
+                DTSTAMP:20260101T000000Z\r\nDTSTART:20261201T090000Z\r\nDTEND:20261201T100000Z\r\nSUMMARY:Whole\r\n\
+                ATTACH;VALUE=BINARY;ENCODING=BASE64;FMTTYPE=text/plain;FILENAME=whole.txt:aGFsZg==\r\n\
+                END:VEVENT\r\nEND:VCALENDAR\r\n";
+    let putting = tokio::spawn(async move {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.put(url).basic_auth(USER, Some(PASSWORD)).body(body).send().await.map(drop)
+    });
+    while !stage.calls().await.contains_key("CreateItem") {
+        tokio::task::yield_now().await;
+    }
+    putting.abort();
+    assert!(putting.await.unwrap_err().is_cancelled());
+    assert!(tokio::task::spawn_blocking(move || process.end()).await.unwrap());
+    stage.latency(0).await;
+    let dump = stage.dump(USER).await;
+    let folders = dump["folders"].as_array().unwrap();
+    let calendar = folders.iter().find(|folder| folder["name"] == "Calendar").unwrap();
+    let items = calendar["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0]["attachments"], serde_json::json!(["whole.txt"]));
+    // The last call of a write keeps its text on the item.
+    assert!(items[0]["extended"].to_string().contains("dav-body"), "{}", items[0]["extended"]);
 }

@@ -4,6 +4,7 @@ use crate::support::{PASSWORD, Stage, USER, calendar};
 use exdav::gateway::write::{Conditions, Tags, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
+use exdav::simulator;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -252,4 +253,102 @@ async fn a_password_that_is_refused_in_the_middle_leaves_nothing_half_done() {
     put(&mailbox, "another.ics", &other()).await.unwrap();
     assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]));
     assert!(shown(&stage, "half.ics").await.unwrap().contains("X-OWN:second\r\n"));
+}
+
+/// A server whose clock is this far before or behind that of the gateway.
+async fn with_clock(ahead: jiff::SignedDuration) -> Stage {
+    let settings = simulator::Settings {
+        events: Some(0),
+        contacts: Some(0),
+        tasks: Some(0),
+        mailboxes: 1,
+        now: Some(jiff::Timestamp::now().saturating_add(ahead).unwrap()),
+        ..simulator::Settings::default()
+    };
+    Stage::of(settings).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_an_event_does_not_stay_where_the_clocks_of_gateway_and_server_differ() {
+    for ahead in [jiff::SignedDuration::from_mins(3), jiff::SignedDuration::from_hours(-30)] {
+        let stage = with_clock(ahead).await;
+        let (mailbox, store) = half(&stage).await;
+        drop(mailbox);
+        let mailbox = opened(&stage, store.path()).await;
+        assert_eq!(files(&stage).await, serde_json::json!(["second.txt"]), "{ahead:?}");
+        let object = mailbox.get(&calendar(), &name("half.ics")).await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&object.body).contains("X-OWN:second\r\n"), "{ahead:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_new_event_does_not_stay_where_the_server_has_another_clock() {
+    for ahead in [jiff::SignedDuration::from_mins(3), jiff::SignedDuration::from_hours(-30)] {
+        let stage = with_clock(ahead).await;
+        let (mailbox, store) = another(&stage).await;
+        mailbox.list(&calendar()).await.unwrap();
+        let faults = r#"[{"kind": "drop-before", "operation": "CreateAttachment", "times": 99},
+                         {"kind": "drop-before", "operation": "DeleteItem", "times": 99}]"#;
+        stage.faults(faults).await;
+        let failed = put(&mailbox, "half.ics", &event("new")).await;
+        assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+        stage.faults("[]").await;
+        drop(mailbox);
+        let mailbox = opened(&stage, store.path()).await;
+        let there = mailbox.get(&calendar(), &name("half.ics")).await.unwrap();
+        assert_eq!(there.map(|object| object.head.name), None, "half of it is there: {ahead:?}");
+        put(&mailbox, "half.ics", &event("new")).await.unwrap();
+        assert_eq!(files(&stage).await, serde_json::json!(["new.txt"]), "{ahead:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_with_outlook_made_is_not_taken_for_half_of_a_write_that_never_began() {
+    let stage = Stage::empty(1).await;
+    let (mailbox, _store) = another(&stage).await;
+    mailbox.list(&calendar()).await.unwrap();
+    stage.faults(r#"[{"kind": "drop-before", "operation": "CreateItem", "times": 99}]"#).await;
+    let failed = put(&mailbox, "half.ics", &event("ours")).await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    stage.faults("[]").await;
+    let answer = stage
+        .colleague(
+            USER,
+            "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items><t:CalendarItem><t:Subject>theirs</t:Subject>\
+             <t:UID>half</t:UID><t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End>\
+             </t:CalendarItem></m:Items></m:CreateItem>",
+        )
+        .await;
+    assert!(answer.contains("NoError"), "{answer}");
+    put(&mailbox, "another.ics", &other()).await.unwrap();
+    assert_eq!(item(&stage).await["properties"]["item:Subject"], "theirs");
+    assert_eq!(files(&stage).await, serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_gives_up_signing_in_leaves_no_half_of_what_was_being_finished() {
+    let stage = Stage::empty(1).await;
+    let (mailbox, store) = half(&stage).await;
+    drop(mailbox);
+    let settings = Settings { public_url: "http://gateway.example.test".to_owned(), ..Settings::default() };
+    let gateway = stage.gateway_with(LONG, store.path(), settings);
+    stage.reset().await;
+    stage.latency(200).await;
+    let signing = {
+        let gateway = gateway.clone();
+        tokio::spawn(async move { gateway.sign_in(USER, PASSWORD).await.map(drop) })
+    };
+    while !stage.calls().await.contains_key("CreateAttachment") {
+        tokio::task::yield_now().await;
+    }
+    signing.abort();
+    assert!(signing.await.unwrap_err().is_cancelled());
+    stage.latency(0).await;
+    gateway.finish_writes(tokio::time::Instant::now() + Duration::from_secs(10)).await;
+    assert_finished(&stage).await;
+}
+
+async fn assert_finished(stage: &Stage) {
+    assert_eq!(files(stage).await, serde_json::json!(["second.txt"]));
+    assert!(shown(stage, "half.ics").await.unwrap().contains("X-OWN:second\r\n"));
 }

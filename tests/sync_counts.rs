@@ -157,7 +157,7 @@ async fn reads_go_on_while_exchange_is_away() {
     stage.faults(r#"[{"kind": "unavailable", "times": 100000, "wait": 1}]"#).await;
     assert_eq!(names(&mailbox).await, members);
     let freshness = mailbox.refresh(&[calendar()]).await.unwrap();
-    assert!(freshness[0].stale_since.is_some());
+    assert!(freshness[0].stale_for.is_some());
     let never_seen = mailbox.list(&contacts()).await;
     assert!(matches!(never_seen, Err(Error::Unavailable { .. })), "{never_seen:?}");
 }

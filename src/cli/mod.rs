@@ -97,6 +97,10 @@ struct ExchangeOptions {
     #[arg(long, default_value_t = 1, value_name = "S")]
     seed: u64,
 
+    /// The moment that its clock shows at first, such as 2028-02-29T08:00:00Z; without it: this machine's clock
+    #[arg(long, value_name = "MOMENT")]
+    now: Option<jiff::Timestamp>,
+
     /// Write every request and answer into this folder, one file each
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -137,6 +141,7 @@ impl ExchangeOptions {
             contacts: self.contacts,
             tasks: self.tasks,
             seed: self.seed,
+            now: self.now,
             record: self.record.clone(),
             sign_in: self.sign_in.clone(),
             lockout: self.lockout,

@@ -22,8 +22,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// What is accepted from clients.
@@ -129,11 +129,11 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     if !is_reading {
         let query = uri.query().unwrap_or_default().to_owned();
         let work = async move { carry_out(session, verb, &place, &query, octets).await };
-        return carry_through(&mailbox, due, work).await;
+        return carry_through(&mailbox, service.gateway.carry_on(work), due).await;
     }
     let mut response = carry_out(session, verb, &place, "", octets).await?;
-    if let Some(since) = mailbox.stale_since() {
-        mark_stale(&mut response, since);
+    if let Some(age) = mailbox.stale_for() {
+        mark_stale(&mut response, age);
     }
     Ok(response)
 }
@@ -142,11 +142,11 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
 /// waits for its turn and finds it done. Its answer comes in time, or says when to come back.
 async fn carry_through(
     mailbox: &Mailbox,
+    work: JoinHandle<Result<Response, Error>>,
     due: Instant,
-    work: impl Future<Output = Result<Response, Error>> + Send + 'static,
 ) -> Result<Response, Error> {
     let mut open = OpenAnswer { mailbox: mailbox.clone(), is_given: false };
-    match tokio::time::timeout_at(due, tokio::spawn(work)).await {
+    match tokio::time::timeout_at(due, work).await {
         Ok(Ok(outcome)) => {
             if !matches!(outcome, Err(Error::Gateway(gateway::Error::Unavailable { .. }))) {
                 open.is_given = true;
@@ -213,10 +213,9 @@ pub(super) async fn carry_out(
 }
 
 /// The upstream could not be asked: the answer says how old it is. RFC 9111 5.1, RFC 7234 5.5
-fn mark_stale(response: &mut Response, since: Timestamp) {
-    let age = Timestamp::now().as_second().saturating_sub(since.as_second()).max(0);
+fn mark_stale(response: &mut Response, age: Duration) {
     let headers = response.headers_mut();
-    headers.insert(AGE, HeaderValue::from(age));
+    headers.insert(AGE, HeaderValue::from(age.as_secs()));
     headers.insert(WARNING, HeaderValue::from_static(STALE));
 }
 

@@ -56,6 +56,8 @@ pub const DAV_UID: ExtendedProperty = own("dav-uid");
 pub const DAV_NAME: ExtendedProperty = own("dav-name");
 /// The client's text, with fingerprints.
 pub const DAV_BODY: ExtendedProperty = own("dav-body");
+/// What a write of several calls marks the item with that it creates.
+pub const DAV_CREATION: ExtendedProperty = own("dav-creation");
 /// Where a long one goes on; items are always asked for it.
 pub const DAV_BODY_GOES_ON: [ExtendedProperty; 7] = [
     own("dav-body-2"),
@@ -277,6 +279,7 @@ pub const CALENDAR_ITEM: Shape = Shape {
     extended: &[
         DAV_UID,
         DAV_NAME,
+        DAV_CREATION,
         DAV_BODY,
         INTENDED_BUSY_STATUS,
         TEAMS_URL,
@@ -327,6 +330,7 @@ pub const CONTACT: Shape = Shape {
     extended: &[
         DAV_UID,
         DAV_NAME,
+        DAV_CREATION,
         DAV_BODY,
         URL_COMP_NAME,
         TITLE,
@@ -368,7 +372,7 @@ pub const DISTRIBUTION_LIST: Shape = Shape {
         "contacts:FileAs",
         "distributionlist:Members",
     ],
-    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, INTEGRATION_UID],
+    extended: &[DAV_UID, DAV_NAME, DAV_CREATION, DAV_BODY, URL_COMP_NAME, INTEGRATION_UID],
 };
 
 /// Tasks.
@@ -396,5 +400,5 @@ pub const TASK: Shape = Shape {
         "task:StartDate",
         "task:Status",
     ],
-    extended: &[DAV_UID, DAV_NAME, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID, TASK_START, TASK_DUE],
+    extended: &[DAV_UID, DAV_NAME, DAV_CREATION, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID, TASK_START, TASK_DUE],
 };

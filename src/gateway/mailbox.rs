@@ -12,11 +12,12 @@ use crate::mirror::{Entry, Folder, Mirror};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::sync::Follower;
-use jiff::Timestamp;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// After a failed look at Exchange the mirror answers at once for this long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +34,15 @@ struct Request {
     answer: Arc<Answer>,
 }
 
+/// When Exchange was looked at. The monotonic clock decides: the wall clock may be set at any time.
+#[derive(Clone, Copy)]
+struct Looks {
+    /// Exchange last answered.
+    seen: Instant,
+    /// Exchange last failed to answer; `None`: it has answered since.
+    missed: Option<Instant>,
+}
+
 struct Inner {
     principal: Principal,
     follower: Follower,
@@ -41,10 +51,9 @@ struct Inner {
     zone: Arc<str>,
     /// The rules of that zone, as iCalendar text.
     zone_text: Option<String>,
-    /// When Exchange last answered, in seconds of the clock that clients are shown.
-    seen: AtomicI64,
-    /// When Exchange last failed to answer, if it has not answered since.
-    missed: Mutex<Option<Instant>>,
+    looks: Mutex<Looks>,
+    /// What is not cancelled with the request that began it.
+    work: TaskTracker,
     /// Exchange no longer takes the password.
     refused: Arc<AtomicBool>,
     /// Who is writing which object, over all mailboxes.
@@ -69,7 +78,7 @@ impl Mailbox {
         follower: Follower,
         attachments: &str,
         zone: Arc<str>,
-        now: Timestamp,
+        work: TaskTracker,
         way: &Way,
         write_locks: Arc<WriteLocks>,
     ) -> Self {
@@ -78,7 +87,6 @@ impl Mailbox {
             Way::Own => (Arc::default(), false),
             Way::Visit { guest, .. } => (Arc::clone(&guest.0.refused), true),
         };
-        let seen = AtomicI64::new(now.as_second());
         let zone_text = convert::zone_text(&zone);
         let inner = Arc::new(Inner {
             principal,
@@ -86,8 +94,8 @@ impl Mailbox {
             attachments: attachments.to_owned(),
             zone,
             zone_text,
-            seen,
-            missed: Mutex::default(),
+            looks: Mutex::new(Looks { seen: Instant::now(), missed: None }),
+            work,
             refused,
             is_visit,
             visits: Visits::default(),
@@ -105,6 +113,16 @@ impl Mailbox {
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
         Self(Arc::clone(&self.0), Request { due: Some(deadline), ..Request::default() })
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.0.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something that may write: it goes on to its end when the caller goes away, and the program waits for it
+    /// before it ends.
+    pub(super) fn carry_on(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.0.work.spawn(work)
     }
 
     /// Waits for something of the upstream until the answer is due.
@@ -240,8 +258,8 @@ impl Mailbox {
     /// Makes sure that the mirror of these collections is fresh: at most one upstream call per window
     /// when nothing changed, however many collections are asked for.
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<Vec<Freshness>, Error> {
-        let stale_since = self.look(ids).await?;
-        self.freshness(ids, stale_since).await
+        let stale_for = self.look(ids).await?;
+        self.freshness(ids, stale_for).await
     }
 
     /// The same for listings, which wait for nobody's first fill: `None` for a collection that is not complete. It is
@@ -263,29 +281,27 @@ impl Mailbox {
     async fn freshness(
         &self,
         ids: &[CollectionId],
-        stale_since: Option<Timestamp>,
+        stale_for: Option<Duration>,
     ) -> Result<Vec<Freshness>, Error> {
         let mut freshness = Vec::with_capacity(ids.len());
         let folders = self.mirror().known_folders().await?;
         for id in ids {
             let folder = folders.iter().find(|folder| folder.collection.id == *id).ok_or(Error::NotFound)?;
-            if stale_since.is_some() && folder.sync_state.is_none() {
+            if stale_for.is_some() && folder.sync_state.is_none() {
                 // Half of a collection would look like many deletions.
                 return Err(self.filling(id));
             }
-            freshness.push(Freshness { token: self.mirror().token(folder), stale_since });
+            freshness.push(Freshness { token: self.mirror().token(folder), stale_for });
         }
         Ok(freshness)
     }
 
-    async fn look(&self, ids: &[CollectionId]) -> Result<Option<Timestamp>, Error> {
-        let inner = &self.0;
-        let on_its_own = || Timestamp::from_second(inner.seen.load(Ordering::Relaxed)).ok();
-        let missed = *self.missed();
+    async fn look(&self, ids: &[CollectionId]) -> Result<Option<Duration>, Error> {
+        let Looks { seen, missed } = *self.looks();
         if missed.is_some_and(|missed| missed.elapsed() < PATIENCE) && !self.is_any_new(ids).await? {
-            return Ok(on_its_own());
+            return Ok(Some(seen.elapsed()));
         }
-        match self.in_time(inner.follower.refresh(ids)).await {
+        match self.in_time(self.0.follower.refresh(ids)).await {
             Ok(()) => {
                 self.note_answer();
                 Ok(None)
@@ -296,22 +312,22 @@ impl Mailbox {
                 }
                 // A first look takes its time, and others need not go without theirs meanwhile.
                 if !(self.is_late() && self.is_any_new(ids).await?) {
-                    *self.missed() = Some(Instant::now());
+                    self.looks().missed = Some(Instant::now());
                 }
-                Ok(on_its_own().or_else(|| Some(Timestamp::now())))
+                Ok(Some(seen.elapsed()))
             }
             Err(error) => Err(self.note(error)),
         }
     }
 
-    fn missed(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.missed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Exchange has answered.
     fn note_answer(&self) {
-        self.0.seen.store(Timestamp::now().as_second(), Ordering::Relaxed);
-        if self.missed().take().is_some() {
+        let missed = {
+            let mut looks = self.looks();
+            looks.seen = Instant::now();
+            looks.missed.take()
+        };
+        if missed.is_some() {
             tracing::info!("Exchange answers again");
         }
     }
@@ -367,10 +383,10 @@ impl Mailbox {
         self.0.follower.is_live()
     }
 
-    /// Since when the mirror has been on its own, if the last look at the upstream failed.
-    pub fn stale_since(&self) -> Option<Timestamp> {
-        let since = self.0.seen.load(Ordering::Relaxed);
-        Timestamp::from_second(since).ok().filter(|_| self.missed().is_some())
+    /// How long the mirror has been on its own, if the last look at the upstream failed.
+    pub fn stale_for(&self) -> Option<Duration> {
+        let looks = *self.looks();
+        looks.missed.map(|_| looks.seen.elapsed())
     }
 
     /// The collection as the mirror knows it.

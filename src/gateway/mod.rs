@@ -1,7 +1,7 @@
 //! What the product does, in domain words. [`Mailbox`] is one signed-in user.
 //!
 //! Reads make sure that the mirror is fresh and then answer from it; when the upstream is away the mirror answers on
-//! its own, for a while, and says so ([`Freshness::stale_since`]).
+//! its own, for a while, and says so ([`Freshness::stale_for`]).
 //!
 //! **Invariant:** no HTTP, no XML, no URL; no EWS word in a public signature.
 //! **Invariant:** a [`Mailbox`] exists only after the upstream itself accepted the credentials, or those of its account.
@@ -32,6 +32,7 @@ use crate::model::id::{ETag, ResourceName, SyncToken};
 use crate::model::object::Head;
 use bytes::Bytes;
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// Who is signed in. RFC 5397
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +63,8 @@ pub struct Person {
 pub struct Freshness {
     /// The collection's change log stands here.
     pub token: SyncToken,
-    /// `Some` when the upstream could not be asked: since when the mirror has been on its own.
-    pub stale_since: Option<Timestamp>,
+    /// `Some` when the upstream could not be asked: how long the mirror has been on its own.
+    pub stale_for: Option<Duration>,
 }
 
 /// Answer to sync-collection. RFC 6578 3.2

@@ -7,7 +7,6 @@ use crate::ews;
 use crate::mirror::Key;
 use crate::model::id::{CollectionId, ResourceName, login_segment};
 use crate::sync::{self, Follower};
-use jiff::Timestamp;
 use std::sync::Arc;
 
 /// With whose rights a mailbox is opened.
@@ -86,11 +85,11 @@ impl Gateway {
             follower,
             attachments,
             Arc::clone(&inner.zone),
-            Timestamp::now(),
+            inner.work.clone(),
             &way,
             Arc::clone(&inner.write_locks),
         );
-        mailbox.settle().await;
+        mailbox.expect_unsettled();
         Ok(mailbox)
     }
 }

@@ -15,6 +15,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// How users are let in.
 #[derive(Clone, Debug)]
@@ -78,6 +81,8 @@ pub(super) struct Inner {
     pub(super) guesses: Guesses,
     pub(super) turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     pub(super) write_locks: Arc<WriteLocks>,
+    /// Writes that are under way.
+    pub(super) work: TaskTracker,
 }
 
 impl fmt::Debug for Gateway {
@@ -131,6 +136,7 @@ impl Gateway {
             guesses: Guesses::new(),
             turns: Mutex::default(),
             write_locks: Arc::default(),
+            work: TaskTracker::new(),
         })))
     }
 
@@ -139,6 +145,24 @@ impl Gateway {
     /// Fails with [`mirror::Error::Taken`] if another process has it and does not end within some seconds.
     pub fn take_store(&self) -> Result<(), mirror::Error> {
         self.0.store.take()
+    }
+
+    /// Does something that writes: it goes on to its end when the caller goes away, and [`Gateway::finish_writes`] waits
+    /// for it.
+    pub fn carry_on<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.0.work.spawn(work)
+    }
+
+    /// Waits for the writes that are under way, but no longer than until then. No other may begin meanwhile.
+    pub async fn finish_writes(&self, until: Instant) {
+        self.0.work.close();
+        if tokio::time::timeout_at(until, self.0.work.wait()).await.is_err() {
+            let count = self.0.work.len();
+            tracing::warn!(count, "writes have not ended within the grace period: the next start ends them");
+        }
     }
 
     /// Takes leave of the upstream, for a few seconds at most.

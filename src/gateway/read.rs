@@ -24,7 +24,7 @@ impl Mailbox {
     /// All members without bodies.
     pub async fn list(&self, id: &CollectionId) -> Result<Vec<Head>, Error> {
         self.fresh_folder(id).await?;
-        self.complete_groups(id).await;
+        self.complete_groups_apart(id).await;
         let all = self.listed(id).await?;
         Ok(all.into_iter().map(|listed| listed.head).collect())
     }
@@ -92,7 +92,7 @@ impl Mailbox {
         limit: Option<usize>,
     ) -> Result<Changes, Error> {
         self.fresh_folder(id).await?;
-        self.complete_groups(id).await;
+        self.complete_groups_apart(id).await;
         self.known_changes(id, since, limit).await
     }
 

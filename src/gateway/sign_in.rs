@@ -300,16 +300,26 @@ impl Gateway {
                 if is_new {
                     mailbox.follower().begin_fills();
                 }
-                let mut known = lock(&self.0.known);
-                if known.len() >= MOST_REMEMBERED {
-                    let recheck = self.0.settings.recheck;
-                    known.retain(|_, k| k.accepted.elapsed() < recheck);
+                {
+                    let mut known = lock(&self.0.known);
+                    if known.len() >= MOST_REMEMBERED {
+                        let recheck = self.0.settings.recheck;
+                        known.retain(|_, k| k.accepted.elapsed() < recheck);
+                    }
+                    let accepted = Instant::now();
+                    known.insert(
+                        key.to_owned(),
+                        Known {
+                            digests,
+                            fingerprint,
+                            address,
+                            accepted,
+                            missed: None,
+                            mailbox: mailbox.clone(),
+                        },
+                    );
                 }
-                let accepted = Instant::now();
-                known.insert(
-                    key.to_owned(),
-                    Known { digests, fingerprint, address, accepted, missed: None, mailbox: mailbox.clone() },
-                );
+                mailbox.settle_apart().await;
                 Ok(mailbox)
             }
             // Where only tokens are taken, nobody's password is good but those of accounts.

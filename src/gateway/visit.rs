@@ -112,6 +112,7 @@ impl Gateway {
         let way = Way::Visit { guest: guest.clone(), privacy };
         let mailbox = self.open(owner, owner, session, way).await?;
         guest.visits().note(owner.to_owned(), Visit::Open(mailbox.clone()));
+        mailbox.settle_apart().await;
         Ok(mailbox)
     }
 }

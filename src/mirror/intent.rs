@@ -28,7 +28,7 @@ pub struct Intent {
     pub name: ResourceName,
     /// What was there before; `None`: nothing.
     pub before: Option<UpstreamVersion>,
-    /// When it was begun.
+    /// When it was begun, for the log alone: clocks are set.
     pub since: Timestamp,
     /// Nobody has been told before its last call: half of it can be removed.
     pub can_be_undone: bool,

@@ -89,12 +89,15 @@ pub struct Running {
 impl Running {
     /// Accepts nobody any more, lets running requests finish for the grace period, then returns.
     pub async fn shutdown(self) {
+        let until = tokio::time::Instant::now() + self.grace;
         self.handle.graceful_shutdown(Some(self.grace));
         match self.task.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("the server ended with {error}"),
             Err(error) => tracing::error!("the server broke: {error}"),
         }
+        // A write goes on when its client has gone or was told to come back: it has the rest of the time.
+        self.gateway.finish_writes(until).await;
         self.gateway.shutdown().await;
     }
 }

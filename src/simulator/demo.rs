@@ -9,6 +9,7 @@ mod words;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::clock::Clock;
 use super::directory::Person;
 use super::item::{Attachment, Content, FolderKey};
 use super::mailbox::{Access, FolderKind, Mailbox};
@@ -27,7 +28,8 @@ const TASKS: usize = 30;
 const COLLEAGUES: usize = 420;
 
 /// All mailboxes.
-pub fn world(settings: &Settings, now: Timestamp) -> World {
+pub fn world(settings: &Settings, clock: Clock) -> World {
+    let now = clock.now();
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let mailboxes = (1..=settings.mailboxes.max(1)).map(|number| {
         let address =
@@ -39,6 +41,7 @@ pub fn world(settings: &Settings, now: Timestamp) -> World {
         }
         let mut mailbox = Mailbox::new(&address, &name, guid, now);
         mailbox.product = settings.product;
+        mailbox.clock = clock;
         let seed = settings.seed.wrapping_mul(1000).wrapping_add(u64::try_from(number).unwrap_or_default());
         fill(&mut mailbox, settings, &mut Dice(seed), now);
         mailbox
@@ -136,7 +139,7 @@ mod tests {
             seed,
             ..Settings::default()
         };
-        world(&sizes, "2026-11-21T08:00:00Z".parse().unwrap())
+        world(&sizes, Clock::new(Some("2026-11-21T08:00:00Z".parse().unwrap())))
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::clock::Clock;
 use super::item::{Attachment, Change, Exceptions, Extended, FolderKey, Item, ItemKey, ItemKind, Properties};
 use super::permissions::Permissions;
 use super::product::Product;
@@ -22,6 +23,8 @@ pub struct Mailbox {
     pub display_name: String,
     /// Identifies the mailbox within ids; 16 octets.
     pub guid: [u8; 16],
+    /// Says when something happens.
+    pub clock: Clock,
     /// All folders.
     pub folders: BTreeMap<FolderKey, Folder>,
     /// Writes to folders, newest last.
@@ -204,6 +207,7 @@ impl Mailbox {
             address: address.to_ascii_lowercase(),
             display_name: display_name.to_owned(),
             guid,
+            clock: Clock::default(),
             folders: BTreeMap::new(),
             folder_journal: BTreeMap::new(),
             sends: Vec::new(),
@@ -468,7 +472,7 @@ impl Mailbox {
     }
 
     fn happened(&mut self, what: What, thing: Thing, parent: FolderKey, old: Option<(Thing, FolderKey)>) {
-        let (at, change) = (Timestamp::now(), self.last_change);
+        let (at, change) = (self.clock.now(), self.last_change);
         self.log.push(Event { at, what, thing, change, parent, old });
     }
 

@@ -11,6 +11,7 @@
 
 mod autodiscover;
 mod calendar;
+mod clock;
 mod control;
 mod demo;
 mod directory;

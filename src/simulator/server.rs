@@ -20,6 +20,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use super::autodiscover;
+use super::clock::Clock;
 use super::demo;
 use super::element::Element;
 use super::faults::{Fault, Faults, Kind};
@@ -55,6 +56,8 @@ pub struct Settings {
     pub tasks: Option<usize>,
     /// Another seed makes other contents.
     pub seed: u64,
+    /// The moment that the server's clock shows at first, upon which contents depend, too; `None`: this machine's clock.
+    pub now: Option<Timestamp>,
     /// Where requests and answers are written, one file each.
     pub record: Option<PathBuf>,
     /// Ways of signing in that are offered.
@@ -81,6 +84,7 @@ impl Default for Settings {
             contacts: None,
             tasks: None,
             seed: 1,
+            now: None,
             record: None,
             sign_in: vec![Scheme::Basic],
             lockout: 0,
@@ -114,6 +118,7 @@ impl Running {
 
 /// What all requests share.
 pub struct Server {
+    clock: Clock,
     world: Mutex<World>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     faults: Mutex<Faults>,
@@ -218,8 +223,10 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
     if let Some(folder) = &settings.record {
         std::fs::create_dir_all(folder)?;
     }
+    let clock = Clock::new(settings.now);
     let server = Arc::new(Server {
-        world: Mutex::new(demo::world(&settings, Timestamp::now())),
+        clock,
+        world: Mutex::new(demo::world(&settings, clock)),
         counts: Mutex::default(),
         faults: Mutex::default(),
         latency_ms: AtomicU64::new(0),
@@ -447,7 +454,7 @@ fn respond(
     spoilt: Spoilt,
     origin: &Origin,
 ) -> Response {
-    let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+    let now = Timestamp::from_second(server.clock.now().as_second()).unwrap_or_default();
     let outcome = envelope.and_then(|envelope| {
         let caller = caller?;
         let busy = if let Spoilt::Busy(extent, wait) = spoilt { Some((extent, wait)) } else { None };
@@ -483,7 +490,13 @@ fn respond(
             server.record(operation, request, &octets);
             server.received.fetch_add(request.len() as u64, Ordering::Relaxed);
             server.sent.fetch_add(octets.len() as u64, Ordering::Relaxed);
-            document(StatusCode::OK, octets)
+            let mut response = document(StatusCode::OK, octets);
+            // RFC 9110 6.6.1
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+            if let Some(date) = date.ok().and_then(|date| header::HeaderValue::from_str(&date).ok()) {
+                response.headers_mut().insert(header::DATE, date);
+            }
+            response
         }
         Err(fault) => {
             tracing::debug!(operation, code = fault.code, text = %fault.text, "refused as a whole");

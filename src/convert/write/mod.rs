@@ -178,6 +178,11 @@ impl Plan {
         }
     }
 
+    /// Lets the item that is created have this mark, by which this write is known again.
+    pub fn mark(&mut self, mark: &str) {
+        self.changes.push(Change::extended(field::DAV_CREATION, Some(mark.to_owned())));
+    }
+
     /// Whether nothing but one call for the item itself is needed.
     pub fn is_plain(&self) -> bool {
         self.is_certain

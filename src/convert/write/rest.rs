@@ -3,6 +3,7 @@
 use super::{Plan, keep_of, sums};
 use crate::convert::event::group;
 use crate::convert::kept;
+use crate::ews::field;
 use crate::ews::types::{Item, ItemClass};
 use crate::text::Component;
 use bytes::Bytes;
@@ -20,31 +21,37 @@ const PLAIN: &str = "SLBCIK";
 pub struct Trace {
     kept: String,
     sums: BTreeMap<char, String>,
+    /// What the write marks the item with that it creates.
+    pub mark: Option<String>,
 }
 
 impl Trace {
-    /// That of an item; `None`: there is none.
-    pub fn of(class: ItemClass, item: Option<(&Item, &[Item])>) -> Self {
-        let Some((item, exceptions)) = item else {
-            return Self { kept: fingerprint(None), ..Self::default() };
-        };
-        Self { kept: fingerprint(keep_of(item)), sums: sums(class, item, exceptions) }
+    /// That of an item.
+    pub fn of(class: ItemClass, item: &Item, exceptions: &[Item]) -> Self {
+        Self { kept: fingerprint(keep_of(item)), sums: sums(class, item, exceptions), mark: None }
+    }
+
+    /// That of a name where nothing is: the item that the write creates has this mark.
+    pub fn of_nothing(mark: String) -> Self {
+        Self { kept: fingerprint(None), mark: Some(mark), ..Self::default() }
     }
 
     /// In one line.
     pub fn write(&self) -> String {
         let sums: Vec<String> = self.sums.iter().map(|(letter, sum)| format!("{letter}:{sum}")).collect();
-        format!("{};{}", self.kept, sums.join(","))
+        let mark = self.mark.as_deref().map(|mark| format!(";{mark}")).unwrap_or_default();
+        format!("{};{}{mark}", self.kept, sums.join(","))
     }
 
     /// Reads such a line.
     pub fn read(line: &str) -> Option<Self> {
-        let (kept, sums) = line.split_once(';')?;
+        let (kept, rest) = line.split_once(';')?;
+        let (sums, mark) = rest.split_once(';').map_or((rest, None), |(sums, mark)| (sums, Some(mark)));
         let sums = sums.split(',').filter_map(|sum| {
             let (letter, sum) = sum.split_once(':')?;
             Some((letter.chars().next()?, sum.to_owned()))
         });
-        Some(Self { kept: kept.to_owned(), sums: sums.collect() })
+        Some(Self { kept: kept.to_owned(), sums: sums.collect(), mark: mark.map(str::to_owned) })
     }
 
     /// Whether an item keeps the same text still: the last call of a write, by whomever, was not done since.
@@ -52,14 +59,39 @@ impl Trace {
         self.kept == fingerprint(keep_of(item))
     }
 
+    /// Whether an item was created by this write, and by no other. Notes of the version before have no mark: then it is
+    /// whatever was created by that name.
+    pub fn has_created(&self, item: &Item, name: &str) -> bool {
+        match &self.mark {
+            Some(mark) => item.extended(&field::DAV_CREATION).as_deref() == Some(mark),
+            None => item.extended(&field::DAV_NAME).as_deref() == Some(name),
+        }
+    }
+
+    /// Whether anything of a write may be done in an item that it changes: a group is other than it was that the write
+    /// changes, or may have changed piece by piece. What else is other than it was is somebody else's work.
+    pub fn has_begun(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> bool {
+        let (now, wanted) = self.now_and_wanted(plan, item, exceptions);
+        let letters = now.keys().chain(self.sums.keys());
+        letters.into_iter().any(|letter| {
+            let was = self.sums.get(letter);
+            now.get(letter) != was && (wanted.get(letter) != was || PIECEWISE.contains(*letter))
+        })
+    }
+
+    fn now_and_wanted(
+        &self,
+        plan: &Plan,
+        item: &Item,
+        exceptions: &[Item],
+    ) -> (BTreeMap<char, String>, BTreeMap<char, String>) {
+        let wanted = Item::predicted(plan.class, Some(item), item.id.clone(), &plan.outcome);
+        (sums(plan.class, item, exceptions), sums(plan.class, &wanted, exceptions))
+    }
+
     /// The groups of an item that are neither as they were nor as the plan, made for the item as it is, wants them.
     pub fn foreign(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> Vec<char> {
-        let now = sums(plan.class, item, exceptions);
-        let wanted = sums(
-            plan.class,
-            &Item::predicted(plan.class, Some(item), item.id.clone(), &plan.outcome),
-            exceptions,
-        );
+        let (now, wanted) = self.now_and_wanted(plan, item, exceptions);
         let is_foreign = |letter: &char| {
             let sum = now.get(letter);
             !PIECEWISE.contains(*letter) && sum != self.sums.get(letter) && sum != wanted.get(letter)

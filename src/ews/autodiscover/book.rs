@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Addresses that are remembered.
 const MOST: usize = 20_000;
@@ -18,8 +18,11 @@ const MOST: usize = 20_000;
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) endpoint: Arc<Endpoint>,
-    /// Seconds since 1970.
+    /// Seconds since 1970, for the file: the next process knows no other clock.
     found: u64,
+    /// How old it was when it was entered here; `None`: nobody knows.
+    old: Option<Duration>,
+    entered: Instant,
 }
 
 /// All of them.
@@ -40,9 +43,10 @@ fn now() -> u64 {
 }
 
 impl Entry {
-    /// How long ago it was found; none for what the clock puts into the future.
+    /// How long ago it was found; for ever for what a clock has put into the future. What happens to the wall clock while
+    /// the program runs changes nothing.
     pub(super) fn age(&self) -> Duration {
-        Duration::from_secs(now().saturating_sub(self.found))
+        self.old.map_or(Duration::MAX, |old| old.saturating_add(self.entered.elapsed()))
     }
 }
 
@@ -77,7 +81,9 @@ impl Book {
     fn enter(&mut self, address: String, url: Url, found: u64) -> Arc<Endpoint> {
         let new = || Arc::new(Endpoint::new(url.clone()));
         let endpoint = Arc::clone(self.endpoints.entry(url.clone()).or_insert_with(new));
-        self.entries.insert(address, Entry { endpoint: Arc::clone(&endpoint), found });
+        let old = now().checked_sub(found).map(Duration::from_secs);
+        let entry = Entry { endpoint: Arc::clone(&endpoint), found, old, entered: Instant::now() };
+        self.entries.insert(address, entry);
         endpoint
     }
 

@@ -62,8 +62,20 @@ impl Mailbox {
         self.waiting().put(id, name, group);
     }
 
-    /// Gives their members to the groups of an address book that waited for them.
-    pub(in crate::gateway) async fn complete_groups(&self, id: &CollectionId) {
+    /// Gives their members to the groups of an address book that waited for them. A read may go away meanwhile: this goes
+    /// on, and the program waits for it before it ends.
+    pub(in crate::gateway) async fn complete_groups_apart(&self, id: &CollectionId) {
+        if self.waiting().of(id).is_empty() {
+            return;
+        }
+        let (mailbox, id) = (self.clone(), id.clone());
+        let work = self.carry_on(async move { mailbox.complete_groups(&id).await });
+        if let Err(error) = work.await {
+            tracing::error!(%error, "groups are not completed now");
+        }
+    }
+
+    async fn complete_groups(&self, id: &CollectionId) {
         for (name, Group { text, missing }) in self.waiting().of(id) {
             let outcome = self.complete_group(id, &name, text, missing).await;
             if let Err(error) = outcome {

@@ -9,12 +9,8 @@ use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Arrival, Intent, Mirror};
 use crate::model::id::{CollectionId, ResourceName};
-use jiff::SignedDuration;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// Half of a write is at most so old when it is found: what Exchange shows of later is somebody else's.
-const OURS: SignedDuration = SignedDuration::from_mins(1);
 
 /// When to come back while a write is not settled.
 pub(super) const SOON: Duration = Duration::from_secs(5);
@@ -25,9 +21,27 @@ impl Mailbox {
         self.unsettled().load(Ordering::Relaxed)
     }
 
+    /// A mailbox that is opened may have writes that were begun before.
+    pub(in crate::gateway) fn expect_unsettled(&self) {
+        self.unsettled().store(true, Ordering::Relaxed);
+    }
+
+    /// Looks at all writes that were begun and not ended. A sign-in may be given up meanwhile: this goes on, and the
+    /// program waits for it before it ends.
+    pub(in crate::gateway) async fn settle_apart(&self) {
+        if !self.is_unsettled() {
+            return;
+        }
+        let mailbox = self.clone();
+        let work = self.carry_on(async move { mailbox.settle().await });
+        if let Err(error) = work.await {
+            tracing::error!(%error, "writes that were begun are not ended now");
+        }
+    }
+
     /// Looks at all writes that were begun and not ended. What cannot be looked at now is looked at before the next
     /// write.
-    pub(in crate::gateway) async fn settle(&self) {
+    async fn settle(&self) {
         let intents = match self.mirror().run(Mirror::intents).await {
             Ok(intents) => intents,
             Err(error) => {
@@ -56,7 +70,9 @@ impl Mailbox {
                 all = false;
             }
         }
-        self.unsettled().store(!all, Ordering::Relaxed);
+        // What another write has left meanwhile stays to be looked at.
+        let has_more = self.mirror().run(Mirror::intents).await.map_or(true, |left| !left.is_empty());
+        self.unsettled().store(!all || has_more, Ordering::Relaxed);
     }
 
     /// Ends one move or copy. The caller holds its lock.
@@ -98,18 +114,23 @@ impl Mailbox {
             }
             return self.end_intent(id, name).await;
         }
-        let item = &found.item;
-        let changed = item.time("LastModifiedTime");
-        let is_untouched = before.as_ref().is_some_and(|before| before.0 == item.id.change_key);
-        if is_untouched || changed.is_none_or(|at| at.duration_since(*since) > OURS) {
+        // Nothing of it was done. What the item is tells, not when it was changed: clocks differ, and Exchange may be slow.
+        let may_be_ours = match before {
+            Some(before) => before.0 != found.item.id.change_key,
+            None => trace.has_created(&found.item, name.as_str()),
+        };
+        if !may_be_ours {
             return self.end_intent(id, name).await;
         }
         let plan = match self.plan(&folder, name, body, Some(&found), audience_of(*owed)).await {
             Err(error) => return self.come_back_or_leave(intent, error).await,
             Ok(plan) => plan,
         };
+        if before.is_some() && !trace.has_begun(&plan, &found.item, &found.related.exceptions) {
+            return self.end_intent(id, name).await;
+        }
         let foreign = trace.foreign(&plan, &found.item, &found.related.exceptions);
-        tracing::info!(%name, undone = before.is_none() && *can_be_undone, ?foreign, "half of a write was found");
+        tracing::info!(%name, begun = %since, undone = before.is_none() && *can_be_undone, ?foreign, "half of a write was found");
         if before.is_none() && *can_be_undone && foreign.is_empty() {
             let target = Target::Item(ItemId { id: found.item.id.id, change_key: String::new() });
             let session = self.follower().session();

@@ -210,7 +210,7 @@ impl Mailbox {
                 continue;
             }
             let note = match &replaced {
-                None => self.begin(id, name, body, &plan, found.as_ref()).await?,
+                None => self.begin(id, name, body, &mut plan, found.as_ref()).await?,
                 Some(_) => Note::Unneeded,
             };
             let progress = Progress::default();
@@ -312,7 +312,7 @@ impl Mailbox {
         id: &CollectionId,
         name: &ResourceName,
         body: &Bytes,
-        plan: &Plan,
+        plan: &mut Plan,
         found: Option<&Found>,
     ) -> Result<Note, Error> {
         if plan.is_plain() && found.is_none_or(|found| found.item.modified_occurrences().is_empty()) {
@@ -321,10 +321,23 @@ impl Mailbox {
         // What took the place of an item that somebody removed meanwhile is no half of anything.
         let is_same = |earlier: &Intent| found.is_some() || earlier.before.is_none();
         if let Some(earlier) = self.intent(id, name).await?.filter(is_same) {
+            if found.is_none()
+                && let Some(mark) = Trace::read(&earlier.trace).and_then(|trace| trace.mark)
+            {
+                plan.mark(&mark);
+            }
             let again = Intent { since: Timestamp::now(), ..earlier };
             self.mirror().run(move |mirror| mirror.begin_write_of(&again)).await?;
             return Ok(Note::Known);
         }
+        let trace = match found {
+            Some(found) => Trace::of(plan.class, &found.item, &found.related.exceptions),
+            None => {
+                let mark = mark()?;
+                plan.mark(&mark);
+                Trace::of_nothing(mark)
+            }
+        };
         let intent = Intent {
             collection: id.clone(),
             name: name.clone(),
@@ -337,11 +350,7 @@ impl Mailbox {
                 Notify::All => Owed::All,
             },
             body: body.clone(),
-            trace: Trace::of(
-                plan.class,
-                found.map(|found| (&found.item, found.related.exceptions.as_slice())),
-            )
-            .write(),
+            trace: trace.write(),
         };
         self.mirror().run(move |mirror| mirror.begin_write_of(&intent)).await?;
         Ok(Note::New)
@@ -487,6 +496,15 @@ enum Note {
     New,
     /// Since an earlier attempt, of which half may be there: what it found goes on being what was there before.
     Known,
+}
+
+/// What no other write marks the item with that it creates.
+fn mark() -> Result<String, Error> {
+    let mut octets = [0; 12];
+    let source = rustls::crypto::ring::default_provider().secure_random;
+    let failed = || Error::Internal("the system has no random numbers".to_owned(), None);
+    source.fill(&mut octets).map_err(|_| failed())?;
+    Ok(octets.iter().map(|octet| format!("{octet:02x}")).collect())
 }
 
 /// What is no longer there, or cannot be seen now: only another look tells.
