@@ -41,6 +41,7 @@ mod listening;
 mod live;
 mod meetings;
 mod network;
+mod operating;
 mod oracle;
 mod patience;
 mod products;

@@ -1,21 +1,19 @@
 //! `exdav check`: the way to Exchange step by step, each with what was found, and what to do where it ends.
 
-use super::{Failure, print};
+use super::{ConfigOption, Failure, password, print};
 use crate::accounts::Accounts;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::ews::auth::{Choice, Scheme};
 use crate::ews::autodiscover::Step;
 use crate::ews::{Abilities, Credentials, Crowd, Error, Exchange, FolderSelector, Product, ServerVersion};
 use crate::gateway;
 use clap::Args;
-use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The configuration to be checked
-    #[arg(long, env = "EXDAV_CONFIG", value_name = "FILE", default_value = "exdav.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
 
     /// Sign in as this user too: an account of exdav's, or a mailbox whose password comes on standard input
     #[arg(long, value_name = "NAME")]
@@ -37,7 +35,7 @@ fn found(step: &str, text: &str) -> Result<(), Failure> {
 }
 
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
-    let mut config = config::load(&options.config, std::env::vars())?;
+    let mut config = options.config.load()?;
     // Who checks wants to see the first answer, not the last.
     config.ews.patience = Duration::ZERO;
     let mut step = "settings";
@@ -181,9 +179,8 @@ fn credentials(config: &Config, exchange: &Exchange, user: &str) -> Result<Crede
     {
         return Ok(gateway::credentials(exchange, &config.gateway.service, &accounts, &account)?);
     }
-    eprintln!("{user} is no account of exdav's: the password at Exchange, then Enter and Ctrl-D:");
-    let password = std::io::read_to_string(std::io::stdin())?;
-    Ok(Credentials::password(user, password.lines().next().unwrap_or_default()))
+    let password = password(&format!("Password of {user} at Exchange"))?;
+    Ok(Credentials::password(user, &password))
 }
 
 /// The product and its version.

@@ -1,12 +1,10 @@
 //! `exdav login`: a person signs in once at the identity provider, and the account keeps the refresh token.
 
-use super::{Failure, print, user};
+use super::{ConfigOption, Failure, print, user};
 use crate::accounts::Upstream;
-use crate::config;
 use crate::ews::Exchange;
 use crate::ews::auth::oauth::{Granted, Provider};
 use clap::Args;
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,9 +14,8 @@ pub(super) struct Options {
     /// The account, as `exdav user add --login` made it
     name: String,
 
-    /// The configuration, with [oauth] and [accounts]
-    #[arg(long, env = "EXDAV_CONFIG", value_name = "FILE", default_value = "exdav.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
 
     /// Sign in with a browser on this machine instead of a code on any
     #[arg(long)]
@@ -31,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const MOST_OCTETS: usize = 16 << 10;
 
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
-    let config = config::load(&options.config, std::env::vars())?;
+    let config = options.config.load()?;
     let accounts = user::accounts(&config)?;
     let account = accounts.find(&options.name)?;
     let account = account

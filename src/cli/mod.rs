@@ -10,6 +10,7 @@ mod serve;
 mod simulate;
 mod user;
 
+use crate::config::{self, Config};
 use crate::simulator;
 use clap::{Args, Parser, Subcommand};
 use std::io::{IsTerminal as _, Write as _};
@@ -22,7 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Calendars, contacts and tasks of Microsoft Exchange for every CalDAV and CardDAV client.
 #[derive(Debug, Parser)]
-#[command(name = "exdav", version, about, max_term_width = 100, after_help = START)]
+#[command(name = "exdav", version, about, max_term_width = 80, after_help = START)]
 struct Command {
     /// What goes to the log: a level, or targets with levels such as `exdav=debug,warn`
     #[arg(long, global = true, env = "EXDAV_LOG", value_name = "FILTER")]
@@ -38,11 +39,13 @@ struct Command {
 
 const START: &str = "\
 Start here:
-  exdav demo                       a simulated Exchange and the gateway before it; prints what to try
-  exdav serve --config exdav.toml  the gateway before your own Exchange
+  exdav demo    a simulated Exchange and the gateway before it; prints
+                what to try
+  exdav serve   the gateway before your own Exchange; settings are in
+                exdav.toml, /etc/exdav/exdav.toml or the environment
 
-Point a client at http://HOST:8008/ with the user name and password of the mailbox. The log filter can
-also be given as RUST_LOG.";
+Point a client at http://HOST:8008/ with the user name and password of the
+mailbox. The log filter can also be given as RUST_LOG.";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -193,7 +196,7 @@ pub fn run() -> std::process::ExitCode {
                         Action::Demo(options) => demo::run(options).await,
                         Action::Simulate(options) => simulate::run(options).await,
                         Action::Check(options) => check::run(options).await,
-                        Action::User(options) => user::run(options),
+                        Action::User(options) => user::run(options).await,
                         Action::Login(options) => login::run(options).await,
                         Action::Health(options) => health::run(options).await,
                     }
@@ -240,6 +243,32 @@ fn start_log(filter: Option<&str>, json: bool) {
     if let Some(error) = misread {
         tracing::warn!(%error, "the log filter cannot be read: the level is info");
     }
+}
+
+/// The settings, from the file that is named or found and from the environment.
+#[derive(Clone, Debug, Args)]
+struct ConfigOption {
+    /// The configuration; without it exdav.toml, then /etc/exdav/exdav.toml, then the environment alone
+    #[arg(long, env = "EXDAV_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+impl ConfigOption {
+    fn load(&self) -> Result<Config, config::Error> {
+        config::load(self.config.as_deref(), std::env::vars())
+    }
+}
+
+/// A password: asked for without echo at a terminal, else the first line of standard input.
+fn password(prompt: &str) -> Result<String, Failure> {
+    let line = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password(format!("{prompt}: "))?
+    } else {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    if line.is_empty() { Err("no password was given".into()) } else { Ok(line) }
 }
 
 /// One line for people and scripts.

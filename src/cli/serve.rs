@@ -1,19 +1,17 @@
 //! `exdav serve`: the gateway before an Exchange server.
 
-use super::{Failure, print_ready, stopped};
-use crate::config::{self, Config};
+use super::{ConfigOption, Failure, print_ready, stopped};
+use crate::config::Config;
 use crate::dav::path::attachment;
 use crate::gateway::Gateway;
 use crate::server;
 use clap::Args;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The configuration; fixtures/exdav.example.toml has every key
-    #[arg(long, env = "EXDAV_CONFIG", value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
 }
 
 /// Loads the program once more with settings that the C library reads when it is loaded: memory that one thread has
@@ -32,11 +30,14 @@ pub(super) fn load_with_one_arena() {
 }
 
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
-    let config = config::load(&options.config, std::env::vars())?;
+    let config = options.config.load()?;
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let gateway = start(config).await?;
+    // Clients are served meanwhile: Exchange may come later.
+    let look = tokio::spawn(gateway.look_at_exchange());
     print_ready(&format!("  gateway   {scheme}://{}/\n", gateway.address))?;
     stopped().await;
+    look.abort();
     gateway.shutdown().await;
     Ok(())
 }

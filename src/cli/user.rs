@@ -1,17 +1,17 @@
 //! `exdav user …`: accounts of exdav's own and their app passwords.
 
-use super::{Failure, print};
-use crate::accounts::{Accounts, Upstream};
-use crate::config;
+use super::{ConfigOption, Failure, password, print};
+use crate::accounts::{Account, Accounts, Upstream};
+use crate::config::Config;
+use crate::ews::{Exchange, FolderSelector};
+use crate::gateway;
 use clap::{Args, Subcommand};
-use std::io::Read as _;
-use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The configuration; `accounts.path` in it names the file of accounts
-    #[arg(long, env = "EXDAV_CONFIG", value_name = "FILE", global = true, default_value = "exdav.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigOption,
 
     #[command(subcommand)]
     action: Action,
@@ -26,7 +26,7 @@ enum Action {
         /// The mailbox's SMTP address, if it is not the name
         #[arg(long, value_name = "ADDRESS")]
         mailbox: Option<String>,
-        /// The mailbox's own sign-in name at Exchange; its password is read from standard input and sealed
+        /// The mailbox's own sign-in name at Exchange; its password is asked for, or read from standard input, and sealed
         #[arg(long, value_name = "NAME", conflicts_with = "login")]
         exchange_user: Option<String>,
         /// The mailbox is reached by tokens: `exdav login` comes next
@@ -35,6 +35,9 @@ enum Action {
         /// What the app password is for
         #[arg(long, default_value = "first", value_name = "LABEL")]
         label: String,
+        /// Make it even if its mailbox cannot be reached now
+        #[arg(long)]
+        unchecked: bool,
     },
     /// Make another app password
     Password {
@@ -57,24 +60,52 @@ enum Action {
 }
 
 /// The accounts of a configuration.
-pub(super) fn accounts(config: &config::Config) -> Result<Accounts, Failure> {
+pub(super) fn accounts(config: &Config) -> Result<Accounts, Failure> {
     let found = Accounts::open(&config.gateway.accounts)?;
     found.ok_or_else(|| "`accounts.path` is not set: put `path = \"accounts.json\"` under [accounts]".into())
 }
 
-pub(super) fn run(options: Options) -> Result<(), Failure> {
-    let config = config::load(&options.config, std::env::vars())?;
+/// How long Exchange may take to show the mailbox.
+const MAX_LOOK: Duration = Duration::from_secs(20);
+
+/// Whether the account reaches its mailbox. One that is signed in later cannot be tried before.
+async fn reach(config: Config, accounts: &Accounts, account: &Account) -> Result<(), Failure> {
+    if account.upstream == Upstream::Tokens(None) {
+        return Ok(());
+    }
+    let exchange = Exchange::new(config.ews)?;
+    let credentials = gateway::credentials(&exchange, &config.gateway.service, accounts, account)?;
+    let session = exchange.session(credentials).giving_up_at_once();
+    let calendar = [FolderSelector::Distinguished("calendar")];
+    let found = tokio::time::timeout(MAX_LOOK, session.get_folders(&calendar)).await;
+    found.map_err(|_| "Exchange does not answer")??.pop().ok_or("Exchange shows no calendar")??;
+    Ok(())
+}
+
+pub(super) async fn run(options: Options) -> Result<(), Failure> {
+    let config = options.config.load()?;
     let accounts = accounts(&config)?;
     match options.action {
-        Action::Add { name, mailbox, exchange_user, login, label } => {
+        Action::Add { name, mailbox, exchange_user, login, label, unchecked } => {
             let upstream = match exchange_user {
-                Some(login) => Upstream::Password { login, password: secret()? },
+                Some(login) => {
+                    let password = password(&format!("Password of {login} at Exchange"))?;
+                    Upstream::Password { login, password }
+                }
                 None if login => Upstream::Tokens(None),
                 None => Upstream::Service,
             };
             let mailbox = mailbox.unwrap_or_else(|| name.clone());
             if !mailbox.contains('@') {
                 return Err(format!("`{mailbox}` is no SMTP address; give it by --mailbox").into());
+            }
+            let account =
+                Account { name: name.clone(), mailbox: mailbox.clone(), upstream: upstream.clone() };
+            if !unchecked {
+                let reached = reach(config, &accounts, &account).await;
+                reached.map_err(|error| {
+                    format!("{name} does not reach {mailbox}: {error}; nothing was made (--unchecked makes it all the same)")
+                })?;
             }
             accounts.add(&name, &mailbox, &upstream)?;
             let password = accounts.add_password(&name, &label)?;
@@ -102,13 +133,4 @@ pub(super) fn run(options: Options) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The first line of standard input.
-fn secret() -> Result<String, Failure> {
-    eprintln!("Password at Exchange, then Enter and Ctrl-D:");
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    let line = text.lines().next().unwrap_or_default().to_owned();
-    if line.is_empty() { Err("no password came on standard input".into()) } else { Ok(line) }
 }

@@ -168,7 +168,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             table: "exchange",
             name: "connect_timeout",
             form: DURATION,
-            default: Some("\"10s\""),
+            default: Some("\"4s\""),
             example: "\"5s\"",
             doc: "How long to wait for a connection.",
             set: |config, text| value::duration(text).map(|d| config.ews.connect_timeout = d),

@@ -67,14 +67,31 @@ pub enum Error {
     },
 }
 
-/// Reads the file and then the environment, which wins.
-pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Error> {
-    let path = file.display().to_string();
-    let text =
-        std::fs::read_to_string(file).map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+/// Where the file is looked for when nobody names one: beside the user, then where the system keeps settings.
+const PLACES: [&str; 2] = ["exdav.toml", "/etc/exdav/exdav.toml"];
+
+/// Variables with this program's prefix that are no settings: those of the command line.
+const NO_SETTINGS: [&str; 2] = ["EXDAV_CONFIG", "EXDAV_LOG"];
+
+/// Reads the file that is named, or one of [`PLACES`] if there is one, and then the environment, which wins.
+///
+/// Variables with this program's prefix that mean nothing are named in the log.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Error> {
+    let found = || PLACES.iter().map(Path::new).find(|place| place.is_file());
     let mut config = Config::default();
-    read_file(&mut config, &path, &text)?;
-    read_environment(&mut config, environment)?;
+    if let Some(file) = file.or_else(found) {
+        let path = file.display().to_string();
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+        read_file(&mut config, &path, &text)?;
+        tracing::debug!(path, "settings were read");
+    }
+    for unknown in read_environment(&mut config, environment)? {
+        tracing::warn!("the environment variable {unknown}");
+    }
     config.check()?;
     Ok(config)
 }
@@ -88,14 +105,17 @@ fn read_file(config: &mut Config, path: &str, text: &str) -> Result<(), Error> {
         let at = table_name.span().start;
         let name: &str = table_name.get_ref();
         let Some(values) = table.get_ref().as_table().filter(|_| KEYS.iter().any(|k| k.table == name)) else {
+            let near = meant(name, KEYS.iter().map(|k| k.table.to_owned()));
             let tables = words(KEYS.iter().map(|k| k.table));
-            return Err(wrong(at, format!("`{name}` is no table here; the tables are {tables}")));
+            return Err(wrong(at, format!("`{name}` is no table here{near}; the tables are {tables}")));
         };
         for (key_name, value) in values {
             let key_text: &str = key_name.get_ref();
             let Some(key) = KEYS.iter().find(|k| k.table == name && k.name == key_text) else {
-                let keys = words(KEYS.iter().filter(|k| k.table == name).map(|k| k.name));
-                let message = format!("`{key_text}` is no key of [{name}]; its keys are {keys}");
+                let of_table = || KEYS.iter().filter(|k| k.table == name).map(|k| k.name);
+                let near = meant(key_text, of_table().map(str::to_owned));
+                let keys = words(of_table());
+                let message = format!("`{key_text}` is no key of [{name}]{near}; its keys are {keys}");
                 return Err(wrong(key_name.span().start, message));
             };
             let spelled = scalar(value.get_ref())
@@ -107,23 +127,43 @@ fn read_file(config: &mut Config, path: &str, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Takes over settings; gives the variables that mean nothing, each with what may have been meant. One that begins
+/// like a setting's is refused.
 fn read_environment(
     config: &mut Config,
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
+    let mut unknown = Vec::new();
     for (name, value) in environment {
-        // Others share the prefix: those of the command line, of tests, of packagers.
-        let is_ours = |key: &key::Key| name.starts_with(&format!("EXDAV_{}_", key.table.to_uppercase()));
-        if !KEYS.iter().any(is_ours) {
+        if let Some(key) = KEYS.iter().find(|k| k.variable() == name) {
+            (key.set)(config, &value).map_err(|message| Error::Environment { name, message })?;
             continue;
         }
-        let Some(key) = KEYS.iter().find(|k| k.variable() == name) else {
-            let near = words_owned(KEYS.iter().map(key::Key::variable));
-            return Err(Error::Environment { name, message: format!("no such setting; there are {near}") });
-        };
-        (key.set)(config, &value).map_err(|message| Error::Environment { name, message })?;
+        if !name.starts_with("EXDAV_") || NO_SETTINGS.contains(&name.as_str()) {
+            continue;
+        }
+        let near = meant(&name, KEYS.iter().map(key::Key::variable));
+        let is_ours = |key: &key::Key| name.starts_with(&format!("EXDAV_{}_", key.table.to_uppercase()));
+        if KEYS.iter().any(is_ours) {
+            let message = format!("no such setting{near}; docs/SETTINGS.md lists them");
+            return Err(Error::Environment { name, message });
+        }
+        // Others may share the prefix.
+        unknown.push(format!("{name} is no setting{near}"));
     }
-    Ok(())
+    Ok(unknown)
+}
+
+/// `: did you mean …?`, where one of these is close to what was written.
+fn meant(written: &str, known: impl Iterator<Item = String>) -> String {
+    /// Share of letters that agree, below which two words are different words.
+    const MIN_LIKENESS: f64 = 0.7;
+    let likeness = |word: &str| strsim::normalized_damerau_levenshtein(written, word);
+    let nearest = known.map(|word| (likeness(&word), word)).max_by(|one, other| one.0.total_cmp(&other.0));
+    match nearest {
+        Some((likeness, word)) if likeness >= MIN_LIKENESS => format!(" (did you mean `{word}`?)"),
+        _ => String::new(),
+    }
 }
 
 /// A scalar, or an array of scalars joined by commas, as its setter reads it.
@@ -206,7 +246,10 @@ mod tests {
     #[test]
     fn a_wrong_key_is_refused_with_its_line_and_the_right_ones() {
         let text = read("[server]\nlisten = \"127.0.0.1:1\"\nlitsen = 1\n").unwrap_err().to_string();
-        assert!(text.starts_with("exdav.toml:3: `litsen` is no key of [server]"), "{text}");
+        assert!(
+            text.starts_with("exdav.toml:3: `litsen` is no key of [server] (did you mean `listen`?)"),
+            "{text}"
+        );
         assert!(text.contains("`listen`"), "{text}");
     }
 
@@ -223,7 +266,24 @@ mod tests {
         read_environment(&mut config, set("EXDAV_SYNC_FRESHNESS", "2s")).unwrap();
         assert_eq!(config.sync.freshness, std::time::Duration::from_secs(2));
         let text = read_environment(&mut config, set("EXDAV_SYNC_FRESH", "2s")).unwrap_err().to_string();
-        assert!(text.contains("`EXDAV_SYNC_FRESHNESS`"), "{text}");
+        assert!(text.contains("did you mean `EXDAV_SYNC_FRESHNESS`?"), "{text}");
+        let unknown = read_environment(&mut config, set("EXDAV_EXCHNAGE_URL", "x")).unwrap();
+        assert_eq!(unknown, ["EXDAV_EXCHNAGE_URL is no setting (did you mean `EXDAV_EXCHANGE_URL`?)"]);
+        assert!(read_environment(&mut config, set("EXDAV_LOG", "debug")).unwrap().is_empty());
+        assert!(read_environment(&mut config, set("HOME", "/root")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_misspelled_key_or_table_is_answered_with_the_one_that_was_meant() {
+        for (text, word) in [
+            ("[server]\nlitsen = 1\n", "`listen`"),
+            ("[exchnage]\nurl = 1\n", "`exchange`"),
+            ("[exchange]\nconect_timeout = 1\n", "`connect_timeout`"),
+        ] {
+            let text = read(text).unwrap_err().to_string();
+            assert!(text.contains(&format!("did you mean {word}?")), "{text}");
+        }
+        assert!(!read("[server]\nxyzzy = 1\n").unwrap_err().to_string().contains("did you mean"));
     }
 
     #[test]

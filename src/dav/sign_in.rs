@@ -10,6 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::net::IpAddr;
 
+/// Characters of a refused name that are logged.
+const MAX_LOGGED_LOGIN: usize = 254;
+
 /// Where a request comes from: an extension of the request, made by whoever holds the sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -32,8 +35,9 @@ pub(super) async fn sign_in(
     let Some(Origin { address, .. }) = origin else { return Ok(gateway.sign_in(&login, &password).await?) };
     let outcome = gateway.sign_in_from(*address, &login, &password).await;
     if matches!(outcome, Err(gateway::Error::SignIn | gateway::Error::TooMany { .. })) {
-        // For those who watch the log and shut addresses out.
-        tracing::warn!(%address, "a sign-in was refused");
+        // For those who watch the log and shut addresses out. What was typed may be anything.
+        let account: String = login.chars().filter(|c| !c.is_control()).take(MAX_LOGGED_LOGIN).collect();
+        tracing::warn!(%address, account, "a sign-in was refused");
     }
     Ok(outcome?)
 }

@@ -59,7 +59,7 @@ impl Default for Settings {
             url: String::new(),
             autodiscover: autodiscover::Settings::default(),
             version: "Exchange2013_SP1".to_owned(),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(4),
             timeout: Duration::from_mins(1),
             patience: Duration::from_secs(30),
             concurrency: 4,
@@ -103,6 +103,8 @@ pub struct Session {
     clock: Arc<AtomicI64>,
     version: Arc<OnceLock<ServerVersion>>,
     affinity: Option<Arc<Affinity>>,
+    /// A server that cannot be reached is not tried again.
+    gives_up_at_once: bool,
 }
 
 /// An account that asks for several mailboxes, at one endpoint.
@@ -163,6 +165,7 @@ impl Exchange {
             clock: Arc::default(),
             version: Arc::default(),
             affinity: None,
+            gives_up_at_once: false,
         }
     }
 
@@ -241,6 +244,12 @@ impl Session {
     #[must_use]
     pub fn within(&self, affinity: &Arc<Affinity>) -> Self {
         Self { affinity: Some(Arc::clone(affinity)), ..self.clone() }
+    }
+
+    /// The same user, for whom a server that cannot be reached is not tried again: somebody waits to learn why.
+    #[must_use]
+    pub fn giving_up_at_once(&self) -> Self {
+        Self { gives_up_at_once: true, ..self.clone() }
     }
 
     pub(super) fn affinity(&self) -> Option<&Affinity> {
@@ -337,6 +346,7 @@ impl Session {
             let wait = match &error {
                 Error::Busy { back_off } => back_off.unwrap_or(pause),
                 // Nothing was sent or nothing was begun, or it may be sent twice.
+                Error::Unreachable(_) if self.gives_up_at_once => return Err(error),
                 Error::Unreachable(_) => pause,
                 error if error.is(CROWDED) => pause,
                 error if repeat == Repeat::Freely && error.is_transient() => pause,

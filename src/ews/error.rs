@@ -89,6 +89,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same with the address that could not be reached.
+    pub(super) fn at(self, endpoint: &impl std::fmt::Display) -> Self {
+        match self {
+            Self::Unreachable(cause) => Self::Unreachable(format!("{endpoint}: {cause}")),
+            other => other,
+        }
+    }
+
     /// Whether the server answered with this code.
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Response { code, .. } | Self::Fault { code, .. } if code.as_str() == wanted)

@@ -105,6 +105,7 @@ impl Session {
         if is_elsewhere && let Some(endpoint) = exchange.moved(credentials, &endpoint).await {
             outcome = Box::pin(exchange.post(credentials, &endpoint, request)).await;
         }
+        let outcome = outcome.map_err(|error| error.at(endpoint.url()));
         if let (Some(affinity), Ok(answer)) = (self.affinity(), &outcome) {
             affinity.read(&answer.headers);
         }

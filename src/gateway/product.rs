@@ -140,6 +140,21 @@ impl Gateway {
         })))
     }
 
+    /// Tries to reach Exchange once, without signing in, and logs what was found.
+    pub async fn look_at_exchange(&self) {
+        let exchange = &self.0.exchange;
+        let Ok(endpoint) = exchange.name().parse() else {
+            return tracing::info!("Exchange is looked for with the first sign-in: {}", exchange.name());
+        };
+        match exchange.offered(&endpoint).await {
+            Ok(offered) => {
+                let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
+                tracing::info!("Exchange answers at {endpoint}; sign-in: {}", offered.join(", "));
+            }
+            Err(error) => tracing::warn!(%error, "Exchange does not answer at {endpoint}"),
+        }
+    }
+
     /// Takes the store for this process alone; from then on mirrors that nobody needs are closed. Needs a tokio runtime.
     ///
     /// Fails with [`mirror::Error::Taken`] if another process has it and does not end within some seconds.

@@ -272,7 +272,8 @@ impl Gateway {
         let before = lock(&self.0.known).get(key).cloned();
         let before = before.filter(|known| known.address == address && !known.mailbox.mirror().is_dead());
         let same = before.as_ref().is_some_and(|known| known.knows(&digest));
-        let signed_in = tokio::time::timeout(LONGEST_SIGN_IN, Follower::sign_in(&session)).await;
+        let quick = session.giving_up_at_once();
+        let signed_in = tokio::time::timeout(LONGEST_SIGN_IN, Follower::sign_in(&quick)).await;
         let late = || ews::Error::Lost("no answer to the sign-in in time".to_owned()).into();
         match signed_in.unwrap_or_else(|_| Err(late())) {
             Ok(folders) => {
@@ -348,7 +349,10 @@ impl Gateway {
                     }
                     Ok(known.mailbox)
                 }
-                _ => Err(error.into()),
+                _ => {
+                    tracing::warn!(%error, "a sign-in could not be checked");
+                    Err(error.into())
+                }
             },
         }
     }

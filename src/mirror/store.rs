@@ -63,7 +63,7 @@ pub enum Error {
     #[error("this sync-token is not known")]
     Forgotten,
     /// The folder cannot be used.
-    #[error("the store's folder cannot be used: {0}")]
+    #[error("the store cannot be used: {0}")]
     Folder(#[from] std::io::Error),
     /// Another process has it.
     #[error("the store's folder {} is used by another exdav: end that, or give this one its own `store.path`", .0.display())]
@@ -174,14 +174,19 @@ pub struct Mirror {
     pub(super) known: Mutex<Known>,
 }
 
+/// An error with the file or folder that it is about.
+pub(super) fn at(path: &Path, error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 impl Store {
     /// Prepares the folder.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.recursive(true).create(&settings.path)?;
-        restrict(&settings.path, 0o700)?;
+        builder.recursive(true).create(&settings.path).map_err(|error| at(&settings.path, &error))?;
+        restrict(&settings.path, 0o700).map_err(|error| at(&settings.path, &error))?;
         Ok(Self { settings, open: Mutex::default(), own: OnceLock::new() })
     }
 
@@ -246,8 +251,8 @@ pub(super) fn private_file(path: &Path) -> Result<File, Error> {
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    restrict(path, 0o600)?;
+    let file = options.open(path).map_err(|error| at(path, &error))?;
+    restrict(path, 0o600).map_err(|error| at(path, &error))?;
     Ok(file)
 }
 

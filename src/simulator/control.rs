@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::autodiscover::Plan;
@@ -19,6 +21,19 @@ use super::subscriptions::Rules;
 use super::throttling::{Policy, Preset};
 use super::view::{Style, View};
 use super::world::Target;
+
+/// JSON, whatever the Content-Type says: people type `curl -d`.
+struct Body<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = (StatusCode, String);
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let refused = |error: String| (StatusCode::BAD_REQUEST, format!("{error}\n"));
+        let octets = Bytes::from_request(request, state).await.map_err(|e| refused(e.to_string()))?;
+        serde_json::from_slice(&octets).map(Self).map_err(|e| refused(e.to_string()))
+    }
+}
 
 /// What the control interface understands.
 pub const CONTROL_HELP: &str = r#"Control interface of the simulated Exchange:
@@ -88,17 +103,17 @@ struct Latency {
     ms: u64,
 }
 
-async fn latency(State(server): State<Arc<Server>>, Json(latency): Json<Latency>) -> Json<Value> {
+async fn latency(State(server): State<Arc<Server>>, Body(latency): Body<Latency>) -> Json<Value> {
     server.set_latency(Duration::from_millis(latency.ms));
     Json(json!({}))
 }
 
-async fn faults(State(server): State<Arc<Server>>, Json(faults): Json<Vec<Fault>>) -> Json<Value> {
+async fn faults(State(server): State<Arc<Server>>, Body(faults): Body<Vec<Fault>>) -> Json<Value> {
     server.set_faults(faults);
     Json(json!({}))
 }
 
-async fn autodiscover(State(server): State<Arc<Server>>, Json(plan): Json<Plan>) -> Json<Value> {
+async fn autodiscover(State(server): State<Arc<Server>>, Body(plan): Body<Plan>) -> Json<Value> {
     server.plan_autodiscover(plan);
     Json(json!({}))
 }
@@ -123,7 +138,7 @@ enum Revoke {
     All,
 }
 
-async fn change_door(State(server): State<Arc<Server>>, Json(change): Json<DoorChange>) -> Json<Value> {
+async fn change_door(State(server): State<Arc<Server>>, Body(change): Body<DoorChange>) -> Json<Value> {
     let DoorChange { schemes, token_seconds, revoke } = change;
     if let Some(schemes) = schemes {
         server.door.offer(schemes);
@@ -157,7 +172,7 @@ struct Named {
     preset: Preset,
 }
 
-async fn change_throttling(State(server): State<Arc<Server>>, Json(limits): Json<Limits>) -> Json<Value> {
+async fn change_throttling(State(server): State<Arc<Server>>, Body(limits): Body<Limits>) -> Json<Value> {
     server.throttling.set(match limits {
         Limits::Named(Named { preset }) => preset.policy(),
         Limits::These(policy) => policy,
@@ -179,7 +194,7 @@ struct Streaming {
     forget: bool,
 }
 
-async fn change_streaming(State(server): State<Arc<Server>>, Json(change): Json<Streaming>) -> Json<Value> {
+async fn change_streaming(State(server): State<Arc<Server>>, Body(change): Body<Streaming>) -> Json<Value> {
     let Streaming { rules, cut, close, forget } = change;
     {
         let subscriptions = &mut server.world().subscriptions;
@@ -211,7 +226,7 @@ struct Private {
 
 async fn private(
     State(server): State<Arc<Server>>,
-    Json(change): Json<Private>,
+    Body(change): Body<Private>,
 ) -> Result<Json<Value>, StatusCode> {
     let Private { mailbox, delegate, shown } = change;
     let mut world = server.world();

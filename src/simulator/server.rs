@@ -242,8 +242,8 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         product: settings.product,
     });
     server.throttling.set(settings.throttling.policy());
-    let exchange = TcpListener::bind(settings.exchange_listen).await?;
-    let control = TcpListener::bind(settings.control_listen).await?;
+    let exchange = listener(settings.exchange_listen).await?;
+    let control = listener(settings.control_listen).await?;
     let control_address = control.local_addr()?;
     let (exchange, exchange_address) =
         Listener::over(exchange, settings.tls.as_ref(), Arc::clone(&server.door.connections))?;
@@ -518,4 +518,15 @@ fn dropped() -> Response {
     let broken =
         futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("dropped by request")) });
     Response::new(Body::from_stream(broken))
+}
+
+/// Listens; a failure names the address.
+async fn listener(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let failed = |error: std::io::Error| {
+        std::io::Error::new(
+            error.kind(),
+            format!("cannot listen on {address}: {error}; is another program using it?"),
+        )
+    };
+    TcpListener::bind(address).await.map_err(failed)
 }
