@@ -3,6 +3,7 @@
 use crate::support::http::Client;
 use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
+use exdav::gateway::Settings;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -90,4 +91,144 @@ async fn what_a_scheduling_client_looks_for_is_there() {
             assert!(is(response, "transparent"), "{}", response.href);
         }
     }
+}
+
+const COLLEAGUE: &str = "demo2@example.com";
+const LOGINS: [&str; 3] = ["EXAMPLE\\demo", "demo", "demo@login.example.net"];
+
+fn event(uid: &str, lines: &[&str]) -> String {
+    let head = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "BEGIN:VEVENT"];
+    let body = [format!("UID:{uid}"), "DTSTAMP:20270101T000000Z".into(), format!("SUMMARY:{uid}")];
+    let body = body.iter().map(String::as_str);
+    let times = ["DTSTART:20270610T100000Z", "DTEND:20270610T110000Z"];
+    let all = head.into_iter().chain(body).chain(times).chain(lines.iter().copied());
+    all.chain(["END:VEVENT", "END:VCALENDAR", ""]).collect::<Vec<_>>().join("\r\n")
+}
+
+async fn put(client: &Client, path: &str, body: &str) -> crate::support::http::Answer {
+    client.ask("PUT", path, &[("Content-Type", "text/calendar")], body).await
+}
+
+/// Whom Exchange sent something for somebody, mail by mail.
+async fn sent(stage: &Stage, who: &str) -> Vec<Vec<String>> {
+    let dump = stage.dump(who).await;
+    let to = |mail: &serde_json::Value| {
+        mail["to"].as_array().unwrap().iter().map(|who| who.as_str().unwrap().to_owned()).collect()
+    };
+    dump["sent"].as_array().unwrap().iter().map(to).collect()
+}
+
+async fn client_of(stage: &Stage, login: &str, folder: &str) -> Client {
+    let gateway = stage.gateway_with(Duration::ZERO, &stage.store.path().join(folder), Settings::default());
+    Client::of(gateway, login, PASSWORD).await
+}
+
+/// The object of this title, its path and its text.
+async fn titled(client: &Client, calendar: &str, title: &str) -> Option<(String, String)> {
+    for response in client.propfind(calendar, "1", "<D:getetag/>").await.responses() {
+        let text = client.ask("GET", &response.href, &[], "").await.text().replace("\r\n ", "");
+        if !response.href.ends_with('/') && text.contains(&format!("SUMMARY:{title}\r\n")) {
+            return Some((response.href, text));
+        }
+    }
+    None
+}
+
+fn lines_of<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    text.split("\r\n").filter(|line| line.starts_with(name)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_without_an_address_organises_and_answers_by_the_addresses_of_the_mailbox() {
+    let stage = Stage::empty(3).await;
+    let host = client_of(&stage, COLLEAGUE, "colleague").await;
+    let theirs = dav::path::default_calendar(COLLEAGUE);
+    for (number, login) in LOGINS.into_iter().enumerate() {
+        let client = client_of(&stage, login, &number.to_string()).await;
+        let principal = &client.propfind("/", "0", "<D:current-user-principal/>").await.responses()[0];
+        let principal = principal.href_in("current-user-principal");
+        let person = &client.propfind(&principal, "0", "<C:calendar-user-address-set/>").await.responses()[0];
+        let set = person.found("calendar-user-address-set").unwrap();
+        let set: Vec<String> = set.children().map(|href| href.text().into_owned()).collect();
+        assert_eq!(set, ["mailto:demo@example.com", "mailto:alias-demo@example.com", &principal], "{login}");
+        let calendar = dav::path::default_calendar(login);
+        let before = sent(&stage, USER).await.len();
+        let uid = format!("own-{number}");
+        let guest = format!("ATTENDEE;RSVP=TRUE:mailto:{COLLEAGUE}");
+        let own = event(&uid, &["ORGANIZER:mailto:demo@example.com", &guest]);
+        put(&client, &format!("{calendar}{uid}.ics"), &own).await.expect(201);
+        assert_eq!(sent(&stage, USER).await[before..], [[COLLEAGUE]], "{login}");
+        let uid = format!("asked-{number}");
+        let organizer = format!("ORGANIZER:mailto:{COLLEAGUE}");
+        let asked = event(&uid, &[&organizer, "ATTENDEE;RSVP=TRUE:mailto:demo@example.com"]);
+        put(&host, &format!("{theirs}{uid}.ics"), &asked).await.expect(201);
+        let (href, text) = titled(&client, &calendar, &uid).await.unwrap();
+        let before = sent(&stage, USER).await.len();
+        put(&client, &href, &text.replace("NEEDS-ACTION", "ACCEPTED")).await.expect(204);
+        assert_eq!(sent(&stage, USER).await[before..], [[COLLEAGUE]], "{login}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_invited_by_an_alias_or_a_list_can_answer() {
+    let stage = Stage::empty(3).await;
+    let host = client_of(&stage, COLLEAGUE, "colleague").await;
+    let client = client_of(&stage, USER, "own").await;
+    let (calendar, theirs) = (dav::path::default_calendar(USER), dav::path::default_calendar(COLLEAGUE));
+    for (name, invited) in [("alias", "alias-demo@example.com"), ("list", "everyone@example.com")] {
+        let (organizer, guest) =
+            (format!("ORGANIZER:mailto:{COLLEAGUE}"), format!("ATTENDEE;RSVP=TRUE:mailto:{invited}"));
+        let asked = event(name, &[&organizer, &guest]);
+        put(&host, &format!("{theirs}{name}.ics"), &asked).await.expect(201);
+        let (href, text) = titled(&client, &calendar, name).await.unwrap();
+        let own: Vec<_> = lines_of(&text, "ATTENDEE").into_iter().filter(|l| l.contains("demo@")).collect();
+        assert_eq!(own.len(), 1, "{name}: {text}");
+        assert!(own[0].contains("PARTSTAT=NEEDS-ACTION"), "{text}");
+        let answered = text.replace(own[0], &own[0].replace("NEEDS-ACTION", "ACCEPTED"));
+        let before = sent(&stage, USER).await.len();
+        put(&client, &href, &answered).await.expect(204);
+        assert_eq!(sent(&stage, USER).await[before..], [[COLLEAGUE]], "{name}");
+        let (_, seen) = titled(&client, &calendar, name).await.unwrap();
+        assert!(lines_of(&seen, "ATTENDEE").iter().any(|l| l.contains("demo@") && l.contains("ACCEPTED")));
+        put(&client, &href, &seen).await.expect(204);
+        assert_eq!(sent(&stage, USER).await.len(), before + 1, "the same again tells nobody");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_guest_is_invited_once_whatever_their_address_is_written_like() {
+    let (stage, client) = stage().await;
+    let calendar = dav::path::default_calendar(USER);
+    let lines = [
+        "ORGANIZER:MAILTO:Demo%40Example.com",
+        "ATTENDEE;PARTSTAT=ACCEPTED:mailto:<demo@example.com>",
+        "ATTENDEE:mailto:demo2@example.com",
+        "ATTENDEE:MAILTO:Demo2%40Example.com",
+        "ATTENDEE;ROLE=OPT-PARTICIPANT:mailto:demo2@example.com",
+        "ATTENDEE;ROLE=OPT-PARTICIPANT:mailto:demo3@example.com",
+        "ATTENDEE:mailto:%3Cdemo3@example.com%3E",
+        "ATTENDEE;CN=M:mailto:Max%20M%20%3Cm@e.example%3E",
+        "ATTENDEE;CN=S:sip:s@e.example",
+        "ATTENDEE;CN=T:tel:+491",
+        "ATTENDEE;CN=E;EMAIL=e@e.example:urn:uuid:1234",
+        "ATTENDEE;CN=J:mailto:j@m\u{fc}nchen.example",
+        "ATTENDEE;CN=J:mailto:J@xn--mnchen-3ya.example",
+        "ATTENDEE:mailto:",
+    ];
+    put(&client, &format!("{calendar}odd.ics"), &event("odd", &lines)).await.expect(201);
+    let guests =
+        ["demo2@example.com", "demo3@example.com", "e@e.example", "j@xn--mnchen-3ya.example", "m@e.example"];
+    let mut mails = sent(&stage, USER).await;
+    mails.iter_mut().for_each(|to| to.sort());
+    assert_eq!(mails, [guests]);
+    let dump = stage.dump(USER).await;
+    let items = dump["folders"].as_array().unwrap().iter().flat_map(|f| f["items"].as_array().unwrap());
+    let [item] =
+        items.filter(|i| i["properties"]["item:Subject"].to_string().contains("odd")).collect::<Vec<_>>()[..]
+    else {
+        panic!("one item")
+    };
+    let required = item["properties"]["calendar:RequiredAttendees"].to_string();
+    assert_eq!(required.matches("EmailAddress").count(), guests.len(), "{required}");
+    assert!(item["properties"].get("calendar:OptionalAttendees").is_none());
 }

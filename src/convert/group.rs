@@ -6,7 +6,7 @@ use super::kept::fingerprint;
 use super::write::line::uid;
 use super::{Context, Rendered, body};
 use crate::ews::types::{Item, Mailbox};
-use crate::text::{Component, Line, escape};
+use crate::text::{Component, Line, address, escape};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Lines that Exchange changes together: THE table.
@@ -95,7 +95,7 @@ pub(super) fn reference(
         _ => {}
     }
     let address = context.directory.get(&member.address).unwrap_or(&member.address);
-    address.contains('@').then(|| format!("mailto:{}", address.replace(char::is_whitespace, "")))
+    address.contains('@').then(|| address::uri(address))
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -40,7 +40,7 @@ use crate::ews::{Behaviour, Product};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
-use crate::text::{Component, Line};
+use crate::text::{Component, Line, address};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -132,7 +132,7 @@ impl Context {
 
     /// Whether this is one of the owner's addresses.
     pub fn is_owner(&self, address: &str) -> bool {
-        self.addresses.iter().any(|own| own.eq_ignore_ascii_case(address))
+        self.addresses.iter().any(|own| address::same(own, address))
     }
 }
 

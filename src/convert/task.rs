@@ -11,7 +11,7 @@ use crate::ews::types::{Item, Pattern};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
 use crate::text::moment::Zones;
-use crate::text::{Component, Line};
+use crate::text::{Component, Line, address};
 use bytes::Bytes;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -155,8 +155,8 @@ fn delegation(context: &Context, item: &Item) -> Vec<Line> {
         return Vec::new();
     };
     vec![
-        Line::raw("ORGANIZER", format!("mailto:{from}")).with("CN", &by),
-        Line::raw("ATTENDEE", format!("mailto:{to}")).with("CN", &owner).with("PARTSTAT", "ACCEPTED"),
+        Line::raw("ORGANIZER", address::uri(from)).with("CN", &by),
+        Line::raw("ATTENDEE", address::uri(to)).with("CN", &owner).with("PARTSTAT", "ACCEPTED"),
     ]
 }
 

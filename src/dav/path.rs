@@ -17,6 +17,7 @@
 use crate::gateway::Principal;
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName, login_of_segment, login_segment};
+use crate::text::address;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 
@@ -211,7 +212,7 @@ impl Target {
 fn names(principal: &Principal, who: &str) -> bool {
     who == principal.segment
         || login_segment(who) == principal.segment
-        || principal.addresses.iter().any(|address| address.eq_ignore_ascii_case(who))
+        || principal.addresses.iter().any(|own| address::same(own, who))
 }
 
 /// The paths of one user's resources.

@@ -9,6 +9,7 @@ use super::{condition, error::Error, privilege, report};
 use crate::gateway::Principal;
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::object::{Head, MOST_ATTACHMENTS, MOST_PHOTO};
+use crate::text::address;
 use crate::xml::{Element, Name};
 use std::borrow::Cow;
 
@@ -219,7 +220,7 @@ fn token(scene: &Scene<'_>) -> Option<Value> {
 }
 
 fn addresses(scene: &Scene<'_>) -> Vec<String> {
-    let mut uris: Vec<String> = mails(scene).into_iter().map(|a| format!("mailto:{a}")).collect();
+    let mut uris: Vec<String> = mails(scene).into_iter().map(|a| address::uri(a)).collect();
     // RFC 6638 2.4.1: the principal's own URL is one, too.
     uris.push(scene.href());
     uris

@@ -7,7 +7,7 @@ use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::query::{self, BusyPeriod};
 use crate::text::moment::{Zones, length};
-use crate::text::{Component, Line};
+use crate::text::{Component, Line, address};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -55,15 +55,14 @@ impl Mailbox {
         }
         let mut known: Vec<(String, Result<Vec<BusyTime>, ews::Error>)> = Vec::new();
         for line in &request.attendees {
-            if let Some(address) = address(&line.value).filter(|a| !known.iter().any(|(known, _)| known == a))
-            {
+            if let Some(address) = asked(line).filter(|a| !known.iter().any(|(known, _)| known == a)) {
                 known.push((address, Ok(Vec::new())));
             }
         }
         self.ask(&mut known, request.from, request.to).await?;
         let now = Timestamp::now();
         let answer = |line: &Line| {
-            let found = address(&line.value).and_then(|a| known.iter().find(|(known, _)| *known == a));
+            let found = asked(line).and_then(|a| known.iter().find(|(known, _)| *known == a));
             let (status, reply) = match found {
                 None => (UNKNOWN, None),
                 Some((_, Err(error))) => (status_of(error), None),
@@ -78,9 +77,9 @@ impl Mailbox {
     }
 
     fn is_own(&self, user: &str) -> bool {
-        let own = address(user);
-        self.principal().addresses.iter().any(|known| own.as_deref() == Some(&known.to_lowercase()))
-            || user.trim_end_matches('/').ends_with(&self.principal().segment)
+        let own = address::smtp(user);
+        let is_own = |own: String| self.principal().addresses.iter().any(|known| address::same(known, &own));
+        own.is_some_and(is_own) || user.trim_end_matches('/').ends_with(&self.principal().segment)
     }
 
     /// Everybody for the whole time: Exchange takes so many at once and so long a time.
@@ -144,12 +143,9 @@ fn status_of(error: &ews::Error) -> &'static str {
     }
 }
 
-/// The address in a calendar user address, in lower case.
-fn address(user: &str) -> Option<String> {
-    let user = user.trim();
-    let address = user.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:")).and(user.get(7..))?;
-    let address = address.trim().to_lowercase();
-    (address.contains('@') && !address.contains(char::is_whitespace)).then_some(address)
+/// What Exchange is asked for: the same for all spellings of an address.
+fn asked(attendee: &Line) -> Option<String> {
+    address::of_line(attendee).map(|address| address::key(&address))
 }
 
 impl Request {

@@ -84,7 +84,7 @@ impl Mailbox {
     ) -> Self {
         // A password that is no longer taken is refused at every door.
         let (refused, is_visit) = match way {
-            Way::Own => (Arc::default(), false),
+            Way::Own { .. } => (Arc::default(), false),
             Way::Visit { guest, .. } => (Arc::clone(&guest.0.refused), true),
         };
         let zone_text = convert::zone_text(&zone);

@@ -11,6 +11,7 @@ mod directory;
 pub mod error;
 mod failure;
 mod guesses;
+mod identity;
 mod mailbox;
 mod opening;
 mod product;
@@ -39,9 +40,10 @@ use std::time::Duration;
 pub struct Principal {
     /// The path segment in URLs: `[A-Za-z0-9._~-]` only, no `@`; one to one with the login.
     pub segment: String,
-    /// Primary SMTP address.
+    /// Primary SMTP address; the login where none could be learned.
     pub address: String,
-    /// All addresses under which the user may appear as attendee, the primary one first.
+    /// All SMTP addresses under which the user may appear as attendee, the primary one first; empty where none could be
+    /// learned. See `identity`.
     pub addresses: Vec<String>,
     /// A name for people.
     pub display_name: String,

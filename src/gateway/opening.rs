@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 /// With whose rights a mailbox is opened.
 pub(super) enum Way {
-    /// Its owner's.
-    Own,
+    /// Its owner's, who has these addresses.
+    Own { addresses: Vec<String> },
     /// Those of a guest, who is granted that of private items.
     Visit { guest: Mailbox, privacy: Privacy },
 }
@@ -27,19 +27,24 @@ impl Gateway {
         way: Way,
     ) -> Result<Mailbox, Error> {
         let inner = &self.0;
-        let principal = principal(login, address);
+        let addresses = match &way {
+            Way::Own { addresses } => addresses.clone(),
+            Way::Visit { .. } => vec![address.to_owned()],
+        };
+        // What is rendered depends on them. Where the login is the only one, the text is that of before.
+        let others = if addresses == [address] { String::new() } else { format!(" {}", addresses.join(" ")) };
+        let principal = principal(login, addresses);
         let (accessor, privacy) = match &way {
-            Way::Own => (login.to_owned(), Privacy::Shown),
+            Way::Own { .. } => (login.to_owned(), Privacy::Shown),
             // No login has a zero octet in it.
             Way::Visit { guest, privacy } => {
                 (format!("{}\0{privacy:?}", guest.principal().segment), *privacy)
             }
         };
-        let key =
-            Key { upstream: inner.exchange.name().to_owned(), mailbox: principal.address.clone(), accessor };
+        let key = Key { upstream: inner.exchange.name().to_owned(), mailbox: address.to_owned(), accessor };
         let behaviour = session.behaviour();
         let rendering = format!(
-            "{}.{} {:?} {} {}{}",
+            "{}.{} {:?} {} {}{}{others}",
             convert::RENDERING_VERSION,
             convert::RENDERING_REVISION,
             inner.convert,
@@ -74,7 +79,7 @@ impl Gateway {
             Arc::new(make) as sync::Links
         });
         let shared = match &way {
-            Way::Own => None,
+            Way::Own { .. } => None,
             Way::Visit { .. } => Some(sync::Shared { owner: address.to_owned(), privacy }),
         };
         let follower =
@@ -94,12 +99,12 @@ impl Gateway {
     }
 }
 
-fn principal(login: &str, address: &str) -> Principal {
+fn principal(login: &str, addresses: Vec<String>) -> Principal {
     let login = login.to_ascii_lowercase();
     // DOMAIN\user has no address that could be guessed.
-    let address = address.to_owned();
+    let address = addresses.first().unwrap_or(&login).clone();
     let display_name = login.split('@').next().unwrap_or(&login).to_owned();
-    Principal { segment: login_segment(&login), addresses: vec![address.clone()], address, display_name }
+    Principal { segment: login_segment(&login), addresses, address, display_name }
 }
 
 #[cfg(test)]

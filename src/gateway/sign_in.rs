@@ -6,6 +6,7 @@
 //! mailbox; then it is asked for again.
 
 use super::error::Error;
+use super::identity;
 use super::opening::Way;
 use super::product::Settings;
 use super::{Gateway, Mailbox};
@@ -293,7 +294,14 @@ impl Gateway {
                         }
                         known.mailbox
                     }
-                    None => self.open(login, &address, session, Way::Own).await?,
+                    None => {
+                        let learned = identity::addresses(&session, &address, &folders);
+                        let learned = tokio::time::timeout(LONGEST_SIGN_IN, learned).await;
+                        let addresses = learned.unwrap_or_else(|_| {
+                            Err(ews::Error::Lost("no answer to a look into the directory in time".to_owned()))
+                        })?;
+                        self.open(login, &address, session, Way::Own { addresses }).await?
+                    }
                 };
                 mailbox.note_accepted();
                 lock(&self.0.refused).remove(&digest);

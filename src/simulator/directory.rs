@@ -27,7 +27,8 @@ pub struct Person {
 }
 
 impl Person {
-    /// Ambiguous name resolution: any of the names begins with the entry, or it is the X.500 name. MS-NSPI 3.1.4.7
+    /// Ambiguous name resolution: any of the names or proxy addresses begins with the entry, or it is the X.500 name. The user
+    /// principal name is none of them. MS-NSPI 3.1.4.7
     pub fn fits(&self, entry: &str) -> bool {
         let entry = entry.to_lowercase();
         let begins = |text: &str| !text.is_empty() && text.to_lowercase().starts_with(&entry);
@@ -37,9 +38,10 @@ impl Person {
                 |a: &str, b: &str| a.to_lowercase().starts_with(one) && b.to_lowercase().starts_with(other);
             fits(&self.given, &self.surname) || fits(&self.surname, &self.given)
         });
-        both || [&self.display_name, &self.given, &self.surname, &self.address, &self.office]
-            .into_iter()
-            .any(|text| begins(text))
+        both || format!("alias-{}", self.address).to_lowercase().starts_with(&entry)
+            || [&self.display_name, &self.given, &self.surname, &self.address, &self.office]
+                .into_iter()
+                .any(|text| begins(text))
             || self.x500().eq_ignore_ascii_case(&entry)
     }
 

@@ -37,6 +37,8 @@ pub enum Kind {
     Unavailable,
     /// SOAP fault ErrorServerBusy with BackOffMilliseconds.
     Busy,
+    /// SOAP fault ErrorAccessDenied: the server lets nobody do this. MS-OXWSCDATA 2.2.5.24
+    AccessDenied,
     /// The connection is closed before anything is done.
     DropBefore,
     /// The work is done, then the connection is closed.

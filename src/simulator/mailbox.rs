@@ -201,6 +201,12 @@ const TREE: &[(&str, &str, FolderKind, &str, &str)] = &[
 ];
 
 impl Mailbox {
+    /// Whether this is one of its addresses: the primary one, or the other proxy address that the directory tells.
+    pub fn is_at(&self, address: &str) -> bool {
+        let address = address.trim().to_ascii_lowercase();
+        address.strip_prefix("alias-").unwrap_or(&address) == self.address
+    }
+
     /// A mailbox with the folders that every mailbox has, without items.
     pub fn new(address: &str, display_name: &str, guid: [u8; 16], now: Timestamp) -> Self {
         let mut mailbox = Mailbox {

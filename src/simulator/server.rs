@@ -404,6 +404,13 @@ async fn ews(
                     soap::fault(&throttling::busy(wait), server.product),
                 );
             }
+            Kind::AccessDenied => {
+                let denied = soap::Fault::new(
+                    "ErrorAccessDenied",
+                    "Access is denied. Check credentials and try again.",
+                );
+                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&denied, server.product));
+            }
             Kind::DropBefore => return dropped(),
             Kind::DropAfter => {
                 let _ = respond(&server, caller, envelope, operation, &body, Spoilt::No, &origin);

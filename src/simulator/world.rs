@@ -100,12 +100,12 @@ impl World {
 
     /// The mailbox of an address.
     pub fn mailbox(&self, address: &str) -> Option<&Mailbox> {
-        self.mailboxes.iter().find(|m| m.address.eq_ignore_ascii_case(address.trim()))
+        self.mailboxes.iter().find(|m| m.is_at(address))
     }
 
     /// The mailbox of an address, to be changed.
     pub fn mailbox_mut(&mut self, address: &str) -> Option<&mut Mailbox> {
-        self.mailboxes.iter_mut().find(|m| m.address.eq_ignore_ascii_case(address.trim()))
+        self.mailboxes.iter_mut().find(|m| m.is_at(address))
     }
 }
 
@@ -113,9 +113,9 @@ impl World {
 pub fn whose(world: &World, caller: usize, request: &Element) -> usize {
     const IDS: [&str; 5] = ["Id", "RecurringMasterId", "OccurrenceId", "AttachmentId", "RootItemId"];
     let address = request.child("Mailbox").filter(|_| request.name == "DistinguishedFolderId");
-    let named = address.and_then(|mailbox| mailbox.child_text("EmailAddress")).and_then(|address| {
-        world.mailboxes.iter().position(|m| m.address.eq_ignore_ascii_case(address.trim()))
-    });
+    let named = address
+        .and_then(|mailbox| mailbox.child_text("EmailAddress"))
+        .and_then(|address| world.mailboxes.iter().position(|m| m.is_at(address)));
     let meant = named.or_else(|| {
         let mut ids = IDS.iter().filter_map(|name| ids::decode(request.attribute(name)?));
         ids.find_map(|(guid, _)| world.mailboxes.iter().position(|m| m.guid == guid))
@@ -131,7 +131,7 @@ pub fn whose(world: &World, caller: usize, request: &Element) -> usize {
 pub fn folder(mailbox: &Mailbox, id: &Element) -> Result<FolderKey, Refusal> {
     if id.name == "DistinguishedFolderId" {
         if let Some(other) = id.at(&["Mailbox", "EmailAddress"])
-            && !other.text.trim().eq_ignore_ascii_case(&mailbox.address)
+            && !mailbox.is_at(&other.text)
         {
             let text = "The SMTP address has no mailbox associated with it.";
             return Err(Refusal::new("ErrorNonExistentMailbox", text));

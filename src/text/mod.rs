@@ -8,6 +8,7 @@
 //! **Invariant:** no value can smuggle in a line of its own: control characters never reach the output.
 //! **Invariant:** depth and number of lines are bounded on every input.
 
+pub mod address;
 mod component;
 mod escape;
 mod line;

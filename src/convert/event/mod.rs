@@ -87,7 +87,8 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         None => None,
     };
     let items: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
-    let is_revised = kept.as_ref().is_some_and(|kept| !kept.changed(&sums(item, &items)).is_empty())
+    let is_revised = people::has_added(context, item)
+        || kept.as_ref().is_some_and(|kept| !kept.changed(&sums(item, &items)).is_empty())
         || std::iter::once(&frame).chain(overrides.iter().map(|o| &o.frame)).any(|frame| !frame.has_length())
         || std::iter::once(item).chain(items).any(|item| body::is_of_html(item) || group::is_revised(item));
     let span = match &body {

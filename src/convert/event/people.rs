@@ -2,7 +2,7 @@
 
 use super::super::{Context, identity};
 use crate::ews::types::{Attendee, Item, Mailbox};
-use crate::text::{Line, Parameter};
+use crate::text::{Line, Parameter, address};
 
 /// A participant as a line needs it.
 struct Person {
@@ -28,10 +28,7 @@ fn uri(context: &Context, mailbox: &Mailbox) -> String {
     let is_smtp = address.contains('@') && !address.starts_with('/');
     let known = context.directory.get(address).map(String::as_str);
     match known.or(is_smtp.then_some(address)) {
-        Some(smtp) => format!(
-            "mailto:{}",
-            smtp.strip_prefix("mailto:").unwrap_or(smtp).replace(char::is_whitespace, "")
-        ),
+        Some(smtp) => address::uri(smtp.strip_prefix("mailto:").unwrap_or(smtp)),
         None => {
             format!("urn:ews-dav:x500:{}", identity::hash(format!("{address}\u{1f}{}", mailbox.name), 32))
         }
@@ -39,20 +36,27 @@ fn uri(context: &Context, mailbox: &Mailbox) -> String {
 }
 
 fn is_owner(context: &Context, uri: &str) -> bool {
-    uri.strip_prefix("mailto:").is_some_and(|address| context.is_owner(address))
+    address::smtp(uri).is_some_and(|address| context.is_owner(&address))
 }
 
 /// The organiser's address, if the item has one.
 fn organizer(context: &Context, item: &Item) -> Option<(String, String)> {
     let owner = || {
         let owns = item.filled("MyResponseType").as_deref() == Some("Organizer");
-        context.addresses.first().filter(|_| owns).map(|own| (format!("mailto:{own}"), String::new()))
+        context.addresses.first().filter(|_| owns).map(|own| (address::uri(own), String::new()))
     };
     item.organizer().map(|mailbox| (uri(context, &mailbox), mailbox.name)).or_else(owner)
 }
 
 /// Everybody but the organiser.
 fn invited(context: &Context, item: &Item) -> Vec<Person> {
+    let mut people = listed(context, item);
+    people.extend(uninvited(context, item, &people));
+    people
+}
+
+/// Those of them whom Exchange lists.
+fn listed(context: &Context, item: &Item) -> Vec<Person> {
     let organizer = organizer(context, item).map(|(uri, _)| uri);
     let person = |role: &'static str, attendee: Attendee| {
         let uri = uri(context, &attendee.mailbox);
@@ -70,12 +74,37 @@ fn invited(context: &Context, item: &Item) -> Vec<Person> {
     for (role, attendee) in people {
         let is_organizer = attendee.response == "Organizer";
         let person = person(role, attendee);
-        let same = |other: &str| other.eq_ignore_ascii_case(&person.uri);
+        let same = |other: &str| address::same_user(other, &person.uri);
         if !is_organizer && !organizer.as_deref().is_some_and(same) && !found.iter().any(|p| same(&p.uri)) {
             found.push(person);
         }
     }
     found
+}
+
+/// The owner, where none of the addresses on an invitation is known as theirs: they were invited by a list, or by an alias that
+/// the directory does not tell. Without a line of their own they could not answer. RFC 6638 3.2.2.1
+fn uninvited(context: &Context, item: &Item, people: &[Person]) -> Option<Person> {
+    let response = item.filled("MyResponseType")?;
+    let is_asked = matches!(response.as_str(), "NoResponseReceived" | "Accept" | "Tentative" | "Decline");
+    let is_there = || people.iter().any(|person| is_owner(context, &person.uri));
+    let is_host = || organizer(context, item).is_none_or(|(uri, _)| is_owner(context, &uri));
+    if !is_asked || people.is_empty() || is_there() || is_host() {
+        return None;
+    }
+    let own = context.addresses.first()?;
+    Some(Person {
+        uri: address::uri(own),
+        name: String::new(),
+        kind: None,
+        role: "REQ-PARTICIPANT",
+        response,
+    })
+}
+
+/// Whether the owner has a line that Exchange has no attendee for.
+pub fn has_added(context: &Context, item: &Item) -> bool {
+    uninvited(context, item, &listed(context, item)).is_some()
 }
 
 /// Whether anybody but the organiser takes part. Outlook makes an owner the only attendee of plain appointments.
@@ -85,7 +114,10 @@ pub fn is_meeting(context: &Context, item: &Item) -> bool {
 
 /// Whether somebody else invited the owner.
 pub fn is_invitation(context: &Context, item: &Item) -> bool {
-    is_meeting(context, item) && organizer(context, item).is_some_and(|(uri, _)| !is_owner(context, &uri))
+    // Exchange knows it where exdav does not know the owner's addresses.
+    is_meeting(context, item)
+        && item.filled("MyResponseType").as_deref() != Some("Organizer")
+        && organizer(context, item).is_some_and(|(uri, _)| !is_owner(context, &uri))
 }
 
 /// PARTSTAT of an answer: THE table of answers. MS-OXWSMTGS 2.2.5.12
@@ -126,14 +158,21 @@ pub fn lines(context: &Context, item: &Item) -> Vec<Line> {
     lines
 }
 
+/// Whom a client's line means: an address of the owner's stands for all of them.
+fn meant<'a>(context: &Context, people: &'a [Person], user: &str) -> Option<&'a Person> {
+    let exactly = people.iter().find(|person| address::same_user(&person.uri, user));
+    let own =
+        || people.iter().find(|person| is_owner(context, &person.uri)).filter(|_| is_owner(context, user));
+    exactly.or_else(own)
+}
+
 /// Sets the answers that Exchange knows in a client's own lines; whether any of them differed.
 pub fn overlay(context: &Context, item: &Item, lines: &mut [Line]) -> bool {
     let invitation = is_invitation(context, item);
     let people = invited(context, item);
     let mut any = false;
     for line in lines.iter_mut().filter(|line| line.name == "ATTENDEE") {
-        let same = |person: &&Person| person.uri.eq_ignore_ascii_case(line.value.trim());
-        let Some(person) = people.iter().find(same) else { continue };
+        let Some(person) = meant(context, &people, &line.value) else { continue };
         let unknown = matches!(person.response.as_str(), "" | "Unknown" | "NoResponseReceived");
         if unknown && invitation && !is_owner(context, &person.uri) {
             continue;

@@ -4,8 +4,8 @@ mod occurrences;
 mod people;
 mod times;
 
-pub(super) use people::address;
 pub use people::tells_of_end;
+pub(super) use people::user;
 
 use super::super::{Context, alarm, companions, event as projected, identity, kept};
 use super::attachments::{self, Attachments};
@@ -85,6 +85,7 @@ impl Draft<'_> {
             return Ok(Plan::calling_off(uid, octets));
         }
         let mut changed = self.changed_groups(master);
+        self.check_owner(&changed, invited)?;
         if invited
             && ['T', 'R', 'P'].iter().any(|letter| changed.contains(letter))
             && !self.is_only_own_answer(master)

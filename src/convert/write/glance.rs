@@ -1,10 +1,10 @@
 //! What an object is, before it is compared with anything: enough to lock it and to know whom it concerns.
 
 use super::KINDS;
-use super::event::address;
+use super::event::user;
 use super::series::is_cancelled;
 use crate::convert::Context;
-use crate::text::{Component, Line};
+use crate::text::{Component, Line, address};
 use bytes::Bytes;
 
 /// What an object is, as far as that is known before it is compared with anything.
@@ -32,11 +32,11 @@ pub fn glance(context: &Context, body: &[u8]) -> Glance {
     let Some(first) = components.first() else { return Glance::default() };
     let declines = |line: &Line| {
         line.param("PARTSTAT").is_some_and(|word| word.eq_ignore_ascii_case("DECLINED"))
-            && context.is_owner(&address(line))
+            && address::of_line(line).is_some_and(|own| context.is_owner(&own))
     };
     Glance {
         uid: first.value("UID").map(str::to_owned).filter(|uid| !uid.trim().is_empty()),
-        organizer: first.line("ORGANIZER").map(address).unwrap_or_default().to_ascii_lowercase(),
+        organizer: first.line("ORGANIZER").map(user).unwrap_or_default(),
         has_participants: components.iter().any(|one| one.line("ATTENDEE").is_some()),
         ends: is_cancelled(first) || first.lines_named("ATTENDEE").any(declines),
     }
@@ -46,7 +46,9 @@ pub fn glance(context: &Context, body: &[u8]) -> Glance {
 /// what came by mail may be worded otherwise. `None` where the copy has no answer to it.
 pub fn with_answer(context: &Context, served: &[u8], copy: &[u8]) -> Option<Bytes> {
     let copy = Component::parse(copy).ok()?;
-    let of_owner = |line: &Line| line.name == "ATTENDEE" && context.is_owner(&address(line));
+    let of_owner = |line: &Line| {
+        line.name == "ATTENDEE" && address::of_line(line).is_some_and(|own| context.is_owner(&own))
+    };
     let answer = copy.children_named("VEVENT").next()?.lines.iter().find(|line| of_owner(line))?;
     let answer = answer.params.iter().find(|param| param.name == "PARTSTAT")?.clone();
     let mut served = Component::parse(served).ok()?;

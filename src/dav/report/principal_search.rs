@@ -9,6 +9,7 @@ use crate::dav::path::PRINCIPALS;
 use crate::dav::property::{self, Scene, Value, Wanted};
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
+use crate::text::address;
 use crate::xml::{Element, Name, Node, Writer};
 use axum::response::{IntoResponse, Response};
 
@@ -76,7 +77,7 @@ impl Found {
             self.truncated |= !is_complete;
             for person in people {
                 let own = session.mailbox.principal();
-                let known = own.addresses.iter().any(|own| own.eq_ignore_ascii_case(&person.address))
+                let known = own.addresses.iter().any(|own| address::same(own, &person.address))
                     || self
                         .people
                         .iter()

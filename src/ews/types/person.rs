@@ -13,6 +13,12 @@ pub struct Person {
 }
 
 impl Person {
+    /// All SMTP addresses that the directory tells, the primary one first.
+    pub fn addresses(&self) -> Vec<String> {
+        let all = self.contact.element.find("EmailAddresses").into_iter().flat_map(Element::children);
+        all.filter_map(smtp).collect()
+    }
+
     /// A `Resolution`; `None` for somebody without an SMTP address.
     pub(in crate::ews) fn read(resolution: &Element) -> Option<Self> {
         let mut mailbox = Mailbox::read(resolution.find("Mailbox")?)?;

@@ -477,7 +477,9 @@ impl Mailbox {
         }
         let (key, uid) = (id.clone(), plan.uid.clone());
         let members = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
-        match members.into_iter().find(|member| member != name) {
+        // What has had it before keeps it, even beside another that has it from elsewhere.
+        let is_kept = members.contains(name);
+        match members.into_iter().find(|member| !is_kept && member != name) {
             Some(other) => {
                 let text = "another object of this collection has the UID";
                 Err(Refusal::new(Reason::UidConflict(other), text).into())

@@ -25,6 +25,8 @@ use super::world::World;
 pub const PASSWORD: &str = "demo";
 /// The account without a mailbox that may impersonate.
 pub const SERVICE: &str = "service@example.com";
+/// The domain of user principal names that are no addresses.
+const UPN_SUFFIX: &str = "@login.example.net";
 /// The domain's old name.
 const DOMAIN: &str = "EXAMPLE";
 
@@ -255,9 +257,11 @@ pub fn account(world: &World, user: &str, domain: &str) -> Option<Account> {
     if !is_ours {
         return None;
     }
+    // The user principal name has a domain of its own; it is no address of the mailbox.
+    let name = user.strip_suffix(UPN_SUFFIX).unwrap_or(user);
     let is = |address: &str| {
         let local = address.split('@').next().unwrap_or(address);
-        address.eq_ignore_ascii_case(user) || local.eq_ignore_ascii_case(user)
+        address.eq_ignore_ascii_case(user) || local.eq_ignore_ascii_case(name)
     };
     if is(SERVICE) {
         return Some(Account::Service);

@@ -1,6 +1,6 @@
 //! What the lines of vCards say: types, labels, preferences and values in the dialects of clients.
 
-use crate::text::{Component, Line};
+use crate::text::{Component, Line, address};
 use std::collections::BTreeSet;
 
 /// Chat handles that have a property of their own, and the scheme of their URIs.
@@ -47,8 +47,9 @@ pub fn value(line: &Line) -> String {
     let text = text.trim();
     match line.name.as_str() {
         "EMAIL" => {
-            let address = strip_scheme(text, "mailto:").unwrap_or(text);
-            if address.contains('@') { address.to_owned() } else { String::new() }
+            let address = strip_scheme(text, "mailto:").and_then(|_| address::smtp(text));
+            let address = address.unwrap_or_else(|| text.to_owned());
+            if address.contains('@') { address } else { String::new() }
         }
         "TEL" | "X-MS-TEL" => match strip_scheme(text, "tel:") {
             Some(uri) => uri.replace(";ext=", " ext ").split(';').next().unwrap_or_default().to_owned(),

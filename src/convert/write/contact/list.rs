@@ -7,7 +7,7 @@ use crate::convert::card::Version;
 use crate::convert::group as lists;
 use crate::ews::types::write::{Change, Value};
 use crate::ews::types::{Mailbox, Member};
-use crate::text::{Component, Line};
+use crate::text::{Component, Line, address};
 use std::collections::{HashMap, HashSet};
 
 const MEMBERS: [&str; 2] = ["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"];
@@ -15,7 +15,7 @@ const MEMBERS: [&str; 2] = ["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"];
 /// How a member names somebody.
 enum Named<'a> {
     /// By an address.
-    Address(&'a str),
+    Address(String),
     /// By the UID of a card.
     Uid(&'a str),
 }
@@ -27,7 +27,7 @@ impl<'a> Named<'a> {
             if text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
                 text = text.get(scheme.len()..)?;
                 if scheme == "mailto:" {
-                    return text.contains('@').then_some(Self::Address(text));
+                    return address::smtp(line.value.trim()).map(Self::Address);
                 }
             }
         }
@@ -39,7 +39,7 @@ impl<'a> Named<'a> {
 /// What members are called by in [`Context::people`](crate::convert::Context::people).
 fn key(named: &Named) -> String {
     match named {
-        Named::Address(address) => format!("mailto:{}", address.to_lowercase()),
+        Named::Address(address) => format!("mailto:{}", address::key(address)),
         Named::Uid(uid) => uid.to_lowercase(),
     }
 }
@@ -104,7 +104,7 @@ fn members(scene: &Scene) -> Change {
         };
         let new = new.into_iter();
         members
-            .extend(new.filter(|m| seen.insert((m.mailbox.address.to_lowercase(), m.mailbox.item.clone()))));
+            .extend(new.filter(|m| seen.insert((address::key(&m.mailbox.address), m.mailbox.item.clone()))));
     }
     members.append(&mut hidden);
     if members.is_empty() {
@@ -122,7 +122,7 @@ fn newcomer(scene: &Scene, line: &Line, named: &Named) -> Option<Member> {
         (None, Named::Uid(_)) => return None,
         (None, Named::Address(address)) => Mailbox {
             name: line.param("CN").unwrap_or(address).to_owned(),
-            address: (*address).to_owned(),
+            address: address.clone(),
             routing: "SMTP".to_owned(),
             kind: "OneOff".to_owned(),
             item: None,

@@ -1,6 +1,6 @@
 //! What happens to single occurrences of a series.
 
-use super::people::{LISTS, PeopleLists, address, same_people};
+use super::people::{LISTS, PeopleLists, same_people};
 use super::times::{Times, utc};
 use super::{Draft, master_of};
 use crate::convert::event as projected;
@@ -264,7 +264,7 @@ impl Draft<'_> {
     /// The lists of people of an occurrence, where they are others than those of its series, or were.
     fn guests_of(&self, event: &Component, master: &Component, base: Option<&Component>) -> Vec<Change> {
         // An override that names no organiser says nothing of people.
-        let is_own = event.line("ORGANIZER").is_some_and(|line| self.context.is_owner(&address(line)));
+        let is_own = event.line("ORGANIZER").is_some_and(|line| self.is_owner(line));
         if !is_own {
             return Vec::new();
         }

@@ -4,7 +4,8 @@ use super::{Draft, master_of, values};
 use crate::convert::event as projected;
 use crate::convert::write::{Reply, series};
 use crate::ews::types::write::{Change, Notify, Value};
-use crate::text::{Component, Line};
+use crate::model::refusal::{Reason, Refusal};
+use crate::text::{Component, Line, address};
 use std::collections::BTreeSet;
 
 /// Lists of people: THE table. CUTYPE says more than ROLE.
@@ -23,7 +24,7 @@ impl Draft<'_> {
 
     /// The participants, when the owner is the one who invites them.
     pub(super) fn people(&self, event: &Component) -> Option<People> {
-        let organizer = event.line("ORGANIZER").map(address)?;
+        let organizer = event.line("ORGANIZER").and_then(address::of_line)?;
         if !self.context.is_owner(&organizer) {
             return None;
         }
@@ -31,14 +32,12 @@ impl Draft<'_> {
             People { lists: Default::default(), asks: event.lines_named("ATTENDEE").count() == 0 };
         let mut silent = true;
         for line in event.lines_named("ATTENDEE") {
-            let address = address(line);
             let rsvp = line.param("RSVP").map(|word| word.eq_ignore_ascii_case("TRUE"));
             people.asks |= rsvp.unwrap_or(false);
             silent &= rsvp.is_none();
-            if !address.contains('@')
-                || self.context.is_owner(&address)
-                || address.eq_ignore_ascii_case(&organizer)
-            {
+            // Exchange invites mailboxes only; other calendar users are kept in the text.
+            let Some(address) = address::of_line(line) else { continue };
+            if self.context.is_owner(&address) || address::same(&address, &organizer) {
                 continue;
             }
             let word = |name| line.param(name).map(str::to_ascii_uppercase);
@@ -47,12 +46,7 @@ impl Draft<'_> {
                 (_, Some("OPT-PARTICIPANT" | "NON-PARTICIPANT")) => 1,
                 _ => 0,
             };
-            if let Some(list) = people.lists.get_mut(list) {
-                let known = list.iter().any(|(_, other)| other.eq_ignore_ascii_case(&address));
-                if !known {
-                    list.push((line.param("CN").unwrap_or_default().to_owned(), address));
-                }
-            }
+            people.add(list, line.param("CN").unwrap_or_default(), &address);
         }
         people.asks |= silent;
         people.lists.iter().any(|list| !list.is_empty()).then_some(people)
@@ -62,13 +56,15 @@ impl Draft<'_> {
     pub(super) fn is_only_own_answer(&self, master: &Component) -> bool {
         let Some(served) = self.served.as_ref().and_then(master_of) else { return false };
         let bare = |component: &Component| {
-            let mut people: Vec<String> =
-                component.lines_named("ATTENDEE").map(|l| l.value.to_lowercase()).collect();
+            let mut people: Vec<String> = component.lines_named("ATTENDEE").map(user).collect();
             people.sort_unstable();
             people
         };
         let same = |name: &str| values(master, name) == values(served, name);
-        bare(master) == bare(served) && ["DTSTART", "RRULE", "ORGANIZER"].iter().all(|name| same(name))
+        let host = |component: &Component| component.line("ORGANIZER").map(user);
+        bare(master) == bare(served)
+            && host(master) == host(served)
+            && ["DTSTART", "RRULE"].iter().all(|name| same(name))
     }
 
     /// The client's answer to an invitation, when it is another than Exchange knows.
@@ -84,9 +80,28 @@ impl Draft<'_> {
         (status != known).then(|| Self::reply_of(master, status, tell))
     }
 
+    /// Whether a line means the owner.
+    pub(super) fn is_owner(&self, line: &Line) -> bool {
+        address::of_line(line).is_some_and(|address| self.context.is_owner(&address))
+    }
+
+    /// Refuses invitations and answers of an owner whose addresses are unknown: nobody would be sent them.
+    pub(super) fn check_owner(&self, changed: &BTreeSet<char>, invited: bool) -> Result<(), Refusal> {
+        let names_people = |event: &Component| event.line("ORGANIZER").and(event.line("ATTENDEE")).is_some();
+        let is_about_people = self.calendar.children_named("VEVENT").any(names_people)
+            && (changed.contains(&'P') || self.served.as_ref() != Some(self.calendar));
+        if !self.context.addresses.is_empty() || !is_about_people {
+            return Ok(());
+        }
+        let reason = if invited { Reason::AttendeeChange } else { Reason::OrganizerChange };
+        let text = "the e-mail address of this mailbox could not be learned from Exchange, so no invitation and no answer can \
+                    be sent: sign in with the mailbox's e-mail address";
+        Err(Refusal::of_part(reason, "ATTENDEE", text))
+    }
+
     /// The owner's own answer, where it is one that Exchange has a word for.
     pub(super) fn own_status(&self, event: &Component) -> Option<&'static str> {
-        let own = event.lines_named("ATTENDEE").find(|line| self.context.is_owner(&address(line)))?;
+        let own = event.lines_named("ATTENDEE").find(|line| self.is_owner(line))?;
         let word = own.param("PARTSTAT")?;
         ["ACCEPTED", "TENTATIVE", "DECLINED"].into_iter().find(|known| word.eq_ignore_ascii_case(known))
     }
@@ -112,9 +127,7 @@ impl Draft<'_> {
 
     /// Whether the client sees to all messages itself, or wants none. RFC 6638 7.1
     pub(super) fn is_silent(&self, master: &Component) -> bool {
-        let all_silent = master
-            .lines_named("ATTENDEE")
-            .all(|line| is_silent(line) || self.context.is_owner(&address(line)));
+        let all_silent = master.lines_named("ATTENDEE").all(|line| is_silent(line) || self.is_owner(line));
         let moz = master
             .value("X-MOZ-SEND-INVITATIONS")
             .is_some_and(|word| word.trim().eq_ignore_ascii_case("FALSE"));
@@ -161,6 +174,21 @@ pub(super) struct People {
 }
 
 impl People {
+    /// Each mailbox is invited once, whatever its spellings: as somebody who is needed rather than as one who may come.
+    fn add(&mut self, list: usize, name: &str, address: &str) {
+        for (at, people) in self.lists.iter_mut().enumerate() {
+            if let Some(there) = people.iter().position(|(_, other)| address::same(other, address)) {
+                if at <= list {
+                    return;
+                }
+                people.remove(there);
+            }
+        }
+        if let Some(people) = self.lists.get_mut(list) {
+            people.push((name.to_owned(), address::ascii(address)));
+        }
+    }
+
     pub(super) fn changes(&self) -> Vec<Change> {
         let mut changes = vec![Change::text("calendar:IsResponseRequested", self.asks.to_string())];
         for (uri, people) in LISTS.iter().zip(&self.lists) {
@@ -174,15 +202,9 @@ impl People {
     }
 }
 
-/// A calendar user's SMTP address, or whatever stands there.
-pub(in crate::convert::write) fn address(line: &Line) -> String {
-    let value = line.value.trim();
-    let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
-    match (scheme, line.param("EMAIL")) {
-        (Some(_), _) => value.get(7..).unwrap_or_default().to_owned(),
-        (None, Some(email)) => email.to_owned(),
-        (None, None) => value.to_owned(),
-    }
+/// What is the same for all spellings of a calendar user.
+pub(in crate::convert::write) fn user(line: &Line) -> String {
+    address::of_line(line).map_or_else(|| line.value.trim().to_lowercase(), |address| address::key(&address))
 }
 
 /// Whether the client sees to messages itself. RFC 6638 7.1
@@ -197,15 +219,14 @@ pub fn tells_of_end(calendar: &Component, is_own: bool) -> bool {
     if !is_own {
         return !organizer.is_some_and(is_silent);
     }
-    let host = organizer.map(address).unwrap_or_default();
-    let mut guests =
-        master.lines_named("ATTENDEE").filter(|line| !address(line).eq_ignore_ascii_case(&host)).peekable();
+    let host = organizer.map(user).unwrap_or_default();
+    let mut guests = master.lines_named("ATTENDEE").filter(|line| user(line) != host).peekable();
     guests.peek().is_none() || guests.any(|line| !is_silent(line))
 }
 
 pub(super) fn same_people(one: &[(String, String)], other: &[(String, String)]) -> bool {
     let addresses = |list: &[(String, String)]| -> BTreeSet<String> {
-        list.iter().map(|(_, address)| address.to_lowercase()).collect()
+        list.iter().map(|(_, address)| address::key(address)).collect()
     };
     addresses(one) == addresses(other)
 }

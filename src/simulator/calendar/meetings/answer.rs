@@ -163,7 +163,9 @@ fn note_answer(
     let write = |properties: &mut Properties| {
         for list in LISTS {
             for attendee in properties.get_mut(list).map(|l| l.children.as_mut_slice()).unwrap_or_default() {
-                if address(attendee).as_deref() == Some(guest) {
+                if address(attendee)
+                    .is_some_and(|invited| invited.strip_prefix("alias-").unwrap_or(&invited) == guest)
+                {
                     answered(attendee, response, Some(now));
                 }
             }

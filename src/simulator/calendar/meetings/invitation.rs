@@ -52,16 +52,16 @@ pub fn announce(
         mode,
     );
     note(mailbox, "cancellation", &dropped, (&item, target.occurrence), mode);
-    for who in told.into_iter().filter(|who| **who != host.address) {
-        if let Some(guest) = world.mailbox_mut(who) {
+    for who in members(world, told) {
+        if let Some(guest) = world.mailbox_mut(&who).filter(|guest| guest.address != host.address) {
             match target.occurrence {
                 None => deliver(guest, &host, &item, now),
                 Some(at) => deliver_occurrence(guest, &host, &item, at, now),
             }
         }
     }
-    for who in dropped.into_iter().filter(|who| **who != host.address) {
-        if let Some(guest) = world.mailbox_mut(who) {
+    for who in members(world, dropped) {
+        if let Some(guest) = world.mailbox_mut(&who).filter(|guest| guest.address != host.address) {
             withdraw(guest, &host, &item, target.occurrence, now);
         }
     }
@@ -77,11 +77,24 @@ pub fn cancel(world: &mut World, caller: usize, target: Target, mode: &str, now:
     let host = Person::of(mailbox);
     let all = invited(mailbox, target);
     note(mailbox, "cancellation", &all.iter().collect(), (&item, target.occurrence), mode);
-    for who in all.iter().filter(|who| **who != host.address) {
-        if let Some(guest) = world.mailbox_mut(who) {
+    for who in members(world, all.iter().collect()) {
+        if let Some(guest) = world.mailbox_mut(&who).filter(|guest| guest.address != host.address) {
             withdraw(guest, &host, &item, target.occurrence, now);
         }
     }
+}
+
+/// The addresses, each list in the place of its members: everybody with a mailbox is in every list of the directory.
+fn members(world: &World, addresses: BTreeSet<&String>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for address in addresses {
+        if world.person(address).is_some_and(|person| person.is_list) {
+            all.extend(world.mailboxes.iter().map(|mailbox| mailbox.address.clone()));
+        } else if let Some(mailbox) = world.mailbox(address) {
+            all.insert(mailbox.address.clone());
+        }
+    }
+    all
 }
 
 /// Notes a mail, for those who look into the mailbox from outside.
