@@ -22,6 +22,8 @@ must hold:
   invitations    nobody is invited, updated or called off more often than somebody wrote, and nobody who is not a guest
   answers        each acknowledged answer is told to the organiser once
   others         nobody sees what is another's
+
+Beside them one mailbox is written under two logins at once (doubles.py), and the wall clocks of the gateways jump.
 """
 import argparse
 import collections
@@ -35,7 +37,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
-from gates import Door, Gate, Lost, Place, basic  # noqa: E402
+from doubles import Doubles  # noqa: E402
+from gates import SECOND, Door, Gate, Lost, Place, basic  # noqa: E402
 from outlook import Outlook  # noqa: E402
 from people import Client, Colleague, Decision, Guest  # noqa: E402
 from programs import Control, Program, workplace  # noqa: E402
@@ -56,6 +59,8 @@ STREAMING = [{"cut": True}, {"close": True}, {"forget": True}, {"forget": True, 
              {"rules": {"offered": False}, "cut": True}]
 # Until then a gateway that nobody killed shows what Exchange holds.
 CONVERGES = 20
+# Seconds by which the wall clock of a gateway is wrong: behind its Exchange, set back, days ahead.
+CLOCKS = [0, 0, -180, -3600, 90, 86400 * 3, -86400]
 
 
 class Campaign:
@@ -71,6 +76,7 @@ class Campaign:
         self.clients = [Client(n, arguments.seed, Place(self.gates, USER, self.doors[USER]))
                         for n in range(arguments.clients)]
         self.guest = Guest(arguments.clients, arguments.seed, Place(self.gates, GUEST, self.doors[GUEST]))
+        self.doubles = Doubles(arguments.seed, [Place(self.gates, user, Door(1)) for user in (USER, SECOND)])
         self.outlook = Outlook(url, basic(USER, "demo"))
         # (user, collection) → href → text, of what was there before anybody came.
         self.beginning, self.items, self.given_up = {}, {}, set()
@@ -115,6 +121,7 @@ class Campaign:
                 broken.append(f"{name}: {type(error).__name__}: {error}")
 
         jobs = [(f"client {p.number}", p.act, 2 if is_slow else DEEDS) for p in self.people]
+        jobs.append(("doubles", self.doubles.act, 1 if is_slow else 3))
         if colleague.members:
             jobs.append(("colleague", colleague.work, 1))
         threads = [threading.Thread(target=work, args=job) for job in jobs]
@@ -162,6 +169,8 @@ class Campaign:
             steps.append((after + draw.choice([0, 0, .3]), self.gates[0].start))
         if second is not None and not is_slow:
             steps += [(second, self.kill, self.gates[1]), (second + draw.choice([0, .2]), self.gates[1].start)]
+        for _ in range(draw.choice([0, 1, 2])):
+            steps.append((draw.uniform(0, 1), draw.choice(self.gates).set_clock, draw.choice(CLOCKS)))
         for _ in range(draw.choice([0, 0, 1, 2])):
             change = draw.choice(STREAMING)
             steps.append((draw.uniform(0, .6), self.control.ask, "POST", "/streaming", change))
@@ -206,6 +215,7 @@ class Campaign:
             self.look_into(dumps[USER])
             for user, of_user in zip(PEOPLE, places):
                 self.compare(user, Place([fresh], user, Door()).discover(), of_user)
+            self.doubles.check(dumps[USER], Place([fresh], USER, Door()).discover(), self.wrong)
             self.compare_with_exchange()
             self.mails(dumps)
             self.others(places)
@@ -269,7 +279,7 @@ class Campaign:
                 self.wrong(f"mirror: {collection} of {user} has other texts at gateway {place.at} at {differ[:5]}:\n"
                            f"{mirrored.get(differ[0])}\n--\n{bodies.get(differ[0])}")
         before = self.beginning.setdefault((user, collection), bodies if self.rounds == 1 else {})
-        before = {h: b for h, b in before.items() if not UID.search(b) and "\nSUMMARY:colleague" not in b}
+        before = {h: b for h, b in before.items() if not UID.search(b) and "\nSUMMARY:colleague" not in b and "doubles-" not in b}
         for href in [h for h, body in before.items() if bodies.get(h) != body][:3]:
             self.wrong(f"untouched: {href} of {user} was\n{before[href]}\n-- and is\n{bodies.get(href)}")
         if user == USER:
@@ -420,6 +430,8 @@ class Campaign:
             gate.start()
         for person in self.people:
             person.place.discover()
+        for place in self.doubles.places:
+            place.discover()
         while (self.rounds < self.arguments.rounds) if self.arguments.rounds else (time.monotonic() < until):
             self.round()
             print(f"round {self.rounds} of seed {self.arguments.seed}: {json.dumps(self.totals())}, {self.kills} kills, "

@@ -1,5 +1,6 @@
 """The gateways of the campaign: exdav twice, each with a store of its own, before one Exchange."""
 import base64
+import glob
 import http.client
 import subprocess
 import tempfile
@@ -16,6 +17,9 @@ from texts import CALENDAR, CONTACTS, TASKS
 PUBLIC = "http://gateway.example.test"
 DAV = "{DAV:}"
 CALDAV, CARDDAV = "urn:ietf:params:xml:ns:caldav", "urn:ietf:params:xml:ns:carddav"
+# Debian: faketime. Without it the clocks of the gateways stay as they are.
+FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
+SECOND = "second@example.com"
 COMMON = {"server__public_url": PUBLIC, "sync__hierarchy": "1s", "sign_in__refusal": "100ms"}
 
 
@@ -31,7 +35,11 @@ class Gate:
     """One exdav. `authorizations` says what each user signs in with."""
 
     def __init__(self, program, exchange, users, **settings):
-        self.serve = Serve(program, exchange, **COMMON, **settings)
+        self.clock = Path(tempfile.mkdtemp(prefix="clock-"), "offset")
+        self.clock.write_text("+0\n")
+        fake = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(self.clock), "FAKETIME_NO_CACHE": "1",
+                "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"} if FAKETIME else {}
+        self.serve = Serve(program, exchange, environment=fake, **COMMON, **settings)
         self.authorizations = {user: basic(user, "demo") for user in users}
         self.url, self.is_up, self.starts = None, False, 0
 
@@ -45,11 +53,19 @@ class Gate:
             made = subprocess.run([program, "user", "--config", gate.serve.config, "add", user], check=True,
                                   capture_output=True, text=True)
             gate.authorizations[user] = basic(user, made.stdout.strip())
+        # The same mailbox by another name.
+        made = subprocess.run([program, "user", "--config", gate.serve.config, "add", SECOND, "--mailbox", users[0]],
+                              check=True, capture_output=True, text=True)
+        gate.authorizations[SECOND] = basic(SECOND, made.stdout.strip())
         return gate
 
     def start(self):
         self.url = self.serve.start().urls["gateway"]
         self.is_up, self.starts = True, self.starts + 1
+
+    def set_clock(self, offset):
+        """Its wall clock jumps; whole seconds from the machine's."""
+        self.clock.write_text(f"{offset:+d}\n")
 
     def kill(self):
         self.is_up = False

@@ -105,9 +105,9 @@ class Control:
 class Serve:
     """`exdav serve` before a simulated Exchange, with a store that survives its restarts."""
 
-    def __init__(self, program, exchange, log=None, **settings):
+    def __init__(self, program, exchange, log=None, environment=None, **settings):
         self.program, self.folder = program, tempfile.mkdtemp(prefix="exdav-serve-")
-        self.environment = None if log is None else dict(os.environ, EXDAV_LOG=log)
+        self.environment = dict(os.environ, **(environment or {}), **({} if log is None else {"EXDAV_LOG": log}))
         self.config = os.path.join(self.folder, "exdav.toml")
         tables = {"server": {"listen": "127.0.0.1:0"}, "exchange": {"url": exchange},
                   "store": {"path": os.path.join(self.folder, "store")}}
