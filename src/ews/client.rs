@@ -122,6 +122,9 @@ const ELSEWHERE: [&str; 4] = [
     "ErrorProxyServiceDiscoveryFailed",
 ];
 
+/// Faults of a server that does not know what is asked for, or a part of it. MS-OXWSCDATA 2.2.5.24
+const NOT_KNOWN: [&str; 2] = ["ErrorInvalidRequest", "ErrorSchemaValidation"];
+
 /// Whether a request may be sent again after its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -417,7 +420,7 @@ impl Session {
         match error {
             Error::Fault { code, text } => {
                 self.credentials.end_connections();
-                if code.as_str().starts_with("Error") {
+                if code.as_str().starts_with("Error") && !NOT_KNOWN.contains(&code.as_str()) {
                     return Error::Response { code, text };
                 }
                 let product = self.product().abilities().name;

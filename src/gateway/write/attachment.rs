@@ -280,7 +280,14 @@ impl Mailbox {
         let Some(changes) = keep.or_else(nothing_new) else { return item };
         let (target, session) = (Target::Item(item.id.clone()), self.follower().session());
         match session.update_item(item.class, &target, &changes, notify).await {
-            Ok(id) => Item::predicted(item.class, Some(&item), id, &changes),
+            Ok(id) => {
+                let predicted = Item::predicted(item.class, Some(&item), id, &changes);
+                if session.behaviour().stores_what_it_takes {
+                    return predicted;
+                }
+                let found = self.follower().fetch_one(item.class, &item.id.id).await.ok().flatten();
+                found.map_or(predicted, |(item, _)| item)
+            }
             // The file is there all the same. Never a second time: that nobody was told is less than told twice.
             Err(error) => {
                 tracing::warn!(%error, "whether guests were told of an attachment is not known");

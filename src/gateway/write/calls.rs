@@ -25,7 +25,7 @@ impl Mailbox {
         let plan = &plan.clone().for_schema(self.follower().session().schema());
         let outcome = self.carry_out(folder, plan, found.clone(), progress).await;
         let less = match &outcome {
-            Err(Error::Internal(..)) => plan.without_coordinates(),
+            Err(Error::Internal(..) | Error::Unsupported(_)) => plan.without_coordinates(),
             Err(Error::Refused(refusal)) if refusal.reason == Reason::TooLate => plan.without_complete_date(),
             Err(Error::Refused(refusal)) if refusal.reason == Reason::UnsupportedTimeZone => {
                 plan.without_own_zone()
