@@ -20,6 +20,7 @@ mod kept;
 mod person;
 mod privacy;
 mod recurrence;
+mod sought;
 mod spoken;
 pub mod survives;
 mod task;
@@ -32,6 +33,7 @@ pub use attachment::{AttachmentEdit, managed_id, with_attachments};
 pub use event::exception_named;
 pub use person::{address_of, render as person};
 pub use privacy::Privacy;
+pub use sought::sought;
 
 use crate::ews::field;
 use crate::ews::types::write::Change;

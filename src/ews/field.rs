@@ -93,6 +93,8 @@ pub const DO_NOT_FORWARD: ExtendedProperty = public("DoNotForward", "Boolean");
 pub const URL_COMP_NAME: ExtendedProperty = tag(0x10F3, "String");
 /// The UID that DavMail gave to a task.
 pub const DAVMAIL_UID: ExtendedProperty = public("urn:schemas:calendar:uid", "String");
+/// PidLidCleanGlobalObjectId: the UID in Exchange's form, the same for all occurrences. FACTS 8
+pub const CLEAN_GLOBAL_OBJECT_ID: ExtendedProperty = named("Meeting", 0x23, "Binary");
 /// PidLidTaskStartDate: a bare day at 00:00Z.
 pub const TASK_START: ExtendedProperty = named("Task", 0x8104, "SystemTime");
 /// PidLidTaskDueDate: a bare day at 00:00Z.

@@ -10,12 +10,15 @@
 //! - What is fetched is visible at once ([`crate::mirror::Mirror::commit_part`]). The collection has no SyncState until it
 //!   is complete, and whoever needs the whole of it waits for that: clients take what is missing in a listing for
 //!   deleted. Only clients that read sync-collection in pages see the parts (RFC 6578 3.6).
+//! - A PUT waits for no fill: what Exchange finds by its name and UID is entered first ([`Follower::seek`]).
 //! - Names and ETags are those of the rendered item, as with any other refresh: an interrupted fill goes on where it
 //!   was, and a mirror that was deleted comes back with the same ones.
 //!
 //! **Invariant:** a collection without a SyncState is never listed.
 
 use super::follower::{Error, Follower, lock};
+use crate::ews::field::ExtendedProperty;
+use crate::ews::types::ItemClass;
 use crate::mirror::Folder;
 use crate::model::id::CollectionId;
 use std::fmt;
@@ -127,6 +130,20 @@ impl Follower {
     pub(super) async fn lane(&self, folder: &Folder) -> Option<SemaphorePermit<'_>> {
         let is_small = self.size(&folder.collection.id).is_some_and(|size| size <= SMALL);
         if is_small { None } else { self.0.lanes.acquire().await.ok() }
+    }
+
+    /// Looks in Exchange for the items of a collection that is not complete which have one of these properties, and enters
+    /// them: what a write may meet.
+    pub async fn seek(&self, folder: &Folder, wanted: &[(ExtendedProperty, String)]) -> Result<(), Error> {
+        let id = &folder.collection.id;
+        for (item, class) in self.session().find_items(&folder.collection.upstream.0, wanted).await? {
+            let Some((item, mut related)) = self.fetch_one(class, &item.id).await? else { continue };
+            if class == ItemClass::DistributionList {
+                related = self.with_uids(id).await?;
+            }
+            self.record(id, item, related).await?;
+        }
+        Ok(())
     }
 
     /// How many items Exchange said are in a collection.

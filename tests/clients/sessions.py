@@ -80,6 +80,7 @@ SESSIONS = {
     "readers": ("readers_session.py", "readers", ["G", "E", USER, PASSWORD]),
     "writers": ("writers_session.py", "writers", ["G", "E", USER, PASSWORD]),
     "evolution": ("evolution_session.py", "system", ["G", USER, PASSWORD]),
+    "fill": ("fill_session.py", "thunderbird", [USER, PASSWORD]),
     "thunderbird": ("thunderbird_session.py", "thunderbird", ["G", "C", USER, PASSWORD]),
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
     "meetings": ("meetings_session.py", "exchangelib", ["E", USER, PASSWORD]),
@@ -136,6 +137,7 @@ def run_session(name, program, tools, record):
         known = {"G": demo.urls["gateway"], "E": demo.urls["exchange"], "C": demo.urls["control"]}
         env = dict(os.environ, EXDAV_SHARED=str(SHARED), EXDAV_DEMO_OUTPUT=demo.output,
                    EXDAV_PROGRAM=os.path.abspath(program), EXDAV_CALDAV_PYTHON=tools.python("caldav"),
+                   EXDAV_VDIRSYNCER=str(Path(tools.python("vdirsyncer")).parent / "vdirsyncer"),
                    EXDAV_EXCHANGELIB_PYTHON=tools.python("exchangelib"),
                    EXDAV_REFERENCE_CACHE=str(tools.folder / "reference"), **more)
         demo.control.reset()

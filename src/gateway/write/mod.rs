@@ -18,6 +18,7 @@ mod members;
 mod put;
 mod refused;
 mod relocate;
+mod seek;
 mod unanswered;
 mod write_lock;
 

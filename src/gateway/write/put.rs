@@ -67,12 +67,15 @@ impl Mailbox {
         };
         let locked = Instant::now();
         self.distrust_if_others_wrote(id).await;
-        let folder = self.recent_folder(id).await?;
+        let folder = self.folder_to_put(id, name, shown.uid.as_deref(), conditions).await?;
         let mut was_there = self.get_known(id, name).await?.is_some();
         if !was_there && shown.has_participants {
             // Somebody may get mail about it: Exchange is asked what it holds now.
-            self.follower().distrust_before(id, locked);
-            self.current_folder(id).await?;
+            // What is not complete has just been looked through for it.
+            if self.is_filled(id).await? {
+                self.follower().distrust_before(id, locked);
+                self.current_folder(id).await?;
+            }
             was_there = self.get_known(id, name).await?.is_some();
             if !was_there && self.has_ended(id, &shown).await? {
                 return Ok(gone(name, false));
@@ -112,7 +115,7 @@ impl Mailbox {
         // An answer that was lost, here or on the way to the client, whose second attempt this may be: what Exchange
         // holds now tells whether the work is done. RFC 9110 13.1.1
         self.follower().distrust(id);
-        if self.follower().refresh(std::slice::from_ref(id)).await.is_err() {
+        if self.look_again(id, name, shown.uid.as_deref()).await.is_err() {
             self.note_lost_answer();
             return Err(error);
         }
