@@ -10,6 +10,10 @@ const OTHER: &str = "demo2@example.com";
 
 async fn stage() -> (Stage, Client) {
     let stage = Stage::lively().await;
+    // Nobody is granted anything, not even busy times.
+    for owner in [USER, OTHER] {
+        stage.share(owner, "calendar", "nobody@example.com", "None").await;
+    }
     let client = Client::of(stage.gateway(LONG), USER, PASSWORD).await;
     (stage, client)
 }

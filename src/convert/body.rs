@@ -176,3 +176,47 @@ fn percent_encoded(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::convert::{Context, Related, render};
+
+    fn item(element: &str, html: &str) -> Item {
+        let text = format!(
+            "<t:{element} xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'>\
+             <t:ItemId Id='a' ChangeKey='b'/><t:Subject>x</t:Subject><t:Body BodyType='HTML'>{}</t:Body>{}</t:{element}>",
+            html.replace('&', "&amp;").replace('<', "&lt;"),
+            if element == "CalendarItem" { "<t:Start>2027-06-10T10:00:00Z</t:Start>" } else { "" }
+        );
+        Item::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn a_body_that_a_server_gives_as_html_alone_has_a_description() {
+        let html = "<html><head><style>p { color: red }</style></head><body><p>Hello <b>dear</b> all &amp; <i>others</i>,</p>\
+                    <p>see <a href=\"https://example.com/x\">the plan</a></p><ul><li>one</li><li>two</li></ul></body></html>";
+        for element in ["CalendarItem", "Task", "Contact"] {
+            let rendered =
+                render(&Context::of("demo@example.com"), &item(element, html), &Related::default()).unwrap();
+            let text = String::from_utf8(rendered.body.to_vec()).unwrap().replace("\r\n ", "");
+            for part in ["Hello dear all & others\\,", "the plan<https://example.com/x>", "one", "two"] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+            let text = text.split("X-ALT-DESC").next().unwrap();
+            assert!(
+                !text.contains("color: red") && (text.contains("DESCRIPTION:") || text.contains("NOTE:")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn html_of_any_depth_is_read_without_harm() {
+        let deep = format!("{}words{}", "<div>".repeat(100_000), "</div>".repeat(100_000));
+        assert_eq!(text_of_html(&deep), "words");
+        assert_eq!(text_of_html("<p>a<br>b</p>"), "a\nb");
+        assert_eq!(text_of_html(""), "");
+    }
+}

@@ -32,7 +32,7 @@ pub use error::{Error, ResponseCode};
 pub use operations::{
     Answer, BusyTime, Crowd, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector,
     ItemChange, MOST_DAYS, MOST_PEOPLE, MOST_SUBSCRIPTIONS, NewAttachment, Page, Relocate, Resolved, Scope,
-    Target,
+    SharedTime, Target,
 };
 pub use product::{Abilities, Behaviour, Product};
 pub use soap::ServerVersion;

@@ -6,6 +6,7 @@ use crate::convert::{self, Privacy};
 use crate::ews;
 use crate::mirror::Key;
 use crate::model::id::{CollectionId, ResourceName, login_segment};
+use crate::sync::Grant;
 use crate::sync::{self, Follower};
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use std::sync::Arc;
 pub(super) enum Way {
     /// Its owner's, who has these addresses.
     Own { addresses: Vec<String> },
-    /// Those of a guest, who is granted that of private items.
-    Visit { guest: Mailbox, privacy: Privacy },
+    /// Those of a guest, who is granted that.
+    Visit { guest: Mailbox, grant: Grant },
 }
 
 impl Gateway {
@@ -37,8 +38,9 @@ impl Gateway {
         let (accessor, privacy) = match &way {
             Way::Own { .. } => (login.to_owned(), Privacy::Shown),
             // No login has a zero octet in it.
-            Way::Visit { guest, privacy } => {
-                (format!("{}\0{privacy:?}", guest.principal().segment), *privacy)
+            Way::Visit { guest, grant: Grant { privacy, is_limited } } => {
+                let limit = if *is_limited { "\0Limited" } else { "" };
+                (format!("{}\0{privacy:?}{limit}", guest.principal().segment), *privacy)
             }
         };
         let key = Key { upstream: inner.exchange.name().to_owned(), mailbox: address.to_owned(), accessor };
@@ -80,7 +82,7 @@ impl Gateway {
         });
         let shared = match &way {
             Way::Own { .. } => None,
-            Way::Visit { .. } => Some(sync::Shared { owner: address.to_owned(), privacy }),
+            Way::Visit { grant, .. } => Some(sync::Shared { owner: address.to_owned(), grant: *grant }),
         };
         let follower =
             Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());

@@ -3,7 +3,7 @@
 //! Exchange says at each look which folders the visitor may read. What is shared is mirrored once for each visitor:
 //! nobody's rights are ever answered from what somebody else may see.
 //!
-//! **Invariant:** who shares nothing and who does not exist are answered alike.
+//! **Invariant:** who grants nothing, not even free/busy times, and who does not exist are answered alike.
 //! **Invariant:** details of private items that the visitor may not see are in no mirror of the visitor's.
 
 use super::opening::Way;
@@ -17,8 +17,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Exchange's no to a visit holds for this long: paths that are guessed must not become questions to it.
-const CLOSED: Duration = Duration::from_secs(60);
+/// Exchange's no to a visit holds for this long: paths that are guessed must not become questions to it, and what is granted
+/// shows within ten seconds.
+const CLOSED: Duration = Duration::from_secs(5);
 /// Visits of one user that are remembered.
 const MOST_VISITS: usize = 64;
 /// Octets of an address. RFC 5321 4.5.3.1
@@ -94,22 +95,27 @@ impl Gateway {
             }
         };
         let mailbox = found?;
-        if mailbox.collections().await?.is_empty() {
-            // The rights are gone, or others than they were: the next request asks anew.
-            visits.known().remove(&owner);
-            return Err(Error::NotFound);
+        if !mailbox.collections().await?.is_empty() {
+            return Ok(mailbox);
         }
-        Ok(mailbox)
+        // The rights are gone, or others than they were.
+        visits.known().remove(&owner);
+        let _knocking = visits.knocking.lock().await;
+        let mailbox = match visits.find(&owner) {
+            Some(found) => found?,
+            None => self.knock(guest, &owner).await?,
+        };
+        if mailbox.collections().await?.is_empty() { Err(Error::NotFound) } else { Ok(mailbox) }
     }
 
     async fn knock(&self, guest: &Mailbox, owner: &str) -> Result<Mailbox, Error> {
         let session = guest.follower().session();
         let shared = Shared::ask(&session, owner).await.map_err(|error| guest.note(error.into()))?;
-        let Some(privacy) = shared else {
+        let Some(grant) = shared else {
             guest.visits().note(owner.to_owned(), Visit::Closed(Instant::now()));
             return Err(Error::NotFound);
         };
-        let way = Way::Visit { guest: guest.clone(), privacy };
+        let way = Way::Visit { guest: guest.clone(), grant };
         let mailbox = self.open(owner, owner, session, way).await?;
         guest.visits().note(owner.to_owned(), Visit::Open(mailbox.clone()));
         mailbox.settle_apart().await;

@@ -129,10 +129,13 @@ fn unsaid(folder: &Folder) -> Permission {
     if folder.distinguished == Some("calendar") { TIME_ONLY } else { NOTHING }
 }
 
-/// Whether somebody may know the owner's free/busy times.
-pub fn tells_busy_times(mailbox: &Mailbox, visitor: &str) -> bool {
+/// How much of the owner's calendar somebody is told as free/busy times.
+pub fn busy_times(mailbox: &Mailbox, visitor: &str) -> Reading {
     let calendar = mailbox.distinguished("calendar").and_then(|key| mailbox.folders.get(&key));
-    mailbox.address == visitor || calendar.is_none_or(|c| granted_to(c, visitor).read != Reading::None)
+    match calendar {
+        Some(calendar) if mailbox.address != visitor => granted_to(calendar, visitor).read,
+        _ => Reading::FullDetails,
+    }
 }
 
 /// Refuses folders that who asks does not see.

@@ -265,7 +265,7 @@ impl Follower {
         Ok(done)
     }
 
-    async fn stage(&self, id: &CollectionId, items: Vec<(Item, Related)>) -> Result<(), Error> {
+    pub(super) async fn stage(&self, id: &CollectionId, items: Vec<(Item, Related)>) -> Result<(), Error> {
         if items.is_empty() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use super::fetch::Show;
 use super::follower::{Error, Follower, lock};
+use super::limited;
 use crate::convert;
 use crate::ews::types::ItemClass;
 use crate::ews::{FolderSelector, ItemChange};
@@ -146,12 +147,21 @@ impl Follower {
         let all = self.0.mirror.run(Mirror::folders).await?;
         let followed: Vec<Folder> =
             all.into_iter().filter(|f| f.sync_state.is_some() || wanted.contains(&f.collection.id)).collect();
+        let at = Instant::now();
+        let (limited, followed): (Vec<Folder>, Vec<Folder>) =
+            followed.into_iter().partition(|f| f.collection.upstream.0 == limited::UPSTREAM);
+        let limited = limited.into_iter().filter(|f| wanted.contains(&f.collection.id));
+        let mut to_follow: Vec<(Folder, Stamp)> =
+            limited.map(|folder| (folder, Stamp { text: None, seen: at })).collect();
         if followed.is_empty() {
-            return Ok(Vec::new());
+            return Ok(to_follow);
         }
         if let [alone] = followed.as_slice() {
             // Who is followed alone is asked at once: as many calls when nothing changed, one less when something did.
-            return Ok(vec![(alone.clone(), Stamp { text: None, seen: Instant::now() })]);
+            if wanted.contains(&alone.collection.id) {
+                to_follow.push((alone.clone(), Stamp { text: None, seen: at }));
+            }
+            return Ok(to_follow);
         }
         let asked: Vec<FolderSelector> =
             followed.iter().map(|f| FolderSelector::Id(f.collection.upstream.0.clone())).collect();
@@ -159,7 +169,6 @@ impl Follower {
         let at = Instant::now();
         let answers = session.get_folders(&asked).await?;
         let server_time = session.server_time();
-        let mut to_follow = Vec::new();
         for (folder, answer) in followed.into_iter().zip(answers) {
             let id = folder.collection.id.clone();
             let now = match answer {
@@ -189,6 +198,9 @@ impl Follower {
     /// Follows one collection with SyncFolderItems. The caller has its turn.
     async fn follow(&self, folder: &Folder, stamp: Stamp) -> Result<(), Error> {
         let id = folder.collection.id.clone();
+        if folder.collection.upstream.0 == limited::UPSTREAM {
+            return self.follow_limited(folder, stamp.seen).await;
+        }
         let outcome = match folder.sync_state.clone() {
             None => self.fill(folder).await,
             state => self.follow_from(folder, state, &stamp).await,

@@ -1,7 +1,6 @@
 //! Which folders somebody shares with somebody else.
 
-use super::Error;
-use super::hierarchy;
+use super::{Error, hierarchy, limited};
 use crate::convert::Privacy;
 use crate::ews::types::Folder as EwsFolder;
 use crate::ews::{FolderSelector, Session};
@@ -12,24 +11,33 @@ use crate::model::collection::Collection;
 pub struct Shared {
     /// SMTP address of the owner.
     pub owner: String,
-    /// What was granted of private items when the mirror was opened.
+    /// What was granted when the mirror was opened.
+    pub grant: Grant,
+}
+
+/// How much of what somebody shares is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What is granted of private items.
     pub privacy: Privacy,
+    /// Of the calendar only busy times are granted, perhaps with subjects and places.
+    pub is_limited: bool,
 }
 
 impl Shared {
-    /// What Exchange grants the session's user of private items; `None` when nothing can be read.
-    pub async fn ask(session: &Session, owner: &str) -> Result<Option<Privacy>, Error> {
+    /// What Exchange grants the session's user; `None` when that is nothing.
+    pub async fn ask(session: &Session, owner: &str) -> Result<Option<Grant>, Error> {
         let folders = folders(session, owner).await?;
         let readable = folders.iter().flatten().collect::<Vec<_>>();
-        Ok((!readable.is_empty()).then(|| privacy(&readable)))
+        Ok((!readable.is_empty()).then(|| grant(&readable)))
     }
 
-    /// The collections that the session's user may read now; none when private items are granted otherwise than before.
+    /// The collections that the session's user may read now; none when they are granted otherwise than before.
     pub(super) async fn collections(&self, session: &Session) -> Result<Vec<Collection>, Error> {
         let folders = folders(session, &self.owner).await?;
         let ids: Vec<Option<String>> = folders.iter().map(|f| f.as_ref().map(|f| f.id.clone())).collect();
         let readable: Vec<EwsFolder> = folders.into_iter().flatten().collect();
-        if privacy(&readable.iter().collect::<Vec<_>>()) != self.privacy {
+        if grant(&readable.iter().collect::<Vec<_>>()) != self.grant {
             return Ok(Vec::new());
         }
         let mut collections = hierarchy::collections(&readable, &ids);
@@ -58,9 +66,17 @@ async fn folders(session: &Session, owner: &str) -> Result<Vec<Option<EwsFolder>
             Err(_) => found.push(None),
         }
     }
+    // The calendar is the first of them.
+    if let Some(calendar @ None) = found.first_mut() {
+        *calendar = limited::folder(session, owner).await?;
+    }
     Ok(found)
 }
 
-fn privacy(folders: &[&EwsFolder]) -> Privacy {
-    if folders.iter().all(|folder| folder.may_view_private) { Privacy::Shown } else { Privacy::Hidden }
+fn grant(folders: &[&EwsFolder]) -> Grant {
+    let sees_private = folders.iter().all(|folder| folder.may_view_private);
+    Grant {
+        privacy: if sees_private { Privacy::Shown } else { Privacy::Hidden },
+        is_limited: folders.iter().any(|folder| folder.id == limited::UPSTREAM),
+    }
 }

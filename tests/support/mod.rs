@@ -219,7 +219,8 @@ impl Stage {
                     "<m:UpdateFolder><m:FolderChanges><t:FolderChange><t:DistinguishedFolderId Id='{folder}'/>\
                      <t:Updates><t:SetFolderField><t:FieldURI FieldURI='folder:PermissionSet'/><t:{element}>\
                      <t:PermissionSet><t:{list}><t:{one}><t:UserId><t:PrimarySmtpAddress>{with}\
-                     </t:PrimarySmtpAddress></t:UserId><t:{name}>{level}</t:{name}></t:{one}></t:{list}>\
+                     </t:PrimarySmtpAddress></t:UserId><t:{name}>{level}</t:{name}></t:{one}><t:{one}><t:UserId>\
+                     <t:DistinguishedUser>Default</t:DistinguishedUser></t:UserId><t:{name}>None</t:{name}></t:{one}></t:{list}>\
                      </t:PermissionSet></t:{element}></t:SetFolderField></t:Updates></t:FolderChange>\
                      </m:FolderChanges></m:UpdateFolder>"
                 ),

@@ -10,7 +10,7 @@ mod write;
 pub use about::Crowd;
 pub use folders::{FolderChoice, FolderEdit, Relocate};
 pub use notifications::MOST_SUBSCRIPTIONS;
-pub use people::{BusyTime, MOST_DAYS, MOST_PEOPLE, Resolved, Scope};
+pub use people::{BusyTime, MOST_DAYS, MOST_PEOPLE, Resolved, Scope, SharedTime};
 pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};

@@ -37,6 +37,23 @@ pub struct BusyTime {
     pub status: String,
 }
 
+/// A time of somebody's calendar, as far as it is granted. MS-OXWSAVAIL 2.2.4.4, 2.2.4.5
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedTime {
+    /// From.
+    pub start: Timestamp,
+    /// To, exclusive.
+    pub end: Timestamp,
+    /// `Free`, `Busy`, `Tentative`, `OOF`, `WorkingElsewhere`.
+    pub status: String,
+    /// What it is about, where that is granted.
+    pub subject: Option<String>,
+    /// Where it is, where that is granted.
+    pub location: Option<String>,
+    /// Whether its owner keeps the rest back.
+    pub is_private: bool,
+}
+
 /// Mailboxes of one GetUserAvailability. FACTS 3
 pub const MOST_PEOPLE: usize = 100;
 /// Days of one GetUserAvailability. FACTS 3
@@ -100,6 +117,29 @@ impl Session {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Result<Vec<BusyTime>, Error>>, Error> {
+        let answers = self.free_busy(addresses, from, to, "FreeBusyMerged").await?;
+        Ok(answers.iter().map(|answer| busy_times(answer, from)).collect())
+    }
+
+    /// What somebody's calendar shows to the session's user between two moments, at most [`MOST_DAYS`] apart; an error when
+    /// nothing is granted.
+    pub async fn shared_times(
+        &self,
+        address: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<SharedTime>, Error> {
+        let answers = self.free_busy(&[address], from, to, "Detailed").await?;
+        shared_times(answers.first().ok_or_else(|| missing("FreeBusyResponse"))?)
+    }
+
+    async fn free_busy(
+        &self,
+        addresses: &[&str],
+        from: Timestamp,
+        to: Timestamp,
+        view: &str,
+    ) -> Result<Vec<Element>, Error> {
         let answer = self
             .call("GetUserAvailability", Repeat::Freely, |w| {
                 w.open(&m("GetUserAvailabilityRequest"));
@@ -112,11 +152,11 @@ impl Session {
                 w.close().open(&t("FreeBusyViewOptions")).open(&t("TimeWindow"));
                 w.leaf(&t("StartTime"), &local(from)).leaf(&t("EndTime"), &local(to)).close();
                 w.leaf(&t("MergedFreeBusyIntervalInMinutes"), &INTERVAL.to_string());
-                w.leaf(&t("RequestedView"), "FreeBusyMerged");
+                w.leaf(&t("RequestedView"), view);
             })
             .await?;
         let answers = answer.find("FreeBusyResponseArray").into_iter().flat_map(Element::children);
-        let answers: Vec<_> = answers.map(|answer| busy_times(answer, from)).collect();
+        let answers: Vec<Element> = answers.cloned().collect();
         if answers.len() == addresses.len() { Ok(answers) } else { Err(missing("FreeBusyResponse")) }
     }
 }
@@ -151,6 +191,26 @@ fn busy_times(answer: &Element, from: Timestamp) -> Result<Vec<BusyTime>, Error>
         None => view.find("MergedFreeBusy").map(|merged| of_digits(&merged.text(), from)).unwrap_or_default(),
     };
     Ok(times.into_iter().filter(|time| time.status != "Free").collect())
+}
+
+fn shared_times(answer: &Element) -> Result<Vec<SharedTime>, Error> {
+    check(answer.find("ResponseMessage").ok_or_else(|| missing("ResponseMessage"))?)?;
+    let events = answer.find("FreeBusyView").and_then(|view| view.find("CalendarEventArray"));
+    let shown = |event: &Element| {
+        let at = |local| types::time(&event.find(local)?.text());
+        let details = event.find("CalendarEventDetails");
+        let text =
+            |local| details?.find(local).map(|e| e.text().trim().to_owned()).filter(|text| !text.is_empty());
+        Some(SharedTime {
+            start: at("StartTime")?,
+            end: at("EndTime")?,
+            status: event.find("BusyType")?.text().trim().to_owned(),
+            subject: text("Subject"),
+            location: text("Location"),
+            is_private: text("IsPrivate").as_deref() == Some("true"),
+        })
+    };
+    Ok(events.into_iter().flat_map(Element::children).filter_map(shown).collect())
 }
 
 /// `MergedFreeBusy`: one digit for each interval. FACTS 8

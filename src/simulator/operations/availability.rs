@@ -6,8 +6,9 @@ use crate::simulator::calendar::write::instant;
 use crate::simulator::element::{Element, Space};
 use crate::simulator::field;
 use crate::simulator::mailbox::Mailbox;
-use crate::simulator::permissions;
+use crate::simulator::permissions::{self, Reading};
 use crate::simulator::soap::Fault;
+use crate::simulator::view::View;
 use crate::simulator::world::Refusal;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -26,6 +27,24 @@ struct Question {
     view: String,
 }
 
+/// From, to, busy status, and `CalendarEventDetails` where these are granted.
+type Busy = (Timestamp, Timestamp, String, Option<Element>);
+
+/// `CalendarEventDetails`: of private items only that they are. MS-OXWSAVAIL 2.2.4.5
+fn details(view: &View) -> Element {
+    let text = |field| view.stored(field).map(|e| e.text.trim().to_owned()).unwrap_or_default();
+    let is_private = text(field::SENSITIVITY) == "Private";
+    let open = |field| if is_private { String::new() } else { text(field) };
+    Element::new("CalendarEventDetails")
+        .push(Element::of("Subject", open(field::SUBJECT)))
+        .push(Element::of("Location", open(field::LOCATION)))
+        .push(Element::value("IsMeeting", view.stored(field::REQUIRED_ATTENDEES).is_some()))
+        .push(Element::value("IsRecurring", view.stored(field::RECURRENCE).is_some()))
+        .push(Element::value("IsException", false))
+        .push(Element::value("IsReminderSet", text(field::REMINDER_IS_SET) == "true"))
+        .push(Element::value("IsPrivate", is_private))
+}
+
 /// One answer for each mailbox, in the order asked.
 pub fn answer(call: &mut Call<'_>) -> Result<Element, Fault> {
     let people: Vec<&Element> =
@@ -35,11 +54,11 @@ pub fn answer(call: &mut Call<'_>) -> Result<Element, Fault> {
     let answers = people.iter().map(|person| {
         let address = person.at(&["Email", "Address"]).map(|a| a.text.trim()).unwrap_or_default();
         let outcome = match call.world.mailbox(address) {
-            Some(mailbox) if !permissions::tells_busy_times(mailbox, asks) => Err(Refusal::new(
+            Some(mailbox) if permissions::busy_times(mailbox, asks) == Reading::None => Err(Refusal::new(
                 "ErrorNoFreeBusyAccess",
                 "The requester does not have sufficient permissions to perform the operation.",
             )),
-            Some(mailbox) => Ok(question.of(mailbox)),
+            Some(mailbox) => Ok(question.of(mailbox, permissions::busy_times(mailbox, asks))),
             // Known, and without a mailbox here: nothing is in the calendar.
             None if call.world.person(address).is_some() => Ok(question.of_nobody()),
             None => Err(Refusal::new(
@@ -116,43 +135,49 @@ impl Question {
         Ok(Self { from, to, zone, minutes, view })
     }
 
-    fn of(&self, mailbox: &Mailbox) -> Element {
-        let mut events: Vec<(Timestamp, Timestamp, String)> = Vec::new();
+    fn of(&self, mailbox: &Mailbox, granted: Reading) -> Element {
+        // Whoever may see less is answered with less. MS-OXWSAVAIL 2.2.5.2
+        let is_detailed = self.view.starts_with("Detailed") && granted != Reading::TimeOnly;
+        let mut events: Vec<Busy> = Vec::new();
         if let Some(calendar) = mailbox.distinguished("calendar") {
             for (start, end, view) in occurrences(mailbox, calendar, self.from, self.to) {
                 let status = view.stored(field::LEGACY_FREE_BUSY_STATUS).map(|e| e.text.trim().to_owned());
-                events.push((start, end, status.unwrap_or_else(|| "Busy".to_owned())));
+                let details = is_detailed.then(|| details(&view));
+                events.push((start, end, status.unwrap_or_else(|| "Busy".to_owned()), details));
             }
         }
-        events.sort();
-        self.view(&events)
+        events.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+        self.view(&events, is_detailed)
     }
 
     fn of_nobody(&self) -> Element {
-        self.view(&[])
+        self.view(&[], false)
     }
 
-    fn view(&self, events: &[(Timestamp, Timestamp, String)]) -> Element {
+    fn view(&self, events: &[Busy], is_detailed: bool) -> Element {
         let local = |at: &Timestamp| {
             let at = at.to_zoned(self.zone.clone()).datetime();
             at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
         };
-        let listed = events.iter().map(|(start, end, status)| {
+        let listed = events.iter().map(|(start, end, status, details)| {
             Element::new("CalendarEvent")
                 .push(Element::of("StartTime", local(start)))
                 .push(Element::of("EndTime", local(end)))
                 .push(Element::of("BusyType", status.clone()))
+                .push_some(details.clone())
         });
+        let less = self.view.replace("Detailed", "FreeBusy");
+        let shown = if is_detailed { self.view.clone() } else { less };
         let merged = self.view.ends_with("Merged") || self.view == "MergedOnly";
         let list = Element::new("CalendarEventArray").push_all(listed);
         Element { space: Space::Messages, ..Element::new("FreeBusyView") }
-            .push(Element::of("FreeBusyViewType", self.view.clone()))
+            .push(Element::of("FreeBusyViewType", shown))
             .push_some(merged.then(|| Element::of("MergedFreeBusy", self.digits(events))))
             .push_some((self.view != "MergedOnly").then_some(list))
     }
 
     /// One digit for each interval. FACTS 8
-    fn digits(&self, events: &[(Timestamp, Timestamp, String)]) -> String {
+    fn digits(&self, events: &[Busy]) -> String {
         let step = SignedDuration::from_mins(self.minutes);
         let mut digits = String::new();
         let mut at = self.from;
@@ -160,8 +185,8 @@ impl Question {
             let next = at.saturating_add(step).unwrap_or(self.to);
             let worst = events
                 .iter()
-                .filter(|(start, end, _)| *start < next && *end > at)
-                .map(|(_, _, status)| match status.as_str() {
+                .filter(|(start, end, ..)| *start < next && *end > at)
+                .map(|(_, _, status, _)| match status.as_str() {
                     "Tentative" => '1',
                     "Busy" => '2',
                     "OOF" => '3',
