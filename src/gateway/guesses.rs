@@ -1,10 +1,15 @@
-//! How many wrong passwords may come: so many for one name, so many from one address, then one at a time.
+//! How many wrong passwords may come: so many for one name from one address, so many for one name from all addresses,
+//! so many from one address for all names, then one at a time.
+//!
+//! Where somebody has signed in before, only the first of these counts for that name: whoever guesses elsewhere locks
+//! nobody out.
 //!
 //! Only a password that was not refused before is a guess: a phone with an old one guesses nothing. A password that
 //! opened the mailbox before is no guess either, so that nobody can lock others out.
 //!
 //! **Invariant:** memory is bounded whoever comes: those for whom there is no place share one.
 
+use super::visitors::Visitors;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,7 +22,10 @@ struct Limit {
     each: Duration,
 }
 
-const FOR_A_NAME: Limit = Limit { most: 10, each: Duration::from_secs(30) };
+/// For one name from one address.
+const FOR_A_PAIR: Limit = Limit { most: 10, each: Duration::from_secs(30) };
+/// For one name from all addresses.
+const FOR_A_NAME: Limit = Limit { most: 50, each: Duration::from_secs(30) };
 /// Many people may stand behind one address.
 const FROM_AN_ADDRESS: Limit = Limit { most: 100, each: Duration::from_secs(3) };
 /// Names and addresses that have a budget of their own.
@@ -27,16 +35,22 @@ const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// The budgets of all names and addresses.
 pub(super) struct Guesses {
+    visitors: Visitors,
+    pairs: Mutex<Budgets<Pair>>,
     names: Mutex<Budgets<String>>,
     addresses: Mutex<Budgets<IpAddr>>,
 }
+
+/// A name, and the address from which it is tried if that is known.
+type Pair = (String, Option<IpAddr>);
 
 /// A guess that was let through; it is paid for until it turns out to be right.
 #[must_use]
 pub(super) struct Guess<'a> {
     guesses: &'a Guesses,
-    name: String,
-    address: Option<IpAddr>,
+    pair: Pair,
+    /// Whether it was paid for by the pair alone.
+    is_known: bool,
     /// How long the answer is to be held back if it is wrong: longer with each.
     pub(super) delay: Duration,
 }
@@ -54,31 +68,46 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Guesses {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(visitors: Visitors) -> Self {
         Self {
+            visitors,
+            pairs: Mutex::new(Budgets::new(FOR_A_PAIR)),
             names: Mutex::new(Budgets::new(FOR_A_NAME)),
             addresses: Mutex::new(Budgets::new(FROM_AN_ADDRESS)),
+        }
+    }
+
+    /// Remembers that somebody of this name signed in from this address.
+    pub(super) fn note_signed_in(&self, name: &str, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.visitors.note(name, network(address));
         }
     }
 
     /// Lets a guess through, or says when the next one may come.
     pub(super) fn pay(&self, name: &str, address: Option<IpAddr>) -> Result<Guess<'_>, Duration> {
         let now = Instant::now();
-        let name = name.to_owned();
-        let address = address.map(network);
-        if let Some(address) = &address {
+        let pair = (name.to_owned(), address.map(network));
+        let debt = lock(&self.pairs).spend(&pair, now)?;
+        let is_known = pair.1.is_some_and(|address| self.visitors.has(name, address));
+        if !is_known && let Err(wait) = self.pay_for_strangers(&pair, now) {
+            lock(&self.pairs).refund(&pair, now);
+            return Err(wait);
+        }
+        Ok(Guess { guesses: self, pair, is_known, delay: (debt / 300).min(LONGEST_DELAY) })
+    }
+
+    fn pay_for_strangers(&self, (name, address): &Pair, now: Instant) -> Result<(), Duration> {
+        if let Some(address) = address {
             lock(&self.addresses).spend(address, now)?;
         }
-        let debt = match lock(&self.names).spend(&name, now) {
-            Ok(debt) => debt,
-            Err(wait) => {
-                if let Some(address) = &address {
-                    lock(&self.addresses).refund(address, now);
-                }
-                return Err(wait);
+        if let Err(wait) = lock(&self.names).spend(name, now) {
+            if let Some(address) = address {
+                lock(&self.addresses).refund(address, now);
             }
-        };
-        Ok(Guess { guesses: self, name, address, delay: (debt / 300).min(LONGEST_DELAY) })
+            return Err(wait);
+        }
+        Ok(())
     }
 }
 
@@ -86,8 +115,13 @@ impl Guess<'_> {
     /// It was right, or nobody could tell.
     pub(super) fn pay_back(self) {
         let now = Instant::now();
-        lock(&self.guesses.names).refund(&self.name, now);
-        if let Some(address) = &self.address {
+        lock(&self.guesses.pairs).refund(&self.pair, now);
+        if self.is_known {
+            return;
+        }
+        let (name, address) = &self.pair;
+        lock(&self.guesses.names).refund(name, now);
+        if let Some(address) = address {
             lock(&self.guesses.addresses).refund(address, now);
         }
     }
@@ -147,20 +181,41 @@ mod tests {
         guesses.pay(name, Some(address.parse().unwrap())).map(|guess| guess.delay)
     }
 
+    fn guesses() -> Guesses {
+        Guesses::new(Visitors::default())
+    }
+
     #[test]
-    fn a_name_may_be_guessed_at_ten_times_and_then_once_in_a_while() {
-        let guesses = Guesses::new();
-        let delays: Vec<Duration> =
-            (0..10).map(|n| wrong(&guesses, "alice", &format!("192.0.2.{n}")).unwrap()).collect();
+    fn a_name_may_be_guessed_at_ten_times_from_an_address_and_then_once_in_a_while() {
+        let guesses = guesses();
+        let delays: Vec<Duration> = (0..10).map(|_| wrong(&guesses, "alice", "192.0.2.1").unwrap()).collect();
         assert!(delays.is_sorted() && delays[0] < delays[9] && delays[9] <= LONGEST_DELAY, "{delays:?}");
-        let wait = wrong(&guesses, "alice", "192.0.2.99").unwrap_err();
-        assert!(wait <= FOR_A_NAME.each, "{wait:?}");
-        wrong(&guesses, "bob", "192.0.2.99").unwrap();
+        let wait = wrong(&guesses, "alice", "192.0.2.1").unwrap_err();
+        assert!(wait <= FOR_A_PAIR.each, "{wait:?}");
+        wrong(&guesses, "bob", "192.0.2.1").unwrap();
+        wrong(&guesses, "alice", "192.0.2.2").unwrap();
+    }
+
+    #[test]
+    fn many_addresses_that_guess_at_a_name_do_not_lock_out_who_signed_in_before() {
+        let guesses = guesses();
+        guesses.note_signed_in("alice", Some("203.0.113.5".parse().unwrap()));
+        for n in 0..50 {
+            wrong(&guesses, "alice", &format!("192.0.2.{n}")).unwrap();
+        }
+        wrong(&guesses, "alice", "192.0.2.200").unwrap_err();
+        wrong(&guesses, "alice", "203.0.113.5").unwrap();
+        // That address is one like all others for other names.
+        for n in 0..100 {
+            wrong(&guesses, &format!("user{n}"), "203.0.113.5").unwrap();
+        }
+        wrong(&guesses, "another", "203.0.113.5").unwrap_err();
+        wrong(&guesses, "alice", "203.0.113.5").unwrap();
     }
 
     #[test]
     fn right_passwords_cost_nothing() {
-        let guesses = Guesses::new();
+        let guesses = guesses();
         for _ in 0..1_000 {
             guesses.pay("alice", Some("192.0.2.1".parse().unwrap())).unwrap().pay_back();
         }
@@ -169,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_address_may_guess_at_some_names_and_its_neighbours_of_ipv6_are_one_with_it() {
-        let guesses = Guesses::new();
+        let guesses = guesses();
         for n in 0..100 {
             wrong(&guesses, &format!("user{n}"), &format!("2001:db8::{n:x}")).unwrap();
         }
@@ -180,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_refused_name_costs_its_address_nothing() {
-        let guesses = Guesses::new();
+        let guesses = guesses();
         for _ in 0..1_000 {
             let _ = wrong(&guesses, "alice", "192.0.2.1");
         }
@@ -189,7 +244,7 @@ mod tests {
 
     #[test]
     fn whoever_comes_memory_is_bounded() {
-        let guesses = Guesses::new();
+        let guesses = guesses();
         for n in 0..3 * MOST_OWN {
             let _ = guesses.pay(&format!("user{n}"), None).map(|guess| guess.delay);
         }

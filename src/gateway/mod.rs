@@ -20,6 +20,7 @@ mod search;
 mod sign_in;
 mod upstream;
 mod visit;
+mod visitors;
 pub mod write;
 
 pub use availability::Availability;

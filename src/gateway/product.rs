@@ -5,6 +5,7 @@ use super::guesses::Guesses;
 use super::sign_in::{Digest, Known, MOST_HASHING, Refused};
 use super::upstream::{Service, Upstreams};
 use super::write::WriteLocks;
+use super::visitors::Visitors;
 use crate::accounts::{self, Accounts};
 use crate::convert;
 use crate::ews;
@@ -118,6 +119,7 @@ impl Gateway {
         };
         ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
         let exchange = ews::Exchange::new(ews)?;
+        let visitors = Visitors::open(mirror.path.join("visitors.json"));
         Ok(Self(Arc::new(Inner {
             upstreams: Upstreams::new(&exchange, &settings.service),
             exchange,
@@ -133,7 +135,7 @@ impl Gateway {
             secret,
             known: Mutex::default(),
             refused: Mutex::default(),
-            guesses: Guesses::new(),
+            guesses: Guesses::new(visitors),
             turns: Mutex::default(),
             write_locks: Arc::default(),
             work: TaskTracker::new(),

@@ -148,6 +148,9 @@ impl Gateway {
                 None
             };
             let outcome = self.ask(login, &key, proof, digest).await;
+            if outcome.is_ok() {
+                self.0.guesses.note_signed_in(&key, address);
+            }
             let delay = guess.as_ref().map(|guess| guess.delay).unwrap_or_default();
             if let Some(guess) = guess.filter(|_| !matches!(outcome, Err(Error::SignIn))) {
                 guess.pay_back();

@@ -3,6 +3,7 @@
 //! **Invariant:** no credentials in the log.
 //! **Invariant:** what a proxy says of a client is believed only if the proxy is trusted.
 
+mod connections;
 mod layers;
 mod origin;
 mod tls;
@@ -15,6 +16,7 @@ use crate::gateway::Gateway;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
+use connections::{Connections, Counting};
 use hyper_util::rt::TokioTimer;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,6 +26,14 @@ use tokio::task::JoinHandle;
 
 /// How long a connection may be silent.
 const IDLE: Duration = Duration::from_secs(90);
+/// Octets of a request's head, and of a body that nobody reads yet, for each connection.
+const MAX_BUFFER: usize = 128 * 1024;
+/// Octets that may be under way on one connection of HTTP/2, all its requests together.
+const MAX_WINDOW: u32 = 256 * 1024;
+/// Octets of one answer over HTTP/2 that wait for the client.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
+/// Requests that one connection of HTTP/2 may have under way. RFC 9113 5.1.2 recommends no fewer than 100.
+const MAX_STREAMS: u32 = 100;
 
 /// Where and how clients connect.
 #[derive(Clone, Debug)]
@@ -38,6 +48,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// What is accepted from clients.
     pub dav: dav::Settings,
+    /// Connections that are open at once; one more closes the longest silent.
+    pub max_connections: usize,
 }
 
 impl Default for Settings {
@@ -48,6 +60,7 @@ impl Default for Settings {
             shutdown_grace: Duration::from_secs(10),
             proxies: Proxies::default(),
             dav: dav::Settings::default(),
+            max_connections: connections::most(),
         }
     }
 }
@@ -111,7 +124,7 @@ impl Running {
 /// Listens, and serves clients until [`Running::shutdown`].
 pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Error> {
     let is_in_the_clear = settings.is_in_the_clear();
-    let Settings { listen, tls, shutdown_grace, proxies, dav } = settings;
+    let Settings { listen, tls, shutdown_grace, proxies, dav, max_connections } = settings;
     let tls = match tls {
         Some(tls) => Some(tls.read().await?),
         None => None,
@@ -125,12 +138,17 @@ pub async fn start(settings: Settings, gateway: Gateway) -> Result<Running, Erro
     let handle = Handle::new();
     let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
     // Without a timer, connections that send nothing would stay for ever.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
-    server.http_builder().http2().timer(TokioTimer::new()).keep_alive_interval(IDLE);
+    let mut http1 = server.http_builder().http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(MAX_BUFFER);
+    let mut http2 = server.http_builder().http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(IDLE).max_concurrent_streams(MAX_STREAMS);
+    http2.initial_connection_window_size(MAX_WINDOW).initial_stream_window_size(MAX_WINDOW);
+    http2.max_send_buf_size(MAX_SEND_BUFFER);
+    let counting = Counting { inner: NoDelayAcceptor::new(), connections: Connections::new(max_connections) };
     let task = match tls {
-        None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
+        None => tokio::spawn(server.acceptor(counting).serve(service)),
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+            let acceptor = RustlsAcceptor::new(config).acceptor(counting);
             tokio::spawn(server.acceptor(acceptor).serve(service))
         }
     };
