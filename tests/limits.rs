@@ -197,7 +197,8 @@ fn an_event_of_every_second_for_ever_is_expanded_to_an_end() {
         let recurrence = Some(RecurrenceShape::Expand(range));
         let shape = Shape::Calendar(CalendarData { recurrence, ..CalendarData::default() });
         let zone = exdav::model::zone::Zone::Utc;
-        let expanded = query::shape(&shape, &tree, &zone).map_or(0, |tree| tree.children.len());
+        let expanded =
+            query::shape(&shape, &tree, &zone).ok().flatten().map_or(0, |tree| tree.children.len());
         assert!(expanded <= 10_000, "{expanded}");
         let busy =
             query::free_busy(std::slice::from_ref(&tree), &range, &zone, jiff::Timestamp::UNIX_EPOCH).write();

@@ -16,6 +16,7 @@ mod attachments;
 mod autodiscover;
 mod availability;
 mod batch;
+mod bounds;
 mod cards;
 mod cases;
 mod check;

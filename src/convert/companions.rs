@@ -9,6 +9,8 @@ use super::write::fields;
 use crate::model::zone::Zone;
 use crate::text::moment::Zones;
 use crate::text::{Component, Line};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// One thing that is said in several lines.
 struct Fact {
@@ -64,8 +66,9 @@ pub(super) fn is_changed(letter: char, client: &Component, served: &Component) -
 /// follows the change. `served` is what it was given last; a new occurrence was as its series is.
 pub(super) fn settle(client: &mut Component, served: Option<&Component>, floating: &Zone) {
     let before = client.clone();
+    let (before, served) = (Known::of(&before, floating), served.map(|served| Known::of(served, floating)));
     for child in client.children.iter_mut().filter(|child| KINDS.contains(&child.name.as_str())) {
-        let Some(base) = counterpart(&before, child, served, floating) else { continue };
+        let Some(base) = counterpart(&before, child, served.as_ref()) else { continue };
         for fact in facts(child) {
             fact.settle(child, base);
         }
@@ -78,27 +81,46 @@ pub(super) fn settle(client: &mut Component, served: Option<&Component>, floatin
 /// Components with facts.
 const KINDS: [&str; 2] = ["VEVENT", "VTODO"];
 
+/// The components of an object by name and occurrence, so that each of many is found at once.
+struct Known<'a> {
+    zones: Zones<'a>,
+    first: BTreeMap<(&'a str, Option<Timestamp>), &'a Component>,
+    masters: BTreeMap<&'a str, &'a Component>,
+}
+
+impl<'a> Known<'a> {
+    fn of(object: &'a Component, floating: &'a Zone) -> Self {
+        let zones = Zones::new(object, floating);
+        let (mut first, mut masters) = (BTreeMap::new(), BTreeMap::new());
+        for component in &object.children {
+            let name = component.name.as_str();
+            first.entry((name, instant(component, &zones))).or_insert(component);
+            if component.line("RECURRENCE-ID").is_none() {
+                masters.entry(name).or_insert(component);
+            }
+        }
+        Self { zones, first, masters }
+    }
+}
+
+/// Which occurrence a component stands for.
+fn instant(component: &Component, zones: &Zones) -> Option<Timestamp> {
+    component.line("RECURRENCE-ID").and_then(|line| zones.moment(line)).map(|at| zones.instant(&at))
+}
+
 /// What a component was before: the same occurrence, or the series that it was an occurrence of.
 fn counterpart<'a>(
-    client: &'a Component,
+    client: &Known<'a>,
     child: &Component,
-    served: Option<&'a Component>,
-    floating: &Zone,
+    served: Option<&Known<'a>>,
 ) -> Option<&'a Component> {
-    let instant = |object: &Component, component: &Component| {
-        let zones = Zones::new(object, floating);
-        component.line("RECURRENCE-ID").and_then(|line| zones.moment(line)).map(|at| zones.instant(&at))
+    let name = child.name.as_str();
+    let wanted = instant(child, &client.zones);
+    let same = served.and_then(|served| served.first.get(&(name, wanted)).copied());
+    let series = || {
+        let known = served.and_then(|served| served.masters.get(name));
+        known.or_else(|| client.masters.get(name)).copied()
     };
-    let master = |object: &'a Component| {
-        let mut components = object.children.iter().filter(|other| other.name == child.name);
-        components.find(|other| other.line("RECURRENCE-ID").is_none())
-    };
-    let wanted = instant(client, child);
-    let same = served.and_then(|served| {
-        let mut known = served.children.iter().filter(|other| other.name == child.name);
-        known.find(|other| instant(served, other) == wanted)
-    });
-    let series = || served.and_then(master).or_else(|| master(client));
     same.or_else(|| child.line("RECURRENCE-ID").and_then(|_| series()))
 }
 

@@ -45,6 +45,12 @@ pub(super) enum Error {
     Incomplete,
     #[error("the body is sent in an encoding that is not understood here: send it plain")]
     Encoding,
+    /// Others of this user's large requests have all the memory that there is for them.
+    #[error("too many large requests are under way at once: try again later")]
+    Busy,
+    /// The answer would be larger than an answer may be. RFC 4791 7.8
+    #[error("the answer would be too large: ask for a shorter time or for less of each member")]
+    TooMuch,
     /// Nobody reads the answer any more.
     #[error("the client is gone")]
     ClientGone,
@@ -52,6 +58,9 @@ pub(super) enum Error {
 
 /// When to come back if an administrator must act first, in seconds.
 const BARRED: u64 = 300;
+
+/// When to come back if memory is short, in seconds.
+const BUSY: u64 = 5;
 
 impl Error {
     fn status(&self) -> StatusCode {
@@ -64,6 +73,7 @@ impl Error {
                 gateway::Error::ForgottenToken => Precondition::SyncToken.row().1,
                 gateway::Error::Changed => StatusCode::PRECONDITION_FAILED,
                 gateway::Error::Refused(_) => StatusCode::FORBIDDEN,
+                gateway::Error::TooMuch => Precondition::MaxInstances.row().1,
                 gateway::Error::Exists => Precondition::MustBeNew.row().1,
                 gateway::Error::Full => Precondition::Quota.row().1,
                 gateway::Error::Unavailable { .. }
@@ -82,6 +92,8 @@ impl Error {
             Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unstorable(..) => StatusCode::FORBIDDEN,
             Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMuch => Precondition::NumberOfMatches.row().1,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
             Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -92,6 +104,7 @@ impl Error {
     fn element(&self) -> Option<Element> {
         let precondition = match self {
             Self::Refused(precondition, _) => *precondition,
+            Self::TooMuch => Precondition::NumberOfMatches,
             Self::Unstorable(refusal, space, href) => {
                 return Some(unstorable(refusal, *space, href.as_deref()));
             }
@@ -99,6 +112,7 @@ impl Error {
                 gateway::Error::Refused(refusal) => return Some(unstorable(refusal, Space::Calendars, None)),
                 gateway::Error::Denied(_) => Precondition::NeedPrivileges,
                 gateway::Error::ForgottenToken => Precondition::SyncToken,
+                gateway::Error::TooMuch => Precondition::MaxInstances,
                 gateway::Error::Exists => Precondition::MustBeNew,
                 gateway::Error::Full => Precondition::Quota,
                 _ => return None,
@@ -185,6 +199,7 @@ impl IntoResponse for Error {
                 set(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)));
             }
             Self::Gateway(gateway::Error::Filling(_)) => set(RETRY_AFTER, HeaderValue::from(SOON.as_secs())),
+            Self::Busy => set(RETRY_AFTER, HeaderValue::from(BUSY)),
             Self::Gateway(gateway::Error::Barred(_)) => set(RETRY_AFTER, HeaderValue::from(BARRED)),
             Self::NotAllowed(kinds) => set(ALLOW, methods::allow(*kinds)),
             _ => {}

@@ -8,6 +8,7 @@
 //! **Invariant:** a path of another user is answered like a path that does not exist.
 //! **Invariant:** only `path` writes and reads URLs.
 
+mod budget;
 mod change;
 mod condition;
 mod error;

@@ -4,6 +4,7 @@
 //! length takes the memory of a few pieces. Until a few are written nothing has been promised: a failure before that
 //! is an answer with its own status, and an answer that ends before that has a length.
 
+use super::budget::{Budget, SMALL, Share, Use};
 use super::error::{Error, xml_type};
 use super::headers::Preferences;
 use super::names::{PREFIXES, webdav};
@@ -17,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use std::future::Future;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -24,6 +26,10 @@ use tracing::Instrument;
 const PIECE: usize = 64 * 1024;
 /// Pieces that wait for a slow client.
 const AHEAD: usize = 2;
+/// How often a member is in memory while it is written: as it is stored, shaped, and as XML.
+const COPIES: usize = 3;
+/// The longest that a client may read nothing of an answer that is on its way.
+const MAX_STALL: Duration = Duration::from_secs(60);
 
 const OK: &str = "HTTP/1.1 200 OK";
 const MISSING: &str = "HTTP/1.1 404 Not Found";
@@ -32,8 +38,24 @@ const TRUNCATED: &str = "HTTP/1.1 507 Insufficient Storage";
 /// A `DAV:multistatus` being written.
 pub(super) struct Multistatus {
     writer: Writer,
-    pieces: mpsc::Sender<Result<Bytes, Error>>,
+    pieces: mpsc::Sender<Result<Piece, Error>>,
     preferences: Preferences,
+    /// The memory of what is being written.
+    share: Option<Share>,
+}
+
+/// A part of the answer, with its memory if it takes much.
+struct Piece {
+    octets: Bytes,
+    share: Option<Share>,
+    /// Nothing comes after it.
+    is_last: bool,
+}
+
+impl Piece {
+    fn last(done: Multistatus) -> Self {
+        Self { octets: done.writer.finish().into(), share: done.share, is_last: true }
+    }
 }
 
 impl Multistatus {
@@ -98,12 +120,30 @@ impl Multistatus {
         self.writer.element(element);
     }
 
+    /// Waits for memory for members that are read and written next, if they are large. It is held until they are with
+    /// the client.
+    pub(super) async fn make_room(&mut self, budget: &Budget, octets: usize) -> Result<(), Error> {
+        if self.share.is_some() {
+            self.send().await?;
+        }
+        let needed = octets.saturating_mul(COPIES);
+        if needed > SMALL {
+            self.share = Some(budget.take(Use::Answer, needed).await?);
+        }
+        Ok(())
+    }
+
     async fn send_if_full(&mut self) -> Result<(), Error> {
         if self.writer.len() < PIECE {
             return Ok(());
         }
-        let piece = self.writer.take();
-        self.pieces.send(Ok(piece)).await.map_err(|_| Error::ClientGone)
+        self.send().await
+    }
+
+    async fn send(&mut self) -> Result<(), Error> {
+        let piece = Piece { octets: self.writer.take(), share: self.share.take(), is_last: false };
+        let sent = tokio::time::timeout(MAX_STALL, self.pieces.send(Ok(piece))).await;
+        sent.map_err(|_| Error::ClientGone)?.map_err(|_| Error::ClientGone)
     }
 }
 
@@ -137,18 +177,25 @@ where
     let (pieces, mut incoming) = mpsc::channel(AHEAD);
     let mut writer = Writer::new(PREFIXES);
     writer.open(&webdav::MULTISTATUS);
-    let mut producing = Box::pin(produce(Multistatus { writer, pieces: pieces.clone(), preferences }));
+    let mut producing =
+        Box::pin(produce(Multistatus { writer, pieces: pieces.clone(), preferences, share: None }));
     let mut begun = Vec::new();
     // What is short is written here and now; only a long answer is worth a task of its own.
     let body = loop {
         tokio::select! {
             biased;
             done = &mut producing => {
-                let last = Bytes::from(done?.writer.finish());
+                let last = Piece::last(done?);
                 while let Ok(piece) = incoming.try_recv() {
                     begun.push(piece?);
                 }
                 begun.push(last);
+                // What takes much memory goes with its share, the rest as one text of known length.
+                if begun.iter().any(|piece| piece.share.is_some()) {
+                    drop(pieces);
+                    break body(begun, incoming);
+                }
+                let begun: Vec<Bytes> = begun.into_iter().map(|piece| piece.octets).collect();
                 break match <[Bytes; 1]>::try_from(begun) {
                     Ok([whole]) => Body::from(whole),
                     Err(begun) => Body::from(begun.concat()),
@@ -156,21 +203,17 @@ where
             }
             Some(piece) = incoming.recv() => begun.push(piece?),
         }
-        if begun.len() >= AHEAD {
+        // Who holds memory must not wait for more of it before the client is sent something.
+        if begun.len() >= AHEAD || begun.iter().any(|piece| piece.share.is_some()) {
             tokio::spawn(
                 async move {
-                    let last = producing.await.map(|done| Bytes::from(done.writer.finish()));
+                    let last = producing.await.map(Piece::last);
                     // A client that went away needs no end.
-                    let _ = pieces.send(last).await;
+                    let _ = tokio::time::timeout(MAX_STALL, pieces.send(last)).await;
                 }
                 .in_current_span(),
             );
-            let rest = stream::unfold(incoming, |mut incoming| async {
-                incoming.recv().await.map(|piece| (piece, incoming))
-            });
-            let begun = stream::iter(begun.into_iter().map(Ok));
-            // Compression asks once more after the end.
-            break Body::from_stream(stream::StreamExt::fuse(stream::StreamExt::chain(begun, rest)));
+            break body(begun, incoming);
         }
     };
     let mut response = (StatusCode::MULTI_STATUS, xml_type(), body).into_response();
@@ -179,6 +222,33 @@ where
     }
     response.headers_mut().insert("vary", HeaderValue::from_static("Brief, Prefer"));
     Ok(response)
+}
+
+/// The pieces that are there, and then those that come.
+fn body(begun: Vec<Piece>, incoming: mpsc::Receiver<Result<Piece, Error>>) -> Body {
+    let begun = begun.into_iter().map(Ok).collect::<std::collections::VecDeque<_>>();
+    let all = stream::unfold(Some((begun, incoming)), |rest| async {
+        let (mut begun, mut incoming) = rest?;
+        let next = match begun.pop_front() {
+            Some(piece) => Some(piece),
+            None => incoming.recv().await,
+        };
+        // Whoever wrote is gone without having come to the end: what is there must not look like all of it.
+        let piece = next.unwrap_or(Err(Error::ClientGone));
+        let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
+        Some((piece, goes_on.then_some((begun, incoming))))
+    });
+    // The memory of a piece is free when the next is asked for: then it has been written.
+    let all = stream::StreamExt::scan(all, None, |held: &mut Option<Share>, piece| {
+        *held = None;
+        let octets = piece.map(|piece| {
+            *held = piece.share;
+            piece.octets
+        });
+        std::future::ready(Some(octets))
+    });
+    // Compression asks once more after the end.
+    Body::from_stream(stream::StreamExt::fuse(all))
 }
 
 #[cfg(test)]
@@ -227,6 +297,19 @@ mod tests {
     async fn a_failure_in_the_middle_breaks_the_answer_off_instead_of_ending_it() {
         let (response, _) = written(1_000, Err(Error::NotFound)).await;
         let body = response.unwrap().into_body();
+        assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_writer_breaks_is_broken_off_instead_of_ending_early() {
+        let response = answer(Preferences::default(), |mut out| async move {
+            for _ in 0..1_000 {
+                out.missing(&"x".repeat(LONG)).await?;
+            }
+            let nothing: Option<Multistatus> = None;
+            Ok(nothing.expect("the writer breaks"))
+        });
+        let body = response.await.unwrap().into_body();
         assert!(axum::body::to_bytes(body, usize::MAX).await.is_err());
     }
 

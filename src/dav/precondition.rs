@@ -20,6 +20,7 @@ pub(super) enum Precondition {
     CalendarData,
     AddressData,
     NumberOfMatches,
+    MaxInstances,
     NeedPrivileges,
     CalendarComponent,
     MustBeNew,
@@ -47,6 +48,7 @@ impl Precondition {
             Self::NumberOfMatches => {
                 (&webdav::NUMBER_OF_MATCHES_WITHIN_LIMITS, StatusCode::INSUFFICIENT_STORAGE) // RFC 6578 3.6
             }
+            Self::MaxInstances => (&caldav::MAX_INSTANCES, StatusCode::FORBIDDEN), // RFC 4791 5.2.8, 5.3.2.1
             Self::NeedPrivileges => (&webdav::NEED_PRIVILEGES, StatusCode::FORBIDDEN), // RFC 3744 7.1.1
             Self::CalendarComponent => (&caldav::SUPPORTED_CALENDAR_COMPONENT, StatusCode::FORBIDDEN), // RFC 4791 5.2.3
             Self::MustBeNew => (&webdav::RESOURCE_MUST_BE_NULL, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1

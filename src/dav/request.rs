@@ -1,5 +1,6 @@
 //! The way of a request: path, method, sign-in, body, answer.
 
+use super::budget::{Budget, Budgets, Share, Use};
 use super::compliance;
 use super::error::Error;
 use super::kinds::Kinds;
@@ -52,6 +53,12 @@ impl Default for Settings {
 
 /// Octets of an XML body: a multiget of some 40,000 members.
 const LARGEST_XML: usize = 4 << 20;
+/// Octets of memory for each of an XML body: its elements take more than their text.
+const XML_FACTOR: usize = 8;
+/// Octets of memory for each of an object that is stored: it is read, converted and sent on.
+const OBJECT_FACTOR: usize = 2;
+/// The memory that a body of unknown length begins with.
+const FIRST_SHARE: usize = 64 << 10;
 /// Octets of an unwanted body that are read and thrown away, so that the client gets to see the answer.
 const DRAINED: usize = 64 << 20;
 /// What an answer of the mirror on its own warns of. RFC 7234 5.5.1, 5.5.2
@@ -61,11 +68,12 @@ const STALE: &str = "110 exdav \"Response is Stale\", 111 exdav \"Revalidation F
 struct Service {
     gateway: Gateway,
     settings: Settings,
+    budgets: Budgets,
 }
 
 /// Answers all requests of clients.
 pub fn router(gateway: Gateway, settings: Settings) -> Router {
-    Router::new().fallback(respond).with_state(Service { gateway, settings })
+    Router::new().fallback(respond).with_state(Service { gateway, settings, budgets: Budgets::new() })
 }
 
 async fn respond(State(service): State<Service>, request: Request) -> Response {
@@ -105,11 +113,14 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     let opened = tokio::time::timeout_at(due, open(&service.gateway, mailbox, target)).await;
     let (mailbox, place) = opened.map_err(|_| gateway::Error::late())??;
     let (verb, body_use) = methods::verb(&method, kinds).ok_or(Error::NotAllowed(kinds))?;
-    let octets = match body_use {
-        BodyUse::Xml => body.read(&headers, LARGEST_XML).await?,
-        BodyUse::Object => object(body, &headers, service.settings.max_resource_size, &place).await?,
-        BodyUse::File => file(body, &headers, service.settings.max_attachment_size).await?,
-        BodyUse::Unread => Vec::new(),
+    let budget = service.budgets.of(&user);
+    let (octets, share) = match body_use {
+        BodyUse::Xml => body.read(&budget, &headers, LARGEST_XML, XML_FACTOR).await?,
+        BodyUse::Object => {
+            object(body, &budget, &headers, service.settings.max_resource_size, &place).await?
+        }
+        BodyUse::File => file(body, &budget, &headers, service.settings.max_attachment_size).await?,
+        BodyUse::Unread => (Vec::new(), budget.take(Use::Request, 0).await?),
     };
     // The body may have taken its time.
     let due = Instant::now() + service.settings.answer_within;
@@ -119,7 +130,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         resource: service.settings.max_resource_size,
         attachment: service.settings.max_attachment_size,
     };
-    let session = Session::new(&user, mailbox.clone(), headers, limits);
+    let session = Session::new(&user, mailbox.clone(), headers, limits, budget, share);
     if let Place::Collection(_, id) | Place::Member(_, id, _) = &place
         && is_reading
         && !mailbox.is_filled(id).await?
@@ -222,11 +233,13 @@ fn mark_stale(response: &mut Response, age: Duration) {
 /// A body that is to be stored has a limit that clients can ask for. RFC 4791 5.2.5
 async fn object(
     body: &mut Incoming,
+    budget: &Budget,
     headers: &HeaderMap,
     limit: u64,
     place: &Place,
-) -> Result<Vec<u8>, Error> {
-    let outcome = body.read(headers, usize::try_from(limit).unwrap_or(usize::MAX)).await;
+) -> Result<(Vec<u8>, Share), Error> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let outcome = body.read(budget, headers, limit, OBJECT_FACTOR).await;
     match (outcome, place) {
         (Err(Error::TooLarge(limit)), Place::Member(space, ..)) => {
             let text = format!("the largest object that can be stored has {limit} octets");
@@ -237,8 +250,14 @@ async fn object(
 }
 
 /// A file that is to be attached. RFC 8607 3.11
-async fn file(body: &mut Incoming, headers: &HeaderMap, limit: u64) -> Result<Vec<u8>, Error> {
-    match body.read(headers, usize::try_from(limit).unwrap_or(usize::MAX)).await {
+async fn file(
+    body: &mut Incoming,
+    budget: &Budget,
+    headers: &HeaderMap,
+    limit: u64,
+) -> Result<(Vec<u8>, Share), Error> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    match body.read(budget, headers, limit, OBJECT_FACTOR).await {
         Err(Error::TooLarge(limit)) => {
             let text = format!("the largest file that can be attached has {limit} octets");
             let refusal = Refusal::new(Reason::AttachmentTooLarge, text);
@@ -269,7 +288,16 @@ struct Incoming {
 
 impl Incoming {
     /// All of it, if it is not larger than the limit.
-    async fn read(&mut self, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, Error> {
+    ///
+    /// Memory for all that was announced is taken before the first octet is read, so that bodies that never end hold
+    /// no more than their user's budget.
+    async fn read(
+        &mut self,
+        budget: &Budget,
+        headers: &HeaderMap,
+        limit: usize,
+        factor: usize,
+    ) -> Result<(Vec<u8>, Share), Error> {
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         if !matches!(encoding, None | Some(b"identity")) {
             return Err(Error::Encoding);
@@ -279,19 +307,29 @@ impl Incoming {
         if announced.is_some_and(|length| length > limit) {
             return Err(Error::TooLarge(limit));
         }
-        let mut octets = Vec::with_capacity(announced.unwrap_or_default().min(1 << 16));
+        let mut held = announced.unwrap_or(FIRST_SHARE.min(limit));
+        let mut share = Some(budget.take(Use::Request, held.saturating_mul(factor)).await?);
+        let mut octets = Vec::with_capacity(announced.unwrap_or_default());
         let all = async {
             while let Some(piece) = self.stream.next().await {
                 let piece = piece.map_err(|_| Error::Incomplete)?;
                 if octets.len() + piece.len() > limit {
                     return Err(Error::TooLarge(limit));
                 }
+                // A body of unknown length outgrew its share: it takes the largest that it can need, and is paused till
+                // then. The small share is given back first.
+                if octets.len() + piece.len() > held {
+                    drop(share.take());
+                    held = limit;
+                    share = Some(budget.take(Use::Request, held.saturating_mul(factor)).await?);
+                }
                 octets.extend_from_slice(&piece);
             }
-            Ok(())
+            share.ok_or(Error::Incomplete)
         };
-        tokio::time::timeout(self.settings.body_timeout, all).await.map_err(|_| Error::Incomplete)??;
-        Ok(octets)
+        let share =
+            tokio::time::timeout(self.settings.body_timeout, all).await.map_err(|_| Error::Incomplete)??;
+        Ok((octets, share))
     }
 
     async fn drain(mut self) {

@@ -1,5 +1,6 @@
 //! One request of a signed-in user, with what every answer needs.
 
+use super::budget::{Budget, Share};
 use super::error::Error;
 use super::headers::Preferences;
 use super::path::{Hrefs, Space};
@@ -30,6 +31,9 @@ pub(super) struct Session {
     pub(super) headers: HeaderMap,
     pub(super) preferences: Preferences,
     pub(super) limits: Limits,
+    pub(super) budget: Budget,
+    /// The memory of the request, for as long as its answer is being written.
+    _request: Arc<Share>,
 }
 
 /// Octets that clients may send.
@@ -42,11 +46,23 @@ pub(super) struct Limits {
 }
 
 impl Session {
-    pub(super) fn new(user: &Principal, mailbox: Mailbox, headers: HeaderMap, limits: Limits) -> Self {
+    pub(super) fn new(
+        user: &Principal,
+        mailbox: Mailbox,
+        headers: HeaderMap,
+        limits: Limits,
+        budget: Budget,
+        request: Share,
+    ) -> Self {
         let hrefs = Hrefs::of(mailbox.principal());
         let user = Hrefs::of(user);
         let preferences = Preferences::of(&headers);
-        Self { mailbox, hrefs, user, headers, preferences, limits }
+        Self { mailbox, hrefs, user, headers, preferences, limits, budget, _request: Arc::new(request) }
+    }
+
+    /// The same request with another deadline.
+    pub(super) fn until(&self, due: tokio::time::Instant) -> Self {
+        Self { mailbox: self.mailbox.until(due), ..self.clone() }
     }
 
     /// What properties of a resource are computed from.

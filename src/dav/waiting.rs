@@ -81,9 +81,7 @@ async fn attempt(
     octets: &[u8],
     most: Duration,
 ) -> Result<Response, Error> {
-    let mailbox = session.mailbox.until(Instant::now() + most);
-    let session = Session { mailbox, ..session.clone() };
-    carry_out(session, verb, place, "", octets.to_vec()).await
+    carry_out(session.until(Instant::now() + most), verb, place, "", octets.to_vec()).await
 }
 
 /// The answer once all is there.

@@ -82,7 +82,7 @@ impl Mailbox {
                     continue;
                 }
                 seen.push(object.head.name.clone());
-                members.extend(read::evaluate(object, &filter, shape, &Zone::Utc));
+                members.extend(read::evaluate(object, &filter, shape, &Zone::Utc).transpose()?);
             }
         }
         let truncated = !all || members.len() > limit;

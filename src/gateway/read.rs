@@ -19,6 +19,8 @@ use std::collections::HashSet;
 
 /// Members that are read from the store at once.
 const BATCH: usize = 200;
+/// Octets that are read from the store at once.
+pub(super) const MAX_OCTETS: usize = 64 * 1024;
 
 impl Mailbox {
     /// All members without bodies.
@@ -62,7 +64,31 @@ impl Mailbox {
         Ok(self.objects(id, names.to_vec()).await?.into_iter().collect())
     }
 
-    /// Members by name, in the order asked for; `None` where there is no such member.
+    /// How many of these members can be read at once without much memory, from the first on and at least one; with the
+    /// octets that they take.
+    pub async fn weigh(
+        &self,
+        id: &CollectionId,
+        names: &[ResourceName],
+        shape: &Shape,
+    ) -> Result<(usize, usize), Error> {
+        let (id, names) = (id.clone(), names.to_vec());
+        let (number, octets) = self.mirror().run(move |mirror| mirror.weigh(&id, &names, MAX_OCTETS)).await?;
+        Ok((number, octets.max(query::most(shape))))
+    }
+
+    /// Octets of all members together.
+    pub async fn octets(&self, id: &CollectionId) -> Result<usize, Error> {
+        let id = id.clone();
+        let octets = self.mirror().run(move |mirror| {
+            let names: Vec<ResourceName> = mirror.list(&id)?.into_iter().map(|l| l.head.name).collect();
+            mirror.weigh(&id, &names, usize::MAX)
+        });
+        Ok(octets.await?.1)
+    }
+
+    /// Members by name, in the order asked for; `None` where there is no such member. Where their bodies grow large there
+    /// are fewer than asked for, but at least one.
     pub async fn multiget(
         &self,
         id: &CollectionId,
@@ -70,15 +96,19 @@ impl Mailbox {
         shape: &Shape,
     ) -> Result<Vec<Option<Selected>>, Error> {
         let zone = self.floating_zone(None);
-        if let Some(known) = self.visible(id, names).await? {
-            return known.into_iter().map(|object| select(object, shape, &zone).map(Some)).collect();
+        if self.visible(id, names).await?.is_none() {
+            self.fresh_folder(id).await?;
         }
-        self.fresh_folder(id).await?;
-        let mut selected = Vec::with_capacity(names.len());
+        let (mut selected, mut grown) = (Vec::with_capacity(names.len()), 0);
         for chunk in names.chunks(BATCH) {
             let objects = self.objects(id, chunk.to_vec()).await?;
             for object in objects {
-                selected.push(object.map(|object| select(object, shape, &zone)).transpose()?);
+                let body = object.map(|object| select(object, shape, &zone)).transpose()?;
+                grown += body.as_ref().and_then(|s| s.body.as_ref()).map_or(0, Bytes::len);
+                selected.push(body);
+                if grown > query::most(shape).max(MAX_OCTETS) {
+                    return Ok(selected);
+                }
             }
         }
         Ok(selected)
@@ -147,10 +177,14 @@ impl Mailbox {
             .mirror()
             .run(move |mirror| {
                 let candidates = mirror.taking_place(&key, range.start, range.end, |_| true)?;
-                let objects = mirror.get_many(&key, &candidates)?;
-                let trees: Vec<Component> =
-                    objects.into_iter().flatten().filter_map(|o| Component::parse(&o.body).ok()).collect();
-                Ok(query::free_busy(&trees, &range, &zone, now).write())
+                let mut failed = None;
+                // One at a time: all of them together may take more memory than there is.
+                let trees = candidates.iter().map_while(|name| {
+                    let object = mirror.get(&key, name).map_err(|error| failed = Some(error)).ok()?;
+                    Some(object.and_then(|object| Component::parse(&object.body).ok()))
+                });
+                let text = query::free_busy(trees.flatten(), &range, &zone, now).write();
+                failed.map_or(Ok(text), Err)
             })
             .await?;
         Ok(text.into())
@@ -174,8 +208,12 @@ impl Mailbox {
                     tag.finalize().iter().take(16).map(|octet| format!("{octet:02x}")).collect();
                 let last_modified = all.iter().map(|l| l.head.last_modified).max().unwrap_or_default();
                 let names: Vec<ResourceName> = all.into_iter().map(|l| l.head.name).collect();
-                let objects = mirror.get_many(&key, &names)?;
-                let objects = objects.into_iter().flatten();
+                let mut failed = None;
+                // One at a time, so that the text alone is in memory as a whole.
+                let objects = names
+                    .iter()
+                    .map_while(|name| mirror.get(&key, name).map_err(|error| failed = Some(error)).ok());
+                let objects = objects.flatten();
                 let body = match collection.kind {
                     CollectionKind::AddressBook => {
                         let mut text = Vec::new();
@@ -190,7 +228,7 @@ impl Mailbox {
                         one_calendar(&collection.display_name, collection.color.as_deref(), objects)
                     }
                 };
-                Ok(Export { etag: ETag(etag), last_modified, body })
+                failed.map_or(Ok(Export { etag: ETag(etag), last_modified, body }), Err)
             })
             .await
             .map_err(Error::from)
@@ -234,13 +272,19 @@ pub(super) fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Sele
         return Ok(Selected { head, body: Some(source) });
     }
     let tree = Component::parse(&source).map_err(|e| Error::Internal(e.to_string(), Some(Box::new(e))))?;
-    let body = query::shape(wanted, &tree, zone).map(|shaped| shaped.write().into());
+    let body = query::shape(wanted, &tree, zone).map_err(|query::TooMuch| Error::TooMuch)?;
+    let body = body.map(|shaped| shaped.write().into());
     Ok(Selected { head, body })
 }
 
-pub(super) fn evaluate(object: Object, filter: &Filter, wanted: &Shape, zone: &Zone) -> Option<Selected> {
+pub(super) fn evaluate(
+    object: Object,
+    filter: &Filter,
+    wanted: &Shape,
+    zone: &Zone,
+) -> Option<Result<Selected, Error>> {
     let tree = query::read(filter, &object.body).ok()?;
-    if query::matches(filter, &tree, zone) { select(object, wanted, zone).ok() } else { None }
+    query::matches(filter, &tree, zone).then(|| select(object, wanted, zone))
 }
 
 /// All objects in one VCALENDAR, each zone once.

@@ -3,7 +3,7 @@
 use super::Selected;
 use super::error::Error;
 use super::mailbox::Mailbox;
-use super::read::{evaluate, select};
+use super::read::{MAX_OCTETS, evaluate, select};
 use crate::mirror::Mirror;
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::object::Span;
@@ -23,6 +23,8 @@ pub struct Search {
     id: CollectionId,
     question: Arc<Question>,
     candidates: std::vec::IntoIter<ResourceName>,
+    /// How many candidates are read next.
+    batch: usize,
 }
 
 #[derive(Debug)]
@@ -55,33 +57,61 @@ impl Mailbox {
             candidates = found.await?;
         }
         let mirror = Arc::clone(self.mirror());
-        Ok(Search { mirror, id: id.clone(), question, candidates: candidates.into_iter() })
+        Ok(Search { mirror, id: id.clone(), question, candidates: candidates.into_iter(), batch: 0 })
     }
 }
 
 impl Search {
+    /// The octets that the next candidates take, of which [`Search::next`] reads few enough.
+    pub async fn weigh(&mut self) -> Result<usize, Error> {
+        let names: Vec<ResourceName> = self.candidates.as_slice().iter().take(BATCH).cloned().collect();
+        self.batch = names.len();
+        let Question { shape, is_answered, .. } = &*self.question;
+        if names.is_empty() || (*is_answered && *shape == Shape::Nothing) {
+            return Ok(0);
+        }
+        let (id, most) = (self.id.clone(), query::most(shape));
+        let (number, octets) = self.mirror.run(move |mirror| mirror.weigh(&id, &names, MAX_OCTETS)).await?;
+        self.batch = number;
+        Ok(octets.max(most))
+    }
+
     /// Those of the next candidates that match, in the order of their names; `None` when there are no more candidates.
     pub async fn next(&mut self) -> Result<Option<Vec<Selected>>, Error> {
-        let names: Vec<ResourceName> = self.candidates.by_ref().take(BATCH).collect();
+        let names: Vec<ResourceName> = self.candidates.as_slice().iter().take(self.batch).cloned().collect();
         if names.is_empty() {
             return Ok(None);
         }
         let (id, question) = (self.id.clone(), Arc::clone(&self.question));
         // Parsing and matching are work for a thread that may block.
         let found = self.mirror.run(move |mirror| {
+            let most = query::most(&question.shape).max(MAX_OCTETS);
             let Question { filter, shape, zone, is_answered } = &*question;
             if *is_answered && *shape == Shape::Nothing {
                 let heads = mirror.heads(&id, &names)?.into_iter().flatten();
-                return Ok(heads.map(|head| Ok(Selected { head, body: None })).collect());
+                let all = heads.map(|head| Ok(Selected { head, body: None })).collect();
+                return Ok((names.len(), all));
             }
-            let objects = mirror.get_many(&id, &names)?.into_iter().flatten();
-            Ok(if *is_answered {
-                objects.map(|object| select(object, shape, zone)).collect()
-            } else {
-                objects.filter_map(|object| evaluate(object, filter, shape, zone).map(Ok)).collect()
-            })
+            let (mut read, mut grown, mut all) = (0, 0, Vec::new());
+            for object in mirror.get_many(&id, &names)? {
+                read += 1;
+                let selected = match object {
+                    None => None,
+                    Some(object) if *is_answered => Some(select(object, shape, zone)),
+                    Some(object) => evaluate(object, filter, shape, zone),
+                };
+                if let Some(Ok(Selected { body: Some(body), .. })) = &selected {
+                    grown += body.len();
+                }
+                all.extend(selected);
+                if grown > most {
+                    break;
+                }
+            }
+            Ok((read, all))
         });
-        let found: Vec<Result<Selected, Error>> = found.await?;
+        let (read, found): (usize, Vec<Result<Selected, Error>>) = found.await?;
+        self.candidates.by_ref().take(read).for_each(drop);
         found.into_iter().collect::<Result<_, _>>().map(Some)
     }
 }

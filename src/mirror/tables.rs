@@ -266,6 +266,28 @@ impl Mirror {
         Ok(objects)
     }
 
+    /// How many of these members, from the first on, have bodies of at most so many octets together; at least one. With
+    /// the octets of those.
+    pub fn weigh(
+        &self,
+        id: &CollectionId,
+        names: &[ResourceName],
+        most: usize,
+    ) -> Result<(usize, usize), Error> {
+        let read = self.begin_read()?;
+        let bodies = read.open_table(BODIES)?;
+        let (mut number, mut octets) = (0, 0);
+        for name in names {
+            let body = bodies.get((id.as_str(), name.as_str()))?;
+            let more = octets + body.map_or(0, |body| body.value().len());
+            if number > 0 && more > most {
+                break;
+            }
+            (number, octets) = (number + 1, more);
+        }
+        Ok((number, octets))
+    }
+
     /// One member.
     pub fn get(&self, id: &CollectionId, name: &ResourceName) -> Result<Option<Object>, Error> {
         Ok(self.get_many(id, std::slice::from_ref(name))?.pop().flatten())

@@ -6,10 +6,14 @@ use crate::model::zone::Zone;
 use crate::text::moment::Zones;
 use crate::text::{Component, Line};
 use jiff::Timestamp;
+use std::borrow::Borrow;
 use std::ops::ControlFlow;
 
 /// FBTYPE, in the order in which one hides the other. RFC 5545 3.2.9
 const KINDS: [&str; 3] = ["BUSY-UNAVAILABLE", "BUSY", "BUSY-TENTATIVE"];
+
+/// Periods that are in memory before those that touch are joined.
+const MAX_PERIODS: usize = 100_000;
 
 /// Somebody is not free.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,10 +27,16 @@ pub struct BusyPeriod {
 }
 
 /// Busy periods of the objects that lie in the range, merged by kind.
-pub fn free_busy(objects: &[Component], range: &TimeRange, zone: &Zone, now: Timestamp) -> Component {
+pub fn free_busy<C: Borrow<Component>>(
+    objects: impl IntoIterator<Item = C>,
+    range: &TimeRange,
+    zone: &Zone,
+    now: Timestamp,
+) -> Component {
     let Range(from, to) = Range::of(range);
     let mut periods = Vec::new();
     for object in objects {
+        let object = object.borrow();
         let zones = Zones::new(object, zone);
         visit(object, &zones, "VEVENT", range, |instance| {
             if let (Some((start, end)), Some(kind)) = (instance.extent(&zones), kind(instance.component)) {
@@ -34,6 +44,10 @@ pub fn free_busy(objects: &[Component], range: &TimeRange, zone: &Zone, now: Tim
             }
             ControlFlow::Continue(())
         });
+        // Periods that touch are one, so that many series take no more memory than one.
+        if periods.len() > MAX_PERIODS {
+            periods = merged_by_kind(std::mem::take(&mut periods));
+        }
     }
     busy_time(periods, from, to, now)
 }
@@ -86,6 +100,15 @@ fn kind(event: &Component) -> Option<&'static str> {
     } else {
         "BUSY"
     })
+}
+
+fn merged_by_kind(periods: Vec<BusyPeriod>) -> Vec<BusyPeriod> {
+    let of = |kind: &'static str| {
+        let own = periods.iter().filter(|period| period.kind == kind);
+        let joined = merged(own.map(|period| (period.start, period.end)).collect());
+        joined.into_iter().map(move |(start, end)| BusyPeriod { kind, start, end })
+    };
+    KINDS.into_iter().flat_map(of).collect()
 }
 
 /// Periods that touch or overlap as one, in order.

@@ -1,5 +1,6 @@
 //! What is to come back of an object: expanded, limited, in part.
 
+use super::TooMuch;
 use super::filter::TimeRange;
 use super::instance::{Instance, Range, visit};
 use super::shape::{AddressData, CalendarData, CompSelection, PropSelection, RecurrenceShape};
@@ -12,12 +13,17 @@ use std::ops::ControlFlow;
 const TIMED: [&str; 3] = ["VEVENT", "VTODO", "VJOURNAL"];
 /// Instances that one object is expanded to.
 const MOST_INSTANCES: usize = 10_000;
+/// Octets that one object is expanded to.
+pub(super) const MAX_EXPANDED: usize = 6 << 20;
 
 /// RFC 4791 9.6; `None` when `expand` leaves nothing.
-pub fn calendar(data: &CalendarData, object: &Component, zone: &Zone) -> Option<Component> {
+pub fn calendar(data: &CalendarData, object: &Component, zone: &Zone) -> Result<Option<Component>, TooMuch> {
     let CalendarData { comp, recurrence, limit_freebusy } = data;
     let mut cut = match recurrence {
-        Some(RecurrenceShape::Expand(range)) => expand(object, zone, range)?,
+        Some(RecurrenceShape::Expand(range)) => match expand(object, zone, range)? {
+            Some(expanded) => expanded,
+            None => return Ok(None),
+        },
         Some(RecurrenceShape::Limit(range)) => limit(object, zone, range),
         None => object.clone(),
     };
@@ -30,7 +36,7 @@ pub fn calendar(data: &CalendarData, object: &Component, zone: &Zone) -> Option<
     if let Some(selection) = comp {
         select(selection, &mut cut);
     }
-    Some(cut)
+    Ok(Some(cut))
 }
 
 /// RFC 6352 10.4
@@ -73,25 +79,38 @@ fn select_lines(props: &[PropSelection], component: &mut Component) {
 }
 
 /// One component for each instance in the range, in UTC, without rules and zones. RFC 4791 9.6.5
-fn expand(object: &Component, zone: &Zone, range: &TimeRange) -> Option<Component> {
+fn expand(object: &Component, zone: &Zone, range: &TimeRange) -> Result<Option<Component>, TooMuch> {
     let zones = Zones::new(object, zone);
-    let mut expanded = Component { children: Vec::new(), ..object.clone() };
+    let (lines, name) = (object.lines.clone(), object.name.clone());
+    let mut expanded = Component { lines, ..Component::new(&name) };
+    let (mut octets, mut is_too_much) = (0, false);
     for name in TIMED {
         visit(object, &zones, name, range, |instance| {
             if instance.overlaps(&zones, range) {
+                octets += size(instance.component);
+                is_too_much = octets > MAX_EXPANDED || expanded.children.len() >= MOST_INSTANCES;
+                if is_too_much {
+                    return ControlFlow::Break(());
+                }
                 expanded.children.push(told(&instance, &zones));
             }
-            if expanded.children.len() < MOST_INSTANCES {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
+            ControlFlow::Continue(())
         });
+        if is_too_much {
+            return Err(TooMuch);
+        }
     }
     expanded
         .children
         .sort_by_key(|event| event.line("DTSTART").and_then(|l| zones.moment(l)).map(|m| zones.instant(&m)));
-    (!expanded.children.is_empty()).then_some(expanded)
+    Ok((!expanded.children.is_empty()).then_some(expanded))
+}
+
+/// Octets of a component as text, nearly.
+fn size(component: &Component) -> usize {
+    let line = |line: &Line| line.name.len() + line.value.len() + 32 + 32 * line.params.len();
+    let lines: usize = component.lines.iter().map(line).sum();
+    lines + component.children.iter().map(size).sum::<usize>()
 }
 
 /// An instance as a component of its own.

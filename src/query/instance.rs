@@ -167,7 +167,7 @@ fn length_of(first: &Instance, master: &Component, zones: &Zones) -> Option<Leng
 
 impl<'a> Instance<'a> {
     /// The component as it stands.
-    fn of(component: &'a Component, zones: &Zones, id: Option<Moment>) -> Self {
+    pub(super) fn of(component: &'a Component, zones: &Zones, id: Option<Moment>) -> Self {
         let moment = |name: &str| component.line(name).and_then(|line| zones.moment(line));
         let (start, due) = (moment("DTSTART"), moment("DUE"));
         let end = moment("DTEND").or_else(|| due.clone()).or_else(|| {

@@ -10,6 +10,7 @@ use crate::model::zone::Zone;
 use crate::text::moment::{Length, Moment, Zones, length};
 use crate::text::{Component, Line};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Repetitions of one alarm that are looked at.
@@ -47,7 +48,8 @@ pub fn calendar(filter: &CalendarFilter, object: &Component, zone: &Zone) -> boo
         CompTest::Present { time_range, props, comps } => {
             let in_range = |range: &TimeRange| {
                 // A calendar as a whole takes place when any of its components does.
-                object.children.iter().any(|child| takes_place(object, child, &zones, range))
+                let names: BTreeSet<&str> = object.children.iter().map(|child| child.name.as_str()).collect();
+                names.into_iter().any(|name| takes_place(object, name, &zones, range, |_| true))
             };
             object.name == *name
                 && time_range.as_ref().is_none_or(in_range)
@@ -104,11 +106,14 @@ fn has_component(filter: &CompFilter, object: &Component, zones: &Zones) -> bool
     let CompTest::Present { time_range, props, comps } = test else {
         return named.next().is_none();
     };
-    named.any(|component| {
-        time_range.as_ref().is_none_or(|range| takes_place(object, component, zones, range))
-            && props.iter().all(|filter| has_property(filter, component, zones))
+    let holds = |component: &Component| {
+        props.iter().all(|filter| has_property(filter, component, zones))
             && comps.iter().all(|inner| has_inner(inner, object, component, zones))
-    })
+    };
+    match time_range {
+        Some(range) => takes_place(object, name, zones, range, holds),
+        None => named.any(holds),
+    }
 }
 
 /// A component within an event or task, nearly always an alarm.
@@ -125,14 +130,28 @@ fn has_inner(filter: &CompFilter, object: &Component, outer: &Component, zones: 
     })
 }
 
-/// Whether any instance that this very component stands for is in the range.
-fn takes_place(object: &Component, component: &Component, zones: &Zones, range: &TimeRange) -> bool {
-    if component.name == "VTIMEZONE" {
+/// Whether an instance is in the range whose component, the master or an override, meets a condition. All components are
+/// looked at in one walk through the series, and each is judged once.
+fn takes_place(
+    object: &Component,
+    name: &str,
+    zones: &Zones,
+    range: &TimeRange,
+    holds: impl Fn(&Component) -> bool,
+) -> bool {
+    if name == "VTIMEZONE" {
         return false;
     }
     let mut found = false;
-    visit(object, zones, &component.name, range, |instance| {
-        found = std::ptr::eq(instance.component, component) && instance.overlaps(zones, range);
+    let mut failed: BTreeSet<*const Component> = BTreeSet::new();
+    visit(object, zones, name, range, |instance| {
+        let component = instance.component;
+        if !failed.contains(&std::ptr::from_ref(component)) && instance.overlaps(zones, range) {
+            found = holds(component);
+            if !found {
+                failed.insert(std::ptr::from_ref(component));
+            }
+        }
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     found
@@ -166,6 +185,10 @@ fn rings(object: &Component, outer: &Component, alarm: &Component, zones: &Zones
         let moment = Moment::Zoned(zones.floating().to_local(at), zones.floating().clone());
         Some(zones.instant(&moment.after(offset)?))
     };
+    // An override takes place once; only a master is looked for among all instances.
+    if let Some(id) = outer.line("RECURRENCE-ID").and_then(|line| zones.moment(line)) {
+        return ring(&Instance::of(outer, zones, Some(id))).is_some_and(in_range);
+    }
     // Instances are looked for where their alarms would ring in the range.
     let margin = SignedDuration::from_hours(24 * 32);
     let wide = TimeRange {

@@ -24,7 +24,7 @@ use crate::model::object::Span;
 use crate::model::zone::Zone;
 use crate::text::{self, Component};
 use filter::{Filter, TimeRange};
-use shape::Shape;
+use shape::{RecurrenceShape, Shape};
 
 /// Reads as much of an object as [`matches`] looks at.
 pub fn read(filter: &Filter, object: &[u8]) -> Result<Component, text::Error> {
@@ -81,13 +81,27 @@ pub fn zone(filter: &Filter) -> Option<Zone> {
     }
 }
 
+/// `expand` would give more than an answer may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMuch;
+
+/// Octets that an object may grow to in this shape; 0 where it does not grow.
+pub fn most(shape: &Shape) -> usize {
+    match shape {
+        Shape::Calendar(data) if matches!(data.recurrence, Some(RecurrenceShape::Expand(_))) => {
+            cut::MAX_EXPANDED
+        }
+        _ => 0,
+    }
+}
+
 /// What is to come back of an object; `None` when nothing of it is: no body was asked for, or `expand` left no
 /// instance.
-pub fn shape(shape: &Shape, object: &Component, zone: &Zone) -> Option<Component> {
-    match shape {
+pub fn shape(shape: &Shape, object: &Component, zone: &Zone) -> Result<Option<Component>, TooMuch> {
+    Ok(match shape {
         Shape::Nothing => None,
         Shape::Whole => Some(object.clone()),
-        Shape::Calendar(data) => cut::calendar(data, object, zone),
+        Shape::Calendar(data) => cut::calendar(data, object, zone)?,
         Shape::Card(data) => Some(cut::card(data, object)),
-    }
+    })
 }

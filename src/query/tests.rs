@@ -41,6 +41,10 @@ END:VEVENT
 END:VCALENDAR
 ";
 
+fn shape(shape: &Shape, object: &Component, zone: &Zone) -> Option<Component> {
+    super::shape(shape, object, zone).unwrap()
+}
+
 fn object(text: &str) -> Component {
     Component::parse(text.as_bytes()).unwrap()
 }

@@ -1,5 +1,6 @@
 //! GET and HEAD of members, whole collections, attachments, and of what a person may try first.
 
+use crate::dav::budget::Use;
 use crate::dav::condition::{self, Verdict};
 use crate::dav::error::Error;
 use crate::dav::negotiation::{card_type, card_version};
@@ -17,6 +18,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::fmt::Write as _;
+
+/// Octets of a collection that is given as one text.
+const MAX_EXPORT: usize = 64 << 20;
 
 const CALENDAR: &str = "text/calendar; charset=utf-8";
 
@@ -95,6 +99,12 @@ async fn entry(session: &Session, name: &ResourceName) -> Result<Response, Error
 async fn collection(session: &Session, space: Space, id: &CollectionId) -> Result<Response, Error> {
     let collection = resource::collection(&session.mailbox, space, id).await?;
     let version = card_version(&session.headers);
+    // A collection as one text is in memory as a whole, and more than once.
+    let octets = session.mailbox.octets(id).await?;
+    if octets > MAX_EXPORT {
+        return Err(Error::TooMuch);
+    }
+    let _share = session.budget.take(Use::Answer, octets.saturating_mul(2)).await?;
     let Export { etag, last_modified, body } = session.mailbox.export(id, version).await?;
     let media_type = match collection.kind {
         CollectionKind::Calendar | CollectionKind::Tasks => CALENDAR,

@@ -13,6 +13,7 @@ const fn name(local: &'static str) -> Name {
 pub(in crate::dav) static CALENDAR: Name = name("calendar");
 pub(in crate::dav) static CALENDAR_DESCRIPTION: Name = name("calendar-description");
 pub(in crate::dav) static CALENDAR_TIMEZONE: Name = name("calendar-timezone");
+pub(in crate::dav) static MAX_INSTANCES: Name = name("max-instances");
 pub(in crate::dav) static MAX_RESOURCE_SIZE: Name = name("max-resource-size");
 pub(in crate::dav) static SUPPORTED_CALENDAR_COMPONENT_SET: Name = name("supported-calendar-component-set");
 pub(in crate::dav) static SUPPORTED_CALENDAR_DATA: Name = name("supported-calendar-data");

@@ -40,9 +40,17 @@ static CARD: Dialect = Dialect {
     unknown_collation: Precondition::CardCollation,
 };
 
+/// Elements of one filter.
+const MAX_CONDITIONS: usize = 2_000;
+/// Time-ranges of one filter: each may have to walk through every series.
+const MAX_RANGES: usize = 16;
+/// Octets that are looked for.
+const MAX_TEXT: usize = 4096;
+
 /// The filter of a calendar-query, with its time zone.
 pub(super) fn calendar(report: &Element) -> Result<CalendarFilter, Error> {
     let filter = report.child(&caldav::FILTER).ok_or_else(|| CALENDAR.invalid("there is no filter"))?;
+    CALENDAR.check_size(filter)?;
     let mut comps = filter.children().filter(|child| child.is(&caldav::COMP_FILTER));
     let root = match (comps.next(), comps.next()) {
         (Some(root), None) => comp(root)?,
@@ -99,6 +107,7 @@ fn prop(element: &Element) -> Result<PropFilter, Error> {
 /// The filter of an addressbook-query.
 pub(super) fn card(report: &Element) -> Result<CardFilter, Error> {
     let filter = report.child(&carddav::FILTER).ok_or_else(|| CARD.invalid("there is no filter"))?;
+    CARD.check_size(filter)?;
     let mut props = Vec::new();
     for child in filter.children() {
         if !child.is(&carddav::PROP_FILTER) {
@@ -170,7 +179,26 @@ impl Dialect {
         Ok(ParamFilter { name, test })
     }
 
+    /// The work of a query grows with each condition.
+    fn check_size(&self, filter: &Element) -> Result<(), Error> {
+        let (mut conditions, mut ranges) = (0, 0);
+        let mut open = vec![filter];
+        while let Some(element) = open.pop() {
+            conditions += 1;
+            ranges += usize::from(element.is(&caldav::TIME_RANGE));
+            if conditions > MAX_CONDITIONS || ranges > MAX_RANGES {
+                let text = format!("at most {MAX_CONDITIONS} conditions and {MAX_RANGES} time-ranges");
+                return Err(self.invalid(&format!("the filter is too large: {text}")));
+            }
+            open.extend(element.children());
+        }
+        Ok(())
+    }
+
     fn text_match(&self, element: &Element) -> Result<TextMatch, Error> {
+        if element.text().len() > MAX_TEXT {
+            return Err(self.invalid(&format!("a text-match has at most {MAX_TEXT} octets")));
+        }
         let collation = match element.attribute("collation") {
             None | Some("default") => self.collation,
             Some("i;ascii-casemap") => Collation::AsciiCasemap,

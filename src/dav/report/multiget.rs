@@ -64,8 +64,14 @@ pub(super) async fn write(
     wanted: &Wanted,
     bodies: &Bodies,
 ) -> Result<(), Error> {
-    for batch in names.chunks(BATCH) {
+    let mut rest = names;
+    while !rest.is_empty() {
+        let next = rest.get(..BATCH).unwrap_or(rest);
+        let (number, octets) = session.mailbox.weigh(&collection.id, next, &bodies.shape).await?;
+        out.make_room(&session.budget, octets).await?;
+        let batch = rest.get(..number).unwrap_or(rest);
         let found = session.mailbox.multiget(&collection.id, batch, &bodies.shape).await?;
+        rest = rest.get(found.len()..).unwrap_or_default();
         for (name, selected) in batch.iter().zip(found) {
             match selected {
                 Some(selected) => write_one(out, session, collection, selected, wanted, bodies).await?,

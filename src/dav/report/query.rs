@@ -26,7 +26,10 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
     let mut search = session.mailbox.search(&collection.id, filter, bodies.shape.clone()).await?;
     multistatus::answer(session.preferences, |mut out| async move {
         let mut rest = limit.unwrap_or(usize::MAX);
-        while let Some(found) = search.next().await? {
+        loop {
+            let octets = search.weigh().await?;
+            out.make_room(&session.budget, octets).await?;
+            let Some(found) = search.next().await? else { break };
             for selected in found {
                 if rest == 0 {
                     out.truncated(&Resource::Collection(collection, token).href(&session.hrefs));
