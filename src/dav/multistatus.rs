@@ -54,7 +54,8 @@ struct Piece {
 
 impl Piece {
     fn last(done: Multistatus) -> Self {
-        Self { octets: done.writer.finish().into(), share: done.share, is_last: true }
+        let share = done.share.filter(|_| done.writer.len() > SMALL);
+        Self { octets: done.writer.finish().into(), share, is_last: true }
     }
 }
 
@@ -123,6 +124,10 @@ impl Multistatus {
     /// Waits for memory for members that are read and written next, if they are large. It is held until they are with
     /// the client.
     pub(super) async fn make_room(&mut self, budget: &Budget, octets: usize) -> Result<(), Error> {
+        // What turned out to be small needs no memory of its own, and need not be sent before all is known to go well.
+        if self.writer.len() <= SMALL {
+            self.share = None;
+        }
         if self.share.is_some() {
             self.send().await?;
         }
