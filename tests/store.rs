@@ -21,7 +21,7 @@ async fn read(gateway: &Gateway) -> Result<(Members, SyncToken), Error> {
     let mailbox = gateway.sign_in(USER, PASSWORD).await?;
     let names: Vec<ResourceName> =
         mailbox.list(&calendar()).await?.into_iter().map(|head| head.name).collect();
-    let all = mailbox.multiget(&calendar(), &names, &Shape::Whole).await?.into_iter();
+    let all = mailbox.multiget(&calendar(), &names, &Shape::Whole, None).await?.into_iter();
     let members = all.map(|member| {
         // Who was listed is there.
         let member = member.unwrap();

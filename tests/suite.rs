@@ -51,6 +51,7 @@ mod retries;
 mod scheduling;
 mod sharing;
 mod signing_in;
+mod standards;
 mod store;
 mod support;
 mod sync_counts;

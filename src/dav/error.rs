@@ -51,6 +51,8 @@ pub(super) enum Error {
     /// The answer would be larger than an answer may be. RFC 4791 7.8
     #[error("the answer would be too large: ask for a shorter time or for less of each member")]
     TooMuch,
+    #[error("the body is announced as {0}, but XML is read here: send application/xml")]
+    MediaType(String),
     /// Nobody reads the answer any more.
     #[error("the client is gone")]
     ClientGone,
@@ -96,7 +98,7 @@ impl Error {
             Self::TooMuch => Precondition::NumberOfMatches.row().1,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
-            Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Encoding | Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 

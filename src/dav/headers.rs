@@ -1,5 +1,6 @@
 //! Request headers of the protocol, each parsed once.
 
+use super::condition::parse_date;
 use super::error::Error;
 use crate::gateway;
 use crate::gateway::write::{Conditions, Others, Tags};
@@ -77,20 +78,50 @@ impl Preferences {
 /// The conditions of a writing request. Fails with [`gateway::Error::Changed`] where one is not understood: it must not
 /// be taken for met. RFC 9110 13.1, RFC 4918 10.4, RFC 6638 8.3
 pub fn conditions(headers: &HeaderMap) -> Result<Conditions, gateway::Error> {
+    conditions_with(headers, &[])
+}
+
+/// The same, where some state tokens of `If` hold. RFC 6578 5
+pub(super) fn conditions_with(
+    headers: &HeaderMap,
+    holding: &[StateToken],
+) -> Result<Conditions, gateway::Error> {
     let mut conditions = Conditions {
         if_match: whole(headers, "if-match").map(|list| tags(&list)),
         if_none_match: whole(headers, "if-none-match").map(|list| tags(&list)),
+        unmodified_since: text(headers, "if-unmodified-since").and_then(parse_date),
         if_schedule_tag_match: whole(headers, "if-schedule-tag-match")
             .map(|tag| ScheduleTag(bare(&tag).to_owned())),
     };
     if let Some(list) = whole(headers, "if") {
-        match (condition_list(&list), &conditions.if_match) {
+        match (condition_list(&list, holding), &conditions.if_match) {
             (Lists::Always, _) => {}
             (Lists::Tags(tags), None) => conditions.if_match = Some(tags),
             _ => return Err(gateway::Error::Changed),
         }
     }
     Ok(conditions)
+}
+
+/// A state token of an `If` header, with the href of the resource that it is about; `None`: the requested one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StateToken {
+    pub(super) resource: Option<String>,
+    pub(super) token: String,
+}
+
+/// The state tokens that an `If` header speaks of.
+pub(super) fn state_tokens(headers: &HeaderMap) -> Vec<StateToken> {
+    let lists = whole(headers, "if").and_then(|text| lists(&text)).unwrap_or_default();
+    let mut tokens = Vec::new();
+    for list in lists {
+        for (_, state) in list.states {
+            if let State::Token(token) = state {
+                tokens.push(StateToken { resource: list.resource.clone(), token });
+            }
+        }
+    }
+    tokens
 }
 
 /// A header's lines as one list, whatever octets are in them. RFC 9110 5.3
@@ -124,27 +155,82 @@ enum Lists {
     Unknown,
 }
 
-/// `If`, as far as it is about entity tags: lists of one tag each, any of which may hold. There are no locks, so
-/// `Not <…>` always holds and a lock's token never does.
-fn condition_list(text: &str) -> Lists {
+/// `If`: lists, any of which may hold. There are no locks, so the only tokens that hold are sync-tokens. RFC 4918 10.4
+fn condition_list(text: &str, holding: &[StateToken]) -> Lists {
+    let Some(lists) = lists(text) else { return Lists::Unknown };
     let mut tags = Vec::new();
-    for list in text.split('(').skip(1) {
-        let Some((inner, _)) = list.split_once(')') else { return Lists::Unknown };
-        let inner = inner.trim();
-        if let Some(negated) = inner.strip_prefix("Not").map(str::trim) {
-            let always =
-                negated.starts_with('<') && negated.ends_with('>') && negated.matches('<').count() == 1;
-            return if always { Lists::Always } else { Lists::Unknown };
-        }
-        match inner.strip_prefix('[').and_then(|tag| tag.strip_suffix(']')) {
-            Some(tag) if !tag.contains([']', '<']) => tags.push(ETag(bare(tag).to_owned())),
-            Some(_) => return Lists::Unknown,
-            // A token of a lock: this list cannot hold, another may.
-            None if inner.starts_with('<') => {}
-            None => return Lists::Unknown,
+    let mut is_unknown = false;
+    for List { resource, states } in lists {
+        let mut left = Vec::new();
+        let holds = states.into_iter().all(|(negated, state)| match state {
+            State::Token(token) => {
+                let token = StateToken { resource: resource.clone(), token };
+                holding.contains(&token) != negated
+            }
+            State::Tag(tag) => {
+                left.push((negated, tag));
+                true
+            }
+        });
+        match (holds, left.as_slice()) {
+            (false, _) => {}
+            (true, []) => return Lists::Always,
+            (true, [(false, tag)]) => tags.push(ETag(bare(tag).to_owned())),
+            (true, _) => is_unknown = true,
         }
     }
-    Lists::Tags(Tags::These(tags))
+    if is_unknown { Lists::Unknown } else { Lists::Tags(Tags::These(tags)) }
+}
+
+/// A list of an `If` header: all of its conditions have to hold, or not to hold where the flag says so.
+struct List {
+    resource: Option<String>,
+    states: Vec<(bool, State)>,
+}
+
+enum State {
+    Token(String),
+    Tag(String),
+}
+
+/// The lists of an `If` header; `None` where it does not follow the grammar. RFC 4918 10.4.2
+fn lists(text: &str) -> Option<Vec<List>> {
+    let mut lists = Vec::new();
+    let mut resource = None;
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('<') {
+            let (href, after) = after.split_once('>')?;
+            resource = Some(href.to_owned());
+            rest = after.trim_start();
+            continue;
+        }
+        rest = rest.strip_prefix('(')?.trim_start();
+        let mut states = Vec::new();
+        loop {
+            if let Some(after) = rest.strip_prefix(')') {
+                rest = after.trim_start_matches([',', ' ', '\t']);
+                break;
+            }
+            let negated = rest.strip_prefix("Not").map(str::trim_start);
+            let is_negated = negated.is_some();
+            let state = negated.unwrap_or(rest);
+            let (state, after) = if let Some(token) = state.strip_prefix('<') {
+                let (token, after) = token.split_once('>')?;
+                (State::Token(token.to_owned()), after)
+            } else {
+                let (tag, after) = state.strip_prefix('[')?.split_once(']')?;
+                (State::Tag(tag.to_owned()), after)
+            };
+            states.push((is_negated, state));
+            rest = after.trim_start();
+        }
+        if states.is_empty() {
+            return None;
+        }
+        lists.push(List { resource: resource.clone(), states });
+    }
+    Some(lists)
 }
 
 /// A header's text without blanks around it.

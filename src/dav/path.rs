@@ -94,6 +94,8 @@ pub(super) enum Target {
     Owned(String, Place),
     /// Another path is the right one.
     Moved(String),
+    /// A collection of one user by its display name, and a member of it: a path of DavMail.
+    Named(String, Space, String, Option<ResourceName>),
     /// Nothing is there, for nobody.
     Nothing,
 }
@@ -154,7 +156,7 @@ impl Target {
             ["principals", "users", mail] | ["calendar", "dav", mail, "user"] => {
                 Some(Self::Moved(Hrefs::of_login(mail).principal()))
             }
-            ["users", mail, rest @ ..] => Self::of_davmail(&Hrefs::of_login(mail), rest),
+            ["users", mail, rest @ ..] => Self::of_davmail(mail, rest),
             _ => None,
         }
     }
@@ -172,7 +174,8 @@ impl Target {
         }
     }
 
-    fn of_davmail(hrefs: &Hrefs, rest: &[&str]) -> Option<Self> {
+    fn of_davmail(mail: &str, rest: &[&str]) -> Option<Self> {
+        let hrefs = Hrefs::of_login(mail);
         let [folder, below @ ..] = rest else { return Some(Self::Moved(hrefs.home(Space::Calendars))) };
         let space = match *folder {
             "calendar" | "tasks" | "inbox" | "outbox" => Space::Calendars,
@@ -182,8 +185,14 @@ impl Target {
         let id = folder.parse().ok()?;
         match below {
             [] => Some(Self::Moved(hrefs.collection_at(space, &id))),
-            [member] => Some(Self::Moved(hrefs.member_at(space, &id, &member.parse().ok()?))),
-            _ => None,
+            // Its members' names have such an end, folders within a folder have none.
+            [member] if [".ics", ".vcf", ".eml"].iter().any(|end| ends_with(member, end)) => {
+                Some(Self::Moved(hrefs.member_at(space, &id, &member.parse().ok()?)))
+            }
+            [.., name, member] if [".ics", ".vcf", ".eml"].iter().any(|end| ends_with(member, end)) => {
+                Some(Self::Named(mail.to_owned(), space, (*name).to_owned(), Some(member.parse().ok()?)))
+            }
+            [.., name] => Some(Self::Named(mail.to_owned(), space, (*name).to_owned(), None)),
         }
     }
 
@@ -203,13 +212,18 @@ impl Target {
         match self {
             Self::Shared(place) => Some(place),
             Self::Owned(who, place) => names(principal, &who).then_some(place),
-            Self::Moved(_) | Self::Nothing => None,
+            Self::Moved(_) | Self::Named(..) | Self::Nothing => None,
         }
     }
 }
 
+/// Whatever the case of the letters.
+fn ends_with(name: &str, end: &str) -> bool {
+    name.len() > end.len() && name.to_ascii_lowercase().ends_with(end)
+}
+
 /// Whether a segment of a path means this user. Clients that were given an address put it in themselves.
-fn names(principal: &Principal, who: &str) -> bool {
+pub(super) fn names(principal: &Principal, who: &str) -> bool {
     who == principal.segment
         || login_segment(who) == principal.segment
         || principal.addresses.iter().any(|own| address::same(own, who))
@@ -255,11 +269,11 @@ impl Hrefs {
     }
 
     fn collection_at(&self, space: Space, id: &CollectionId) -> String {
-        format!("{}{}/{id}/", space.prefix(), self.segment)
+        format!("{}{}/{}/", space.prefix(), self.segment, Escaped(id.segment()))
     }
 
     pub(super) fn member_at(&self, space: Space, id: &CollectionId, name: &ResourceName) -> String {
-        format!("{}{}/{id}/{}", space.prefix(), self.segment, Escaped(name.as_str()))
+        format!("{}{}", self.collection_at(space, id), Escaped(name.as_str()))
     }
 
     pub(super) fn directory(&self) -> String {
@@ -294,7 +308,7 @@ pub fn canonical(path: &str) -> Option<String> {
         Target::Shared(Place::Root(path) | Place::Principals(path)) => return Some(path.to_owned()),
         Target::Moved(to) => return Some(to),
         Target::Owned(who, place) => (who, place),
-        Target::Shared(_) | Target::Nothing => return None,
+        Target::Shared(_) | Target::Named(..) | Target::Nothing => return None,
     };
     let hrefs = Hrefs::of_login(&login_of_segment(&who)?);
     Some(match place {
@@ -339,7 +353,8 @@ pub fn attachment(
     member: &ResourceName,
     managed_id: &str,
 ) -> String {
-    format!("/dav/att/{segment}/{collection}/{}/{}", Escaped(member.as_str()), Escaped(managed_id))
+    let (collection, member) = (Escaped(collection.segment()), Escaped(member.as_str()));
+    format!("/dav/att/{segment}/{collection}/{member}/{}", Escaped(managed_id))
 }
 
 #[cfg(test)]

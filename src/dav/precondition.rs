@@ -24,6 +24,8 @@ pub(super) enum Precondition {
     NeedPrivileges,
     CalendarComponent,
     MustBeNew,
+    CalendarLocation,
+    BookLocation,
     ResourceType,
     Quota,
     AttachmentAction,
@@ -52,6 +54,9 @@ impl Precondition {
             Self::NeedPrivileges => (&webdav::NEED_PRIVILEGES, StatusCode::FORBIDDEN), // RFC 3744 7.1.1
             Self::CalendarComponent => (&caldav::SUPPORTED_CALENDAR_COMPONENT, StatusCode::FORBIDDEN), // RFC 4791 5.2.3
             Self::MustBeNew => (&webdav::RESOURCE_MUST_BE_NULL, StatusCode::FORBIDDEN), // RFC 4791 5.3.1.1
+            // RFC 4791 5.3.1.1, RFC 6352 6.3.2.1
+            Self::CalendarLocation => (&caldav::CALENDAR_COLLECTION_LOCATION_OK, StatusCode::FORBIDDEN),
+            Self::BookLocation => (&carddav::ADDRESSBOOK_COLLECTION_LOCATION_OK, StatusCode::FORBIDDEN),
             Self::ResourceType => (&webdav::VALID_RESOURCETYPE, StatusCode::FORBIDDEN), // RFC 5689 3.3
             Self::Quota => (&webdav::QUOTA_NOT_EXCEEDED, StatusCode::INSUFFICIENT_STORAGE), // RFC 4331 6
             Self::AttachmentAction => (&caldav::VALID_ACTION, StatusCode::FORBIDDEN),   // RFC 8607 3.11

@@ -3,17 +3,19 @@
 use super::budget::{Budget, Budgets, Share, Use};
 use super::compliance;
 use super::error::Error;
+use super::headers;
 use super::kinds::Kinds;
 use super::methods::{self, BodyUse, Verb};
-use super::path::{Place, Space, Target};
+use super::path::{self, Hrefs, Place, Space, Target};
 use super::report;
-use super::resource::Resource;
+use super::resource::{self, Resource};
 use super::session::{Limits, Session};
 use super::sign_in::{self, Origin};
 use super::site;
 use super::waiting;
 use crate::gateway::write::Relocation;
 use crate::gateway::{self, Gateway, Mailbox};
+use crate::model::id::ResourceName;
 use crate::model::refusal::{Reason, Refusal};
 use axum::Router;
 use axum::body::BodyDataStream;
@@ -95,6 +97,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     let target = Target::parse(uri.path());
     let kinds = match &target {
         Target::Shared(place) | Target::Owned(_, place) => Kinds::of_place(place),
+        Target::Named(..) => Kinds::COLLECTIONS,
         Target::Moved(_) | Target::Nothing => Kinds::ROOT,
     };
     if method == Method::OPTIONS {
@@ -110,12 +113,25 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
     let sign_in = sign_in::sign_in(&service.gateway, &headers, extensions.get::<Origin>());
     let mailbox = tokio::time::timeout_at(due, sign_in).await.map_err(|_| gateway::Error::late())??;
     let user = mailbox.principal().clone();
+    if let Target::Named(who, space, name, member) = &target {
+        return named(&mailbox.until(due), who, *space, name, member.as_ref()).await;
+    }
+    if target == Target::Nothing && makes_something(&method) {
+        return Err(nowhere(uri.path()));
+    }
     let opened = tokio::time::timeout_at(due, open(&service.gateway, mailbox, target)).await;
     let (mailbox, place) = opened.map_err(|_| gateway::Error::late())??;
-    let (verb, body_use) = methods::verb(&method, kinds).ok_or(Error::NotAllowed(kinds))?;
+    let Some((verb, body_use)) = methods::verb(&method, kinds) else {
+        return Err(methods::mkcol::misplaced(&mailbox.until(due), &method, &place)
+            .await
+            .unwrap_or(Error::NotAllowed(kinds)));
+    };
     let budget = service.budgets.of(&user);
     let (octets, share) = match body_use {
-        BodyUse::Xml => body.read(&budget, &headers, LARGEST_XML, XML_FACTOR).await?,
+        BodyUse::Xml => {
+            let (octets, share) = body.read(&budget, &headers, LARGEST_XML, XML_FACTOR).await?;
+            (xml(octets, &headers)?, share)
+        }
         BodyUse::Object => {
             object(body, &budget, &headers, service.settings.max_resource_size, &place).await?
         }
@@ -147,6 +163,60 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         mark_stale(&mut response, age);
     }
     Ok(response)
+}
+
+/// Whether a method makes a resource where none is.
+fn makes_something(method: &Method) -> bool {
+    matches!(method.as_str(), "PUT" | "MKCOL" | "MKCALENDAR")
+}
+
+/// Why nothing can be made at a path that names nothing. RFC 4918 9.3.1, 9.7.1
+fn nowhere(path: &str) -> Error {
+    let segments = path.split('/').filter(|segment| !segment.is_empty()).count();
+    match path.starts_with("/dav/cal/") || path.starts_with("/dav/card/") {
+        true if segments > 5 => Error::NoParent,
+        true => {
+            Error::Forbidden("this name cannot be used: it is too long or has control characters".to_owned())
+        }
+        false => Error::NotFound,
+    }
+}
+
+/// The collection that DavMail's path names. Found by its display name, whatever the case of the letters.
+async fn named(
+    mailbox: &Mailbox,
+    who: &str,
+    space: Space,
+    name: &str,
+    member: Option<&ResourceName>,
+) -> Result<Response, Error> {
+    if !path::names(mailbox.principal(), who) {
+        return Err(Error::NotFound);
+    }
+    let collections = mailbox.collections().await?;
+    let found = collections.iter().find(|collection| {
+        Space::of(collection.kind) == space && collection.display_name.to_lowercase() == name.to_lowercase()
+    });
+    let (found, hrefs) = (found.ok_or(Error::NotFound)?, Hrefs::of(mailbox.principal()));
+    Ok(moved(&member.map_or_else(|| hrefs.collection(found), |member| hrefs.member(found, member))))
+}
+
+/// A body that is said to be something else, and looks so, is not read as XML. RFC 4918 9.3.1
+fn xml(octets: Vec<u8>, headers: &HeaderMap) -> Result<Vec<u8>, Error> {
+    let announced = headers::text(headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+    let media = announced.split(';').next().unwrap_or_default().trim();
+    let first = octets.iter().find(|octet| !octet.is_ascii_whitespace());
+    // Seen: scripts that leave the type to curl announce a form.
+    let is_unknown = matches!(media, "" | "application/x-www-form-urlencoded" | "application/octet-stream");
+    let is_xml = media.ends_with("/xml") || media.ends_with("+xml");
+    let looks_so = matches!(first, Some(b'<' | 0xEF | 0xFE | 0xFF));
+    if first.is_none() || is_xml || (looks_so && (is_unknown || media == "text/plain")) {
+        return Ok(octets);
+    }
+    if media.is_empty() && first.is_some() {
+        return Ok(octets);
+    }
+    Err(Error::MediaType(media.to_owned()))
 }
 
 /// A write that has begun goes on to its end, whether the client waits, comes back or has gone: somebody who repeats it
@@ -203,6 +273,7 @@ pub(super) async fn carry_out(
     query: &str,
     octets: Vec<u8>,
 ) -> Result<Response, Error> {
+    let place = &resource::resolved(&session.mailbox, place.clone()).await;
     match verb {
         // Answered before.
         Verb::Options => Err(Error::NotFound),
@@ -268,7 +339,7 @@ async fn file(
 }
 
 async fn found(session: &Session, place: &Place) -> Result<Resource, Error> {
-    Resource::find(&session.mailbox, place, super::resource::Tokens::Unwanted).await
+    Resource::find(&session.mailbox, place, resource::Tokens::Unwanted).await
 }
 
 /// For every method, without a body. RFC 6764 5

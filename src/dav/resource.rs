@@ -129,6 +129,28 @@ fn token(fresh: &[Option<Freshness>], at: usize) -> Option<SyncToken> {
     fresh.get(at)?.map(|freshness| freshness.token)
 }
 
+/// The place with the name by which its collection is known: calendars and address books may have the same path
+/// segment, and the second of the two has another name. A place whose collection is not there stays as it is.
+pub(super) async fn resolved(mailbox: &Mailbox, place: Place) -> Place {
+    let (space, id) = match &place {
+        Place::Collection(space, id) | Place::Member(space, id, _) => (*space, id),
+        Place::Attachment(id, ..) => (Space::Calendars, id),
+        _ => return place,
+    };
+    // What fails here fails again where the collection is looked up.
+    let Ok(Some(found)) = mailbox.collection(id).await else { return place };
+    if Space::of(found.kind) == space {
+        return place;
+    }
+    let second = id.second();
+    match place {
+        Place::Collection(space, _) => Place::Collection(space, second),
+        Place::Member(space, _, name) => Place::Member(space, second, name),
+        Place::Attachment(_, name, managed_id) => Place::Attachment(second, name, managed_id),
+        other => other,
+    }
+}
+
 /// The collection of that name in that half of the tree.
 pub(super) async fn collection(
     mailbox: &Mailbox,

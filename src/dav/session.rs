@@ -2,13 +2,14 @@
 
 use super::budget::{Budget, Share};
 use super::error::Error;
-use super::headers::Preferences;
-use super::path::{Hrefs, Space};
+use super::headers::{self, Preferences};
+use super::path::{Hrefs, Place, Space, Target};
 use super::property::Scene;
 use super::resource::{self, Resource};
+use crate::gateway::write::Conditions;
 use crate::gateway::{Mailbox, Principal};
 use crate::model::collection::{Collection, CollectionKind};
-use crate::model::id::CollectionId;
+use crate::model::id::{CollectionId, SyncToken};
 use axum::http::HeaderMap;
 use std::sync::Arc;
 
@@ -93,6 +94,33 @@ impl Session {
     pub(super) fn goes_on(&self, kind: CollectionKind) -> bool {
         let agent = super::headers::text(&self.headers, "user-agent").unwrap_or_default();
         GO_ON.iter().any(|(name, kinds)| agent.contains(name) && kinds.contains(&kind))
+    }
+
+    /// The conditions of a writing request for a place. A sync-token in `If` holds while it is the collection's own.
+    /// RFC 6578 5
+    pub(super) async fn conditions(&self, place: &Place) -> Result<Conditions, Error> {
+        let mut holding = Vec::new();
+        for asked in headers::state_tokens(&self.headers) {
+            let Ok(token) = asked.token.parse::<SyncToken>() else { continue };
+            let about = match &asked.resource {
+                Some(href) => Target::of_href(href).of_user(self.mailbox.principal()),
+                None => Some(place.clone()),
+            };
+            let Some(about) = about else { continue };
+            let Place::Collection(space, id) = resource::resolved(&self.mailbox, about).await else {
+                continue;
+            };
+            match resource::collection(&self.mailbox, space, &id).await {
+                Ok(_) => {}
+                Err(Error::NotFound) => continue,
+                Err(error) => return Err(error),
+            }
+            let fresh = self.mailbox.refresh(std::slice::from_ref(&id)).await?;
+            if fresh.first().is_some_and(|fresh| fresh.token == token) {
+                holding.push(asked);
+            }
+        }
+        Ok(headers::conditions_with(&self.headers, &holding)?)
     }
 
     /// Seen: Thunderbird's address books cannot recover from the usual answer to a forgotten sync-token.

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::mailbox::Mailbox;
 use super::{Attachment, Changes, Export, Selected};
 use crate::mirror::{self, Change, Listed};
-use crate::model::collection::CollectionKind;
+use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ETag, ResourceName, SyncToken};
 use crate::model::object::{Head, Object};
 use crate::model::zone::Zone;
@@ -94,8 +94,10 @@ impl Mailbox {
         id: &CollectionId,
         names: &[ResourceName],
         shape: &Shape,
+        zone: Option<Zone>,
     ) -> Result<Vec<Option<Selected>>, Error> {
-        let zone = self.floating_zone(None);
+        let collection = self.collection(id).await?.ok_or(Error::NotFound)?;
+        let zone = self.floating_zone(zone, &collection);
         if self.visible(id, names).await?.is_none() {
             self.fresh_folder(id).await?;
         }
@@ -168,9 +170,14 @@ impl Mailbox {
     }
 
     /// Busy time of a calendar as one VFREEBUSY object. RFC 4791 7.10
-    pub async fn free_busy(&self, id: &CollectionId, range: TimeRange) -> Result<Bytes, Error> {
-        self.fresh_folder(id).await?;
-        let zone = self.floating_zone(None);
+    pub async fn free_busy(
+        &self,
+        id: &CollectionId,
+        range: TimeRange,
+        zone: Option<Zone>,
+    ) -> Result<Bytes, Error> {
+        let collection = self.fresh_folder(id).await?.collection;
+        let zone = self.floating_zone(zone, &collection);
         let key = id.clone();
         let now = Timestamp::now();
         let text = self
@@ -252,8 +259,10 @@ impl Mailbox {
     }
 
     /// The zone of floating times: the request's, else the mailbox's.
-    pub(super) fn floating_zone(&self, asked: Option<Zone>) -> Zone {
-        asked.or_else(|| Zone::iana(self.zone())).unwrap_or(Zone::Utc)
+    /// The zone of days and floating times: that of the request, of the calendar, of the mailbox. RFC 4791 9.8, 5.2.2
+    pub(super) fn floating_zone(&self, asked: Option<Zone>, collection: &Collection) -> Zone {
+        let own = || collection.timezone.as_deref().and_then(query::zone_of_text);
+        asked.or_else(own).or_else(|| Zone::iana(self.zone())).unwrap_or(Zone::Utc)
     }
 }
 

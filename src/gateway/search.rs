@@ -39,8 +39,9 @@ struct Question {
 impl Mailbox {
     /// Members that match, with as much of each as `shape` says.
     pub async fn search(&self, id: &CollectionId, filter: Filter, shape: Shape) -> Result<Search, Error> {
-        let component = self.fresh_folder(id).await?.collection.kind.component();
-        let zone = self.floating_zone(query::zone(&filter));
+        let collection = self.fresh_folder(id).await?.collection;
+        let component = collection.kind.component();
+        let zone = self.floating_zone(query::zone(&filter), &collection);
         // Times can only take candidates away: of all others one thing is foreseen.
         let foreseen = query::foresee(&filter, component, &Span::default());
         let is_answered = foreseen == Foreseen::Matches;
@@ -74,6 +75,14 @@ impl Search {
         let (number, octets) = self.mirror.run(move |mirror| mirror.weigh(&id, &names, MAX_OCTETS)).await?;
         self.batch = number;
         Ok(octets.max(most))
+    }
+
+    /// The same search in nothing but this member.
+    #[must_use]
+    pub fn only(mut self, name: &ResourceName) -> Self {
+        let left: Vec<ResourceName> = self.candidates.filter(|candidate| candidate == name).collect();
+        self.candidates = left.into_iter();
+        self
     }
 
     /// Those of the next candidates that match, in the order of their names; `None` when there are no more candidates.

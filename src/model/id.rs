@@ -98,28 +98,53 @@ impl FromStr for SyncToken {
     }
 }
 
-/// The path segment of a collection: `calendar`, `contacts`, `tasks` for the distinguished folders, a
-/// stable hash of the folder's identity for all others. `[A-Za-z0-9._-]` only.
+/// The name of a collection: `calendar`, `contacts`, `tasks` for the distinguished folders, what a client chose, or a
+/// stable hash of the folder's identity. At most 100 octets, otherwise as a [`ResourceName`].
+///
+/// Calendars and address books have paths of their own, so one of each may have the same path segment. Names are
+/// unique all the same: the second one has a suffix that no path segment can have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CollectionId(String);
 
 impl CollectionId {
-    /// The segment as it stands in URLs.
+    /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The path segment, not percent-encoded.
+    pub fn segment(&self) -> &str {
+        self.0.strip_suffix(SECOND).unwrap_or(&self.0)
+    }
+
+    /// The name of the second collection with this path segment.
+    #[must_use]
+    pub fn second(&self) -> Self {
+        Self(format!("{}{SECOND}", self.segment()))
+    }
+
+    /// Reads a name as it is kept on the folder.
+    ///
+    /// # Errors
+    ///
+    /// The text can be no name.
+    pub fn of_kept(text: &str) -> Result<Self, InvalidName> {
+        match text.strip_suffix(SECOND) {
+            Some(segment) => segment.parse().map(|id: Self| id.second()),
+            None => text.parse(),
+        }
+    }
 }
+
+/// What a second collection's name ends with.
+const SECOND: &str = "/2";
 
 impl FromStr for CollectionId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let good = !text.is_empty()
-            && text.len() <= 100
-            && text != "."
-            && text != ".."
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if good { Ok(Self(text.to_owned())) } else { Err(InvalidName(text.to_owned())) }
+        let ResourceName(name) = text.parse()?;
+        if name.len() <= 100 { Ok(Self(name)) } else { Err(InvalidName(name)) }
     }
 }
 

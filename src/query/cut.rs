@@ -130,11 +130,18 @@ fn told(instance: &Instance, zones: &Zones) -> Component {
             *line = moment.utc_line(&line.name, zones);
         }
     }
-    // A nominal length may not last as long in UTC.
-    if let (true, Some(end @ Moment::Zoned(..))) = (had("DURATION"), &instance.end) {
-        let name = if component.name == "VTODO" { "DUE" } else { "DTEND" };
+    // A nominal length may not last as long in UTC: DURATION stays, and is exact where clocks change.
+    let (start, end) = (instance.start.as_ref(), instance.end.as_ref());
+    if let (true, Some(start), Some(end)) = (had("DURATION"), start, end)
+        && !start.is_day()
+    {
+        let lasts = zones.instant(end).duration_since(zones.instant(start));
+        let in_utc = Moment::Zoned(Zone::Utc.to_local(zones.instant(start)), Zone::Utc);
         for line in component.lines.iter_mut().filter(|line| line.name == "DURATION") {
-            *line = end.utc_line(name, zones);
+            let same = length(&line.value).and_then(|length| in_utc.after(length));
+            if same.is_none_or(|same| zones.instant(&same) != zones.instant(end)) {
+                line.value = format!("PT{}S", lasts.as_secs().max(0));
+            }
         }
     }
     if let Some(id) = &instance.id {

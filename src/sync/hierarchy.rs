@@ -73,7 +73,7 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
         let hex: String = hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
         let kept = &folder.kept;
         // What a client called it, unless a copied folder says the same.
-        let chosen = kept.name.as_deref().and_then(|name| name.parse::<CollectionId>().ok());
+        let chosen = kept.name.as_deref().and_then(|name| CollectionId::of_kept(name).ok());
         let chosen = chosen.filter(|_| own_name.is_none()).filter(|id| taken.insert(id.clone()));
         let Some(id) = chosen.or_else(|| own_name.map_or(hex, str::to_owned).parse().ok()) else { continue };
         let [create, modify, delete, read] = folder.rights;

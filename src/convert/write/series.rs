@@ -50,9 +50,9 @@ impl Numbered {
         u32::try_from(at + 1).ok()
     }
 
-    /// Why an occurrence has no number, and what to do about it.
-    pub fn why_not(&self) -> String {
-        if self.days.len() < MOST_NUMBERED {
+    /// Why the occurrence at an instant has no number, and what to do about it.
+    pub fn why_not(&self, at: Timestamp) -> String {
+        if !self.is_beyond(at) {
             return "the rule has no occurrence at this time: make it an event of its own".to_owned();
         }
         format!(

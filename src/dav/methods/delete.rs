@@ -1,7 +1,7 @@
 //! DELETE of an object or a collection. RFC 4918 9.6
 
 use crate::dav::error::Error;
-use crate::dav::headers::{self, conditions};
+use crate::dav::headers;
 use crate::dav::path::Place;
 use crate::dav::resource;
 use crate::dav::session::Session;
@@ -13,10 +13,11 @@ pub(in crate::dav) async fn delete(session: Session, place: &Place) -> Result<Re
         Place::Member(space, id, name) => {
             resource::collection(&session.mailbox, *space, id).await?;
             let others = headers::others(&session.headers);
-            session.mailbox.delete(id, name, &conditions(&session.headers)?, others).await?;
+            session.mailbox.delete(id, name, &session.conditions(place).await?, others).await?;
         }
         Place::Collection(space, id) => {
             resource::collection(&session.mailbox, *space, id).await?;
+            session.conditions(place).await?.judge_untagged()?;
             session.mailbox.delete_collection(id).await?;
         }
         _ => return Err(Error::NotFound),

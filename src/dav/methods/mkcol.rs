@@ -10,13 +10,15 @@ use crate::dav::methods::Verb;
 use crate::dav::names::{caldav, carddav, webdav};
 use crate::dav::path::{Place, Space};
 use crate::dav::precondition::Precondition;
+use crate::dav::resource;
 use crate::dav::session::Session;
+use crate::gateway::Mailbox;
 use crate::gateway::write::{CollectionChange, NewCollection};
 use crate::gateway::{self};
 use crate::model::collection::CollectionKind;
 use crate::xml::{Element, Name};
 use axum::http::header::{CACHE_CONTROL, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 pub(in crate::dav) async fn make(
@@ -42,6 +44,32 @@ pub(in crate::dav) async fn make(
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// Why a collection cannot be made at a place where there is no such method: only a home has collections in it.
+pub(in crate::dav) async fn misplaced(mailbox: &Mailbox, method: &Method, place: &Place) -> Option<Error> {
+    let is_calendar = match method.as_str() {
+        "MKCALENDAR" => true,
+        "MKCOL" => false,
+        _ => return None,
+    };
+    let (at, text) = match place {
+        Place::Member(space, id, _) => {
+            if let Err(Error::NotFound) = resource::collection(mailbox, *space, id).await {
+                return Some(Error::NoParent);
+            }
+            (*space, "a collection has no collections in it: make it beside this one")
+        }
+        Place::Collection(Space::Cards, _) if is_calendar => {
+            (Space::Calendars, "calendars are made in the home of calendars")
+        }
+        _ => return None,
+    };
+    let precondition = match at {
+        Space::Calendars => Precondition::CalendarLocation,
+        Space::Cards => Precondition::BookLocation,
+    };
+    Some(Error::Refused(precondition, text.to_owned()))
 }
 
 fn parse(body: &[u8]) -> Result<Option<Element>, Error> {

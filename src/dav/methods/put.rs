@@ -2,7 +2,7 @@
 
 use super::get;
 use crate::dav::error::Error;
-use crate::dav::headers::{self, conditions};
+use crate::dav::headers;
 use crate::dav::path::{Place, Space};
 use crate::dav::session::Session;
 use crate::gateway::write::Written;
@@ -24,9 +24,14 @@ pub(in crate::dav) async fn put(session: Session, place: &Place, body: Bytes) ->
     }
     check_media_type(&session.headers, *space)?;
     session.parent(*space, id).await?;
-    let (others, conditions) = (headers::others(&session.headers), conditions(&session.headers)?);
+    let (others, conditions) = (headers::others(&session.headers), session.conditions(place).await?);
+    let (body, is_whole) = without_publish(*space, body);
     let written = session.mailbox.put_telling(others, id, name, &conditions, body).await;
-    let written = written.map_err(|error| unstorable(&session, *space, id, error))?;
+    let mut written = written.map_err(|error| unstorable(&session, *space, id, error))?;
+    if !is_whole {
+        // What is stored has other octets than the client's. RFC 4791 5.3.4
+        written.etag = None;
+    }
     if session.preferences.representation {
         match represented(&session, *space, id, &written).await {
             // A meeting that was declined or called off is gone.
@@ -35,6 +40,17 @@ pub(in crate::dav) async fn put(session: Session, place: &Place, body: Bytes) ->
         }
     }
     Ok(answer(&session, *space, id, name, &written))
+}
+
+/// A published calendar without its METHOD, and whether nothing was left out. A stored object has none (RFC 4791 4.1),
+/// yet files that people import say `METHOD:PUBLISH`, which asks for nothing. RFC 5546 3.2.1
+fn without_publish(space: Space, body: Bytes) -> (Bytes, bool) {
+    let is_method = |line: &[u8]| line.trim_ascii_end().eq_ignore_ascii_case(b"METHOD:PUBLISH");
+    let lines = || body.split_inclusive(|octet| *octet == b'\n');
+    if space == Space::Cards || !lines().any(is_method) {
+        return (body, true);
+    }
+    (lines().filter(|line| !is_method(line)).flatten().copied().collect(), false)
 }
 
 /// Other forms of the same data, which must not be taken for damaged ones. All else is judged by the body itself:

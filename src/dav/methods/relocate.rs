@@ -2,7 +2,7 @@
 
 use super::put;
 use crate::dav::error::Error;
-use crate::dav::headers::{self, conditions};
+use crate::dav::headers;
 use crate::dav::path::{Place, Target};
 use crate::dav::resource;
 use crate::dav::session::Session;
@@ -15,7 +15,9 @@ pub(in crate::dav) async fn relocate(
     how: Relocation,
 ) -> Result<Response, Error> {
     let Place::Member(space, id, name) = place else { return Err(Error::NotFound) };
-    let Place::Member(to_space, to_id, to_name) = destination(&session)? else {
+    let Place::Member(to_space, to_id, to_name) =
+        resource::resolved(&session.mailbox, destination(&session)?).await
+    else {
         return Err(Error::Forbidden("an object can only go to a name in a collection".to_owned()));
     };
     if to_space != *space {
@@ -30,7 +32,7 @@ pub(in crate::dav) async fn relocate(
         Some(flag) if flag.eq_ignore_ascii_case("f") => Overwrite::Forbidden,
         _ => Overwrite::Allowed,
     };
-    let conditions = conditions(&session.headers)?;
+    let conditions = session.conditions(place).await?;
     let written = session.mailbox.relocate(how, (id, name), (&to_id, &to_name), overwrite, &conditions).await;
     let written = written.map_err(|error| put::unstorable(&session, to_space, &to_id, error))?;
     Ok(put::answer(&session, to_space, &to_id, &to_name, &written))

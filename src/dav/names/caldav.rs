@@ -78,6 +78,7 @@ pub(in crate::dav) static VALID_ORGANIZER: Name = name("valid-organizer");
 pub(in crate::dav) static VALID_SCHEDULING_MESSAGE: Name = name("valid-scheduling-message");
 
 // Preconditions: RFC 4791 1.3
+pub(in crate::dav) static CALENDAR_COLLECTION_LOCATION_OK: Name = name("calendar-collection-location-ok");
 pub(in crate::dav) static VALID_FILTER: Name = name("valid-filter");
 
 // Preconditions of writing: RFC 4791 5.3, RFC 6638 3.2, 10

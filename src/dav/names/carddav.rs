@@ -42,4 +42,6 @@ pub(in crate::dav) static TEXT_MATCH: Name = name("text-match");
 
 // Preconditions of writing: RFC 6352 6.3
 pub(in crate::dav) static NO_UID_CONFLICT: Name = name("no-uid-conflict");
+pub(in crate::dav) static ADDRESSBOOK_COLLECTION_LOCATION_OK: Name =
+    name("addressbook-collection-location-ok");
 pub(in crate::dav) static VALID_ADDRESS_DATA: Name = name("valid-address-data");

@@ -1,13 +1,15 @@
 //! Which part of each member a report wants: `calendar-data` and `address-data`. RFC 4791 9.6, RFC 6352 10.4
 
-use super::filter::time_range;
+use super::filter::{time_range, timezone};
 use crate::dav::error::Error;
 use crate::dav::names::{caldav, carddav, webdav};
 use crate::dav::precondition::Precondition;
+use crate::model::zone::Zone;
 use crate::query::filter::TimeRange;
 use crate::query::shape::{
     AddressData, CalendarData, CardVersion, CompSelection, PropSelection, RecurrenceShape, Shape,
 };
+use crate::query::zone_of_text;
 use crate::xml::{Element, Name};
 
 /// The shape of the bodies, with the name of the property that carries them.
@@ -15,19 +17,22 @@ use crate::xml::{Element, Name};
 pub(super) struct Bodies {
     pub(super) shape: Shape,
     pub(super) name: Option<&'static Name>,
+    /// In which days and floating times are told. RFC 4791 9.8
+    pub(super) zone: Option<Zone>,
 }
 
 /// Reads what the `DAV:prop` of a report says of bodies.
 pub(super) fn parse(report: &Element) -> Result<Bodies, Error> {
     let prop = report.child(&webdav::PROP);
+    let zone = timezone(report)?.as_deref().and_then(zone_of_text);
     let find = |name| prop.and_then(|prop| prop.child(name));
     if let Some(data) = find(&caldav::CALENDAR_DATA) {
-        return Ok(Bodies { shape: calendar(data)?, name: Some(&caldav::CALENDAR_DATA) });
+        return Ok(Bodies { shape: calendar(data)?, name: Some(&caldav::CALENDAR_DATA), zone });
     }
     if let Some(data) = find(&carddav::ADDRESS_DATA) {
-        return Ok(Bodies { shape: card(data)?, name: Some(&carddav::ADDRESS_DATA) });
+        return Ok(Bodies { shape: card(data)?, name: Some(&carddav::ADDRESS_DATA), zone });
     }
-    Ok(Bodies { shape: Shape::Nothing, name: None })
+    Ok(Bodies { shape: Shape::Nothing, name: None, zone })
 }
 
 fn calendar(data: &Element) -> Result<Shape, Error> {
@@ -65,8 +70,11 @@ fn closed_range(element: &Element) -> Result<TimeRange, Error> {
 
 fn comp(element: &Element) -> Result<CompSelection, Error> {
     let name = named(element)?;
-    let all_props = element.child(&caldav::ALLPROP).is_some();
-    let all_comps = element.child(&caldav::ALLCOMP).is_some();
+    let has = |name| element.child(name).is_some();
+    // A component by its name alone is wanted whole (the example of RFC 4791 7.8.1), and one without a property has all
+    // of them (9.6.1): an object without VERSION or UID would be none.
+    let all_props = has(&caldav::ALLPROP) || !has(&caldav::PROP);
+    let all_comps = has(&caldav::ALLCOMP) || element.children().next().is_none();
     let props = element.children().filter(|child| child.is(&caldav::PROP)).map(prop);
     let comps = element.children().filter(|child| child.is(&caldav::COMP)).map(comp);
     Ok(CompSelection {

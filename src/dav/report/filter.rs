@@ -1,5 +1,6 @@
 //! Filters as clients write them. RFC 4791 9.7, RFC 6352 10.5
 
+use crate::dav::change::is_one_zone;
 use crate::dav::error::Error;
 use crate::dav::names::{caldav, carddav};
 use crate::dav::precondition::Precondition;
@@ -51,32 +52,85 @@ const MAX_TEXT: usize = 4096;
 pub(super) fn calendar(report: &Element) -> Result<CalendarFilter, Error> {
     let filter = report.child(&caldav::FILTER).ok_or_else(|| CALENDAR.invalid("there is no filter"))?;
     CALENDAR.check_size(filter)?;
-    let mut comps = filter.children().filter(|child| child.is(&caldav::COMP_FILTER));
+    let mut comps = filter.children();
     let root = match (comps.next(), comps.next()) {
-        (Some(root), None) => comp(root)?,
+        (Some(root), None) if root.is(&caldav::COMP_FILTER) => comp(root, "")?,
         _ => return Err(CALENDAR.invalid("a filter has one comp-filter")),
     };
-    if root.name != "VCALENDAR" {
-        return Err(CALENDAR.invalid("the outermost comp-filter is for VCALENDAR"));
-    }
-    let zone = report.child(&caldav::TIMEZONE).or_else(|| report.child(&caldav::TIMEZONE_ID));
-    let timezone = zone.map(|zone| zone.text().trim().to_owned()).filter(|zone| !zone.is_empty());
-    Ok(CalendarFilter { root, timezone })
+    Ok(CalendarFilter { root, timezone: timezone(report)? })
 }
 
-fn comp(element: &Element) -> Result<CompFilter, Error> {
+/// `CALDAV:timezone`, an iCalendar object with one VTIMEZONE alone, or `CALDAV:timezone-id`. RFC 4791 9.8, RFC 7809 5.2
+pub(super) fn timezone(report: &Element) -> Result<Option<String>, Error> {
+    let (object, id) = (report.child(&caldav::TIMEZONE), report.child(&caldav::TIMEZONE_ID));
+    let Some(text) = object.or(id).map(|zone| zone.text().trim().to_owned()).filter(|text| !text.is_empty())
+    else {
+        return Ok(None);
+    };
+    if object.is_some() && text.contains("BEGIN:") && !is_one_zone(&text) {
+        let text = "timezone is an iCalendar object with one VTIMEZONE and nothing else".to_owned();
+        return Err(Error::Refused(Precondition::CalendarData, text));
+    }
+    Ok(Some(text))
+}
+
+/// The components of RFC 5545 (and 7953) that are known, with those that they are in. RFC 4791 7.8 valid-filter
+const NESTING: [(&str, &[&str]); 11] = [
+    ("VCALENDAR", &[""]),
+    ("VEVENT", &["VCALENDAR"]),
+    ("VTODO", &["VCALENDAR"]),
+    ("VJOURNAL", &["VCALENDAR"]),
+    ("VFREEBUSY", &["VCALENDAR"]),
+    ("VTIMEZONE", &["VCALENDAR"]),
+    ("VAVAILABILITY", &["VCALENDAR"]),
+    ("AVAILABLE", &["VAVAILABILITY"]),
+    ("VALARM", &["VEVENT", "VTODO"]),
+    ("STANDARD", &["VTIMEZONE"]),
+    ("DAYLIGHT", &["VTIMEZONE"]),
+];
+/// Components that take place. RFC 4791 9.9
+const TIMED: [&str; 8] =
+    ["VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VAVAILABILITY", "AVAILABLE"];
+/// Properties whose values are dates or times. RFC 5545 8.3.2
+const MOMENTS: [&str; 13] = [
+    "ACKNOWLEDGED",
+    "COMPLETED",
+    "CREATED",
+    "DTEND",
+    "DTSTAMP",
+    "DTSTART",
+    "DUE",
+    "EXDATE",
+    "FREEBUSY",
+    "LAST-MODIFIED",
+    "RDATE",
+    "RECURRENCE-ID",
+    "TRIGGER",
+];
+
+fn comp(element: &Element, outer: &str) -> Result<CompFilter, Error> {
     let name = CALENDAR.named(element)?;
+    let known = NESTING.iter().find(|(known, _)| *known == name);
+    if known.map_or(outer.is_empty(), |(_, within)| !within.contains(&outer)) {
+        let text = match outer {
+            "" => "the outermost comp-filter is for VCALENDAR".to_owned(),
+            outer => format!("there is no {name} in a {outer}"),
+        };
+        return Err(CALENDAR.invalid(&text));
+    }
     if CALENDAR.is_absent(element)? {
         return Ok(CompFilter { name, test: CompTest::Absent });
     }
     let (mut range, mut props, mut comps) = (None, Vec::new(), Vec::new());
     for child in element.children() {
-        if child.is(&caldav::TIME_RANGE) {
+        if child.is(&caldav::TIME_RANGE) && (range.is_some() || !TIMED.contains(&name.as_str())) {
+            return Err(CALENDAR.invalid(&format!("a comp-filter for {name} has no such time-range")));
+        } else if child.is(&caldav::TIME_RANGE) {
             range = Some(time_range(child)?);
         } else if child.is(&caldav::PROP_FILTER) {
             props.push(prop(child)?);
         } else if child.is(&caldav::COMP_FILTER) {
-            comps.push(comp(child)?);
+            comps.push(comp(child, &name)?);
         } else {
             return Err(CALENDAR.stranger(child));
         }
@@ -91,7 +145,13 @@ fn prop(element: &Element) -> Result<PropFilter, Error> {
     }
     let (mut range, mut text, mut params) = (None, None, Vec::new());
     for child in element.children() {
-        if child.is(&caldav::TIME_RANGE) {
+        let is_condition = child.is(&caldav::TIME_RANGE) || child.is(&caldav::TEXT_MATCH);
+        if is_condition && (range.is_some() || text.is_some()) {
+            return Err(CALENDAR.invalid("a prop-filter has one time-range or one text-match"));
+        } else if child.is(&caldav::TIME_RANGE) {
+            if !MOMENTS.contains(&name.as_str()) && !name.starts_with("X-") {
+                return Err(CALENDAR.invalid(&format!("{name} is no time: it has no time-range")));
+            }
             range = Some(time_range(child)?);
         } else if child.is(&caldav::TEXT_MATCH) {
             text = Some(CALENDAR.text_match(child)?);
@@ -171,6 +231,9 @@ impl Dialect {
         } else {
             match element.children().next() {
                 None => ParamTest::Present,
+                Some(_) if element.children().count() > 1 => {
+                    return Err(self.invalid("a param-filter has one condition"));
+                }
                 Some(child) if child.is(self.text_match) => ParamTest::Matches(self.text_match(child)?),
                 Some(child) if child.is(self.param_filter) => return Err(self.stranger(child)),
                 Some(child) => return Err(self.stranger(child)),
@@ -198,6 +261,9 @@ impl Dialect {
     fn text_match(&self, element: &Element) -> Result<TextMatch, Error> {
         if element.text().len() > MAX_TEXT {
             return Err(self.invalid(&format!("a text-match has at most {MAX_TEXT} octets")));
+        }
+        if let Some(child) = element.children().next() {
+            return Err(self.stranger(child));
         }
         let collation = match element.attribute("collation") {
             None | Some("default") => self.collation,

@@ -1,11 +1,12 @@
 //! free-busy-query. RFC 4791 7.10
 
-use super::filter::time_range;
+use super::filter::{time_range, timezone};
 use crate::dav::error::Error;
 use crate::dav::names::caldav;
 use crate::dav::precondition::Precondition;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
+use crate::query::zone_of_text;
 use crate::xml::Element;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -29,6 +30,7 @@ pub(super) async fn answer(
         let text = "busy time is told between a start and an end, at most three years apart".to_owned();
         return Err(Error::Refused(Precondition::CalendarFilter, text));
     }
-    let body = session.mailbox.free_busy(&collection.id, range).await?;
+    let zone = timezone(asked)?.as_deref().and_then(zone_of_text);
+    let body = session.mailbox.free_busy(&collection.id, range, zone).await?;
     Ok(([(CONTENT_TYPE, "text/calendar; charset=utf-8")], body).into_response())
 }

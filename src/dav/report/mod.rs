@@ -43,16 +43,20 @@ use Report as R;
 
 const ABOVE_PRINCIPAL: Kinds = either(either(K::ROOT, K::PRINCIPALS), either(K::PRINCIPAL, K::HOMES));
 
+/// Collections and the objects in them. RFC 4791 7, RFC 6352 8
+const CALENDAR_DATA: Kinds = either(K::CALENDARS, K::CALENDAR_OBJECTS);
+const CARD_DATA: Kinds = either(K::BOOK, K::CARD);
+
 static REPORTS: &[(&Name, Kinds, Report)] = &[
-    (&caldav::CALENDAR_MULTIGET, K::CALENDARS, R::Multiget), // RFC 4791 7.9
-    (&caldav::CALENDAR_QUERY, K::CALENDARS, R::CalendarQuery), // RFC 4791 7.8
+    (&caldav::CALENDAR_MULTIGET, CALENDAR_DATA, R::Multiget), // RFC 4791 7.9
+    (&caldav::CALENDAR_QUERY, CALENDAR_DATA, R::CalendarQuery), // RFC 4791 7.8
     (&caldav::FREE_BUSY_QUERY, K::CALENDAR, R::FreeBusyQuery), // RFC 4791 7.10
-    (&carddav::ADDRESSBOOK_MULTIGET, K::BOOK, R::Multiget),  // RFC 6352 8.7
-    (&carddav::ADDRESSBOOK_QUERY, K::BOOK, R::AddressbookQuery), // RFC 6352 8.6
+    (&carddav::ADDRESSBOOK_MULTIGET, CARD_DATA, R::Multiget), // RFC 6352 8.7
+    (&carddav::ADDRESSBOOK_QUERY, CARD_DATA, R::AddressbookQuery), // RFC 6352 8.6
     (&carddav::ADDRESSBOOK_MULTIGET, K::DIRECTORY, R::DirectoryMultiget), // RFC 6352 8.7
     (&carddav::ADDRESSBOOK_QUERY, K::DIRECTORY, R::DirectoryQuery), // RFC 6352 8.6
     (&webdav::SYNC_COLLECTION, K::COLLECTIONS, R::SyncCollection), // RFC 6578 3.2
-    (&webdav::EXPAND_PROPERTY, K::ALL, R::ExpandProperty),   // RFC 3253 3.8
+    (&webdav::EXPAND_PROPERTY, K::ALL, R::ExpandProperty),    // RFC 3253 3.8
     (&webdav::PRINCIPAL_PROPERTY_SEARCH, K::ALL, R::PrincipalPropertySearch), // RFC 3744 9.4
     (&calendarserver::CALENDARSERVER_PRINCIPAL_SEARCH, ABOVE_PRINCIPAL, R::PrincipalSearch), // Seen: macOS
     (&webdav::PRINCIPAL_SEARCH_PROPERTY_SET, K::ALL, R::PrincipalSearchPropertySet), // RFC 3744 9.5

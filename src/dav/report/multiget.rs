@@ -20,7 +20,12 @@ use std::sync::Arc;
 const BATCH: usize = 64;
 
 pub(super) async fn answer(session: Session, resource: Resource, asked: &Element) -> Result<Response, Error> {
-    let Resource::Collection(collection, _) = resource else { return Err(Error::NotFound) };
+    let (collection, only) = match resource {
+        Resource::Collection(collection, _) => (collection, None),
+        // Of a member nothing but itself can be asked. RFC 4791 7.9
+        Resource::Member(collection, head) => (collection, Some(head.name)),
+        _ => return Err(Error::NotFound),
+    };
     let wanted = Wanted::parse(asked)?;
     let bodies = data::parse(asked)?;
     let hrefs: Vec<String> = asked
@@ -32,7 +37,9 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
         for batch in hrefs.chunks(BATCH) {
             let mut names = Vec::new();
             for href in batch {
-                match member(&session, &collection, href) {
+                match member(&session, &collection, href)
+                    .filter(|name| only.as_ref().is_none_or(|own| own == name))
+                {
                     Some(name) => names.push(name),
                     // Of an href elsewhere nothing is said but that it is not a member of this collection.
                     None => out.missing(href.trim()).await?,
@@ -48,7 +55,9 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
 /// The name by which an href means a member of this collection.
 fn member(session: &Session, collection: &Collection, href: &str) -> Option<ResourceName> {
     match Target::of_href(href).of_user(session.mailbox.principal())? {
-        Place::Member(space, id, name) if id == collection.id && space == Space::of(collection.kind) => {
+        Place::Member(space, id, name)
+            if id.segment() == collection.id.segment() && space == Space::of(collection.kind) =>
+        {
             Some(name)
         }
         _ => None,
@@ -70,7 +79,8 @@ pub(super) async fn write(
         let (number, octets) = session.mailbox.weigh(&collection.id, next, &bodies.shape).await?;
         out.make_room(&session.budget, octets).await?;
         let batch = rest.get(..number).unwrap_or(rest);
-        let found = session.mailbox.multiget(&collection.id, batch, &bodies.shape).await?;
+        let found =
+            session.mailbox.multiget(&collection.id, batch, &bodies.shape, bodies.zone.clone()).await?;
         rest = rest.get(found.len()..).unwrap_or_default();
         for (name, selected) in batch.iter().zip(found) {
             match selected {

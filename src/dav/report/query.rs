@@ -15,7 +15,12 @@ use crate::xml::Element;
 use axum::response::Response;
 
 pub(super) async fn answer(session: Session, resource: Resource, asked: &Element) -> Result<Response, Error> {
-    let Resource::Collection(collection, token) = resource else { return Err(Error::NotFound) };
+    let (collection, token, only) = match resource {
+        Resource::Collection(collection, token) => (collection, token, None),
+        // RFC 4791 7, RFC 6352 8: object resources have these reports, too.
+        Resource::Member(collection, head) => (collection, None, Some(head.name)),
+        _ => return Err(Error::NotFound),
+    };
     let filter = match collection.kind {
         CollectionKind::Calendar | CollectionKind::Tasks => Filter::Calendar(filter::calendar(asked)?),
         CollectionKind::AddressBook => Filter::Card(filter::card(asked)?),
@@ -24,6 +29,9 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
     let bodies = data::parse(asked)?;
     let limit = limit(asked)?;
     let mut search = session.mailbox.search(&collection.id, filter, bodies.shape.clone()).await?;
+    if let Some(name) = &only {
+        search = search.only(name);
+    }
     multistatus::answer(session.preferences, |mut out| async move {
         let mut rest = limit.unwrap_or(usize::MAX);
         loop {

@@ -3,6 +3,7 @@
 use crate::gateway::Error;
 use crate::model::id::{ETag, ScheduleTag};
 use crate::model::object::Head;
+use jiff::Timestamp;
 
 /// A list of entity tags, or any at all.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,16 +31,35 @@ pub struct Conditions {
     pub if_match: Option<Tags>,
     /// `If-None-Match`
     pub if_none_match: Option<Tags>,
+    /// `If-Unmodified-Since`: counts only without `If-Match`, to the second.
+    pub unmodified_since: Option<Timestamp>,
     /// `If-Schedule-Tag-Match`
     pub if_schedule_tag_match: Option<ScheduleTag>,
 }
 
 impl Conditions {
+    /// Whether a condition speaks of the state in which the resource is, not only of whether it is there.
+    pub(super) fn is_of_state(&self) -> bool {
+        self.if_match.is_some() || self.unmodified_since.is_some() || self.if_schedule_tag_match.is_some()
+    }
+
+    /// Judges a resource that is there and has neither tags nor a time of change: a collection.
+    pub fn judge_untagged(&self) -> Result<(), Error> {
+        let met = matches!(self.if_match, None | Some(Tags::Any))
+            && self.if_none_match != Some(Tags::Any)
+            && self.if_schedule_tag_match.is_none();
+        if met { Ok(()) } else { Err(Error::Changed) }
+    }
+
     /// Judges what is there now; `None` when there is nothing. Fails with [`Error::Changed`].
     pub fn judge(&self, current: Option<&Head>) -> Result<(), Error> {
-        let Self { if_match, if_none_match, if_schedule_tag_match } = self;
+        let Self { if_match, if_none_match, unmodified_since, if_schedule_tag_match } = self;
+        let is_newer = |since: &Timestamp| {
+            current.is_some_and(|head| head.last_modified.as_second() > since.as_second())
+        };
         let tag = current.and_then(|head| head.schedule_tag.as_ref());
         let met = if_match.as_ref().is_none_or(|tags| tags.fit(current))
+            && (if_match.is_some() || !unmodified_since.as_ref().is_some_and(is_newer))
             && !if_none_match.as_ref().is_some_and(|tags| tags.fit(current))
             && if_schedule_tag_match.as_ref().is_none_or(|wanted| tag == Some(wanted));
         if met { Ok(()) } else { Err(Error::Changed) }

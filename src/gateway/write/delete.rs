@@ -51,8 +51,7 @@ impl Mailbox {
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
         // Only meetings have a schedule tag: everything else goes without a look.
-        let is_conditional = conditions.if_match.is_some() || conditions.if_schedule_tag_match.is_some();
-        if entry.schedule_tag.is_some() || is_conditional {
+        if entry.schedule_tag.is_some() || conditions.is_of_state() {
             let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
             let Some((item, related)) = found else {
                 self.follower().record_gone(id, entry.upstream).await?;

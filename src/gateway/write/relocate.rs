@@ -188,7 +188,7 @@ impl Mailbox {
         kind: CollectionKind,
         conditions: &Conditions,
     ) -> Result<Option<Entry>, Error> {
-        if conditions.if_match.is_none() && conditions.if_schedule_tag_match.is_none() {
+        if !conditions.is_of_state() {
             return Ok(None);
         }
         let class = class_of(kind, &entry.body);

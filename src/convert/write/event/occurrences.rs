@@ -248,7 +248,8 @@ impl Draft<'_> {
         for (event, line) in series::strays(self.calendar, zones, numbered) {
             if !served(event) && !series::is_cancelled(event) && !is_over(event) {
                 let part = format!("RECURRENCE-ID:{}", line.value);
-                return Err(Refusal::of_part(Reason::UnsupportedRecurrence, part, numbered.why_not()));
+                let at = zones.moment(line).map(|moment| zones.instant(&moment)).unwrap_or_default();
+                return Err(Refusal::of_part(Reason::UnsupportedRecurrence, part, numbered.why_not(at)));
             }
         }
         let beyond = series::beyond(master, zones, numbered);
@@ -256,7 +257,11 @@ impl Draft<'_> {
             Some(series::beyond(master_of(served)?, &Zones::new(served, &self.mailbox), numbered))
         });
         if !beyond.is_subset(&before.unwrap_or_default()) {
-            return Err(Refusal::of_part(Reason::UnsupportedRecurrence, "EXDATE", numbered.why_not()));
+            return Err(Refusal::of_part(
+                Reason::UnsupportedRecurrence,
+                "EXDATE",
+                numbered.why_not(Timestamp::MAX),
+            ));
         }
         Ok(())
     }
