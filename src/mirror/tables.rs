@@ -97,7 +97,7 @@ impl Folder {
 
     pub(super) fn unpack(packed: &[u8]) -> Option<Self> {
         let mut u = Unpacker(packed);
-        let id: CollectionId = u.text()?.parse().ok()?;
+        let id: CollectionId = CollectionId::of_kept(&u.text()?).ok()?;
         let upstream = UpstreamId(u.text()?);
         let display_name = u.text()?;
         let description = u.optional()?;
