@@ -3,6 +3,7 @@
 use crate::support::http::{Answer, Client, basic};
 use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
+use exdav::gateway::Settings;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -296,4 +297,42 @@ async fn the_same_octets_created_again_are_refused_unless_their_answer_was_lost(
     scene.create("lost.ics", &lost).await.expect(204);
     scene.create("lost.ics", &lost).await.expect(412);
     assert_eq!(scene.items("Calendar", "lost").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_created_at_the_same_name_is_not_overwritten_when_exchange_does_not_answer() {
+    let scene = Scene::new().await;
+    let store = tempfile::tempdir().unwrap();
+    let gateway = scene.stage.gateway_with(HOUR, store.path(), Settings::default());
+    let colleague = Client::of(gateway, USER, PASSWORD).await;
+    let at = format!("{}x.ics", scene.calendar);
+    let kind = [("Content-Type", "text/calendar")];
+    colleague.ask("PUT", &at, &kind, event("x", "LOCATION:theirs\r\n")).await.expect(201);
+    let mine = event("x", "LOCATION:mine\r\n");
+    scene.stage.faults(r#"[{"kind": "drop-before", "operation": "CreateItem", "times": 9}]"#).await;
+    scene.create("x.ics", &mine).await.expect(503);
+    scene.stage.faults("[]").await;
+    scene.create("x.ics", &mine).await.expect(412);
+    let read = scene.owner.ask("GET", &at, &[], "").await.expect(200);
+    assert!(read.text().contains("LOCATION:theirs"), "{}", read.text());
+    assert_eq!(scene.items("Calendar", "x").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_uid_conflict_names_the_object_that_has_the_uid() {
+    let scene = Scene::new().await;
+    scene.create("a.ics", &event("a", "")).await.expect(201);
+    scene.create("b.ics", &event("b", "")).await.expect(201);
+    let at = |name: &str| format!("{}{name}", scene.calendar);
+    for (uid, href) in [("b", at("b.ics")), ("c", at("a.ics"))] {
+        let kind = [("Content-Type", "text/calendar")];
+        let answer = scene.owner.ask("PUT", &at("a.ics"), &kind, event(uid, "")).await.expect(403);
+        let conflict = answer.xml().find("no-uid-conflict").cloned().unwrap();
+        assert_eq!(conflict.find("href").unwrap().text(), href);
+    }
+    // A vCard need not say its UID again. RFC 2426 3.6.7
+    let book = format!("{}c.vcf", dav::path::default_address_book(USER));
+    let kind = [("Content-Type", "text/vcard")];
+    scene.owner.ask("PUT", &book, &kind, card("other")).await.expect(201);
+    scene.owner.ask("PUT", &book, &kind, card("other").replace("UID:other\r\n", "")).await.expect(204);
 }

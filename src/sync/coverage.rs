@@ -17,6 +17,8 @@ pub(super) struct Coverage {
     /// Since when every change is heard of.
     since: Option<Instant>,
     seen: HashMap<CollectionId, Instant>,
+    /// A look that began before does not count, even if it ends later.
+    distrusted: HashMap<CollectionId, Instant>,
     heard: HashMap<CollectionId, Instant>,
     /// The first of what was heard that no look has shown.
     unseen: HashMap<CollectionId, Instant>,
@@ -42,6 +44,9 @@ struct Folders {
 impl Coverage {
     /// A look that began then has shown the collection as it is.
     pub(super) fn saw(&mut self, id: CollectionId, began: Instant) {
+        if self.distrusted.get(&id).is_some_and(|distrusted| began < *distrusted) {
+            return;
+        }
         match self.heard.get(&id).filter(|heard| **heard >= began) {
             Some(heard) => self.unseen.insert(id.clone(), *heard),
             None => self.unseen.remove(&id),
@@ -50,15 +55,19 @@ impl Coverage {
     }
 
     /// The next look asks Exchange.
-    pub(super) fn distrust(&mut self, id: &CollectionId) {
+    pub(super) fn distrust(&mut self, id: &CollectionId, now: Instant) {
+        self.distrust_before(id, now);
         self.seen.remove(id);
     }
 
     /// The next look asks Exchange if the last one began before that.
     pub(super) fn distrust_before(&mut self, id: &CollectionId, at: Instant) {
         if self.seen.get(id).is_some_and(|seen| *seen < at) {
-            self.distrust(id);
+            self.seen.remove(id);
         }
+        // A look may be under way that began before.
+        let distrusted = self.distrusted.entry(id.clone()).or_insert(at);
+        *distrusted = at.max(*distrusted);
     }
 
     /// Whether the collection was looked at before.
@@ -239,7 +248,7 @@ mod tests {
         coverage.deaf();
         assert!(!coverage.is_recent(&id("one"), WINDOW), "whoever is deaf does not know since when");
         let mut coverage = listening();
-        coverage.distrust(&id("one"));
+        coverage.distrust(&id("one"), at(3));
         coverage.heard(&item("F1"), at(3));
         assert!(!coverage.is_recent(&id("one"), WINDOW));
     }
@@ -280,6 +289,22 @@ mod tests {
         assert!(coverage.is_tree_fresh(WINDOW) && !coverage.is_tree_fresh(NONE));
         coverage.heard(&[Event::Tree], at(3));
         assert!(!coverage.is_tree_fresh(WINDOW));
+    }
+
+    #[test]
+    fn a_look_that_was_under_way_when_it_was_distrusted_does_not_count() {
+        let mut coverage = listening();
+        coverage.distrust(&id("one"), at(5));
+        coverage.distrust_before(&id("two"), at(5));
+        for (began, counts) in [(at(4), false), (at(5), true)] {
+            for name in ["one", "two"] {
+                coverage.saw(id(name), began);
+                assert_eq!(coverage.is_fresh(&id(name), WINDOW), counts, "{name}");
+                assert_eq!(coverage.is_recent(&id(name), WINDOW), counts, "{name}");
+            }
+        }
+        coverage.distrust_before(&id("one"), at(4));
+        assert!(coverage.is_fresh(&id("one"), WINDOW), "it began later");
     }
 
     #[test]

@@ -38,7 +38,7 @@ struct Stamp {
 impl Follower {
     /// The next look at this collection asks Exchange, however fresh the mirror is.
     pub fn distrust(&self, id: &CollectionId) {
-        lock(&self.0.state).coverage.distrust(id);
+        lock(&self.0.state).coverage.distrust(id, Instant::now());
     }
 
     /// The same, unless the last look at this collection began after that.

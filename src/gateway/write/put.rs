@@ -124,7 +124,12 @@ impl Mailbox {
             // Made by this very request, and not yet complete.
             Some(_) if !was_there && matches!(error, Error::Unavailable { .. }) => {
                 let begun = self.intent(id, name).await?.filter(|intent| intent.body == body);
-                let audience = begun.map_or(Audience::Nobody, |intent| audience_of(intent.owed));
+                let Some(begun) = begun else {
+                    // A write of one call leaves no half: somebody else was faster, whose object stays.
+                    self.note_lost_answer();
+                    return Err(error);
+                };
+                let audience = audience_of(begun.owed);
                 let written = self.put_here(&folder, name, &Conditions::default(), &body, audience).await?;
                 Ok(Written { created: true, ..written })
             }
@@ -418,7 +423,7 @@ impl Mailbox {
             self.follower().distrust(id);
             return Err(Error::Changed);
         };
-        self.refuse_private(&item)?;
+        std::iter::once(&item).chain(&related.exceptions).try_for_each(|item| self.refuse_private(item))?;
         if class == ItemClass::DistributionList {
             related.uids = self.follower().uids(id).await?;
         }
@@ -472,23 +477,22 @@ impl Mailbox {
     /// Another member must not have the UID, and the member that is there must not have another one. RFC 4791 5.3.2.1,
     /// RFC 6352 6.3.2.1
     async fn check_uid(&self, id: &CollectionId, name: &ResourceName, plan: &Plan) -> Result<(), Error> {
+        let (key, uid) = (id.clone(), plan.uid.clone());
+        let members = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
+        // What has had it before keeps it, even beside another that has it from elsewhere.
+        let is_kept = members.contains(name);
+        // Whoever has the UID is the one whom the client looks for.
+        if let Some(other) = members.into_iter().find(|member| !is_kept && member != name) {
+            let text = "another object of this collection has the UID";
+            return Err(Refusal::new(Reason::UidConflict(other), text).into());
+        }
         if let Some(there) = self.entry(id, name).await?
             && !is_same_uid(&there.uid, &plan.uid)
         {
             let text = "an object is not replaced by one with another UID";
             return Err(Refusal::new(Reason::UidConflict(name.clone()), text).into());
         }
-        let (key, uid) = (id.clone(), plan.uid.clone());
-        let members = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
-        // What has had it before keeps it, even beside another that has it from elsewhere.
-        let is_kept = members.contains(name);
-        match members.into_iter().find(|member| !is_kept && member != name) {
-            Some(other) => {
-                let text = "another object of this collection has the UID";
-                Err(Refusal::new(Reason::UidConflict(other), text).into())
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

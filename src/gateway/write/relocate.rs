@@ -282,9 +282,15 @@ fn item_of(entry: &Entry) -> ItemId {
     ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() }
 }
 
+/// A UID without what vCard 4.0 writes before a UUID and vCard 3.0 does not. RFC 6350 6.7.6
+fn plain(uid: &str) -> &str {
+    let prefix = uid.get(..9).filter(|prefix| prefix.eq_ignore_ascii_case("urn:uuid:"));
+    uid.get(prefix.map_or(0, str::len)..).unwrap_or(uid)
+}
+
 /// Whether two objects are one. There are servers that write UIDs in other letters than they were given.
 pub(super) fn is_same_uid(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other)
+    plain(one).eq_ignore_ascii_case(plain(other))
 }
 
 /// Whether an item has a name by itself wherever it is: a fallback name is made of the item's id, which moving changes.
