@@ -119,10 +119,11 @@ impl Mailbox {
             self.note_lost_answer();
             return Err(error);
         }
+        let is_ours = !was_there && matches!(error, Error::Unavailable { .. });
         match self.get_known(id, name).await? {
-            Some(object) if object.body == body && is_repeated => Ok(done(object.head)),
+            Some(object) if object.body == body && (is_repeated || is_ours) => Ok(done(object.head)),
             // Made by this very request, and not yet complete.
-            Some(_) if !was_there && matches!(error, Error::Unavailable { .. }) => {
+            Some(_) if is_ours => {
                 let begun = self.intent(id, name).await?.filter(|intent| intent.body == body);
                 let Some(begun) = begun else {
                     // A write of one call leaves no half: somebody else was faster, whose object stays.
