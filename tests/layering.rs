@@ -18,10 +18,11 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("accounts", vec!["model"]),
         ("ews", vec!["xml"]),
         ("query", vec!["model", "text"]),
-        ("convert", vec!["model", "text", "ews::types", "ews::field"]),
+        ("convert", vec!["model", "text", "ews::types", "ews::field", "ews::Behaviour", "ews::Product"]),
         ("sync", vec!["model", "text", "ews", "mirror", "convert"]),
         ("gateway", to_gateway.to_vec()),
-        ("dav", vec!["model", "xml", "query", "gateway"]),
+        // Calendar user addresses stand in properties, too.
+        ("dav", vec!["model", "xml", "query", "gateway", "text::address"]),
         ("server", vec!["model", "gateway", "dav"]),
         ("config", vec!["server", "gateway", "accounts", "ews", "sync", "convert", "mirror"]),
         ("cli", vec!["config", "server", "dav::path", "gateway", "accounts", "ews", "simulator"]),

@@ -35,10 +35,11 @@ pub use person::{address_of, render as person};
 pub use privacy::Privacy;
 pub use sought::sought;
 
+use crate::ews::Behaviour;
+use crate::ews::Product;
 use crate::ews::field;
 use crate::ews::types::write::Change;
 use crate::ews::types::{AttachmentKind, Item, ItemClass, Mailbox};
-use crate::ews::{Behaviour, Product};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::object::Span;
 use crate::model::zone::Zone;

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::kinds::Kinds;
 use super::names::{apple, caldav, carddav, webdav};
 use crate::gateway::write::{CollectionChange, Field};
-use crate::text::Component;
+use crate::query;
 use crate::xml::{Element, Name};
 
 /// Property, where, and which field of the collection it is.
@@ -65,24 +65,13 @@ fn checked(field: Field, text: &str) -> Result<String, Error> {
             Err(_) => wrong("an order is a number"),
         },
         Field::TimeZone => {
-            if is_one_zone(text) {
+            if query::is_one_zone(text) {
                 Ok(text.to_owned())
             } else {
                 wrong("a time zone is an iCalendar text with one VTIMEZONE and nothing else")
             }
         }
     }
-}
-
-/// Whether a text is an iCalendar object that explains one zone and holds nothing else. RFC 4791 5.2.2
-pub(super) fn is_one_zone(text: &str) -> bool {
-    Component::parse(text.as_bytes()).is_ok_and(|calendar| {
-        let mut children = calendar.children.iter();
-        let first = children.next();
-        calendar.name == "VCALENDAR"
-            && first.is_some_and(|zone| zone.name == "VTIMEZONE" && zone.line("TZID").is_some())
-            && children.next().is_none()
-    })
 }
 
 /// Apple's form has transparency.

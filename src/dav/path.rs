@@ -403,7 +403,8 @@ pub(super) mod tests {
             "/dav/cal/alice~40example.test/calendar/a%00b",
             "/dav/cal/alice~40example.test/calendar/%FF",
             "/dav/cal/alice~40example.test/calendar/a/b",
-            "/dav/cal/alice~40example.test/cal%20endar/a",
+            "/dav/cal/alice~40example.test/cal%2Fendar/a",
+            "/dav/cal/alice~40example.test/cal%00endar/a",
             "/etc/passwd",
         ] {
             assert_eq!(Target::parse(path).of_user(&alice()), None, "{path}");

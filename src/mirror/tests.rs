@@ -82,9 +82,20 @@ fn refresh(mirror: &Mirror, entries: &[Entry], gone: &[UpstreamId], state: &str)
 }
 
 fn commit(mirror: &Mirror, gone: &[UpstreamId], only: Option<&[&str]>, state: &str) {
+    let all = ["a", "b", "c", "new"].iter().map(item).chain((0..100).map(item)).collect();
+    commit_of(mirror, gone, all, only, state);
+}
+
+fn commit_of(
+    mirror: &Mirror,
+    gone: &[UpstreamId],
+    current: HashSet<UpstreamId>,
+    only: Option<&[&str]>,
+    state: &str,
+) {
     let only = only.map(|ids| ids.iter().map(item).collect());
-    let commit =
-        Commit { gone: gone.to_vec(), seen: vec![], only, sync_state: Some(state.to_owned()), stamp: None };
+    let sync_state = Some(state.to_owned());
+    let commit = Commit { gone: gone.to_vec(), current, only, sync_state, ..Commit::default() };
     mirror.commit(&cal(), &commit).unwrap();
 }
 
@@ -309,6 +320,34 @@ fn writes_that_come_at_once_share_a_transaction_and_one_that_fails_fails_alone()
 }
 
 #[test]
+fn what_an_interrupted_refresh_staged_is_not_shown_when_it_has_come_and_gone_since() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1")], &[], "s1");
+    mirror.stage(&cal(), &[entry("b", "1"), entry("a", "2")]).unwrap();
+    drop(mirror);
+    let mirror = shelf.open("r1");
+    commit_of(&mirror, &[], HashSet::from([item("a")]), None, "s2");
+    assert_eq!(members(&mirror), ["a.ics a-2"]);
+}
+
+#[test]
+fn what_is_newer_than_the_sync_state_is_looked_for_by_the_next_refresh() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("r1");
+    refresh(&mirror, &[entry("a", "1")], &[], "s1");
+    mirror.begin_refresh(&cal());
+    mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
+    mirror.record(&Deed { written: vec![(cal(), entry("a", "2"))], gone: vec![] }).unwrap();
+    mirror.stage(&cal(), &[entry("a", "1")]).unwrap();
+    commit(&mirror, &[], None, "s2");
+    assert_eq!(members(&mirror), ["a.ics a-2", "b.ics b-1"]);
+    assert_eq!(state(&mirror).as_deref(), Some("s1"));
+    let looked_for: Vec<String> = mirror.written(&cal()).unwrap().into_iter().map(|(item, _)| item.0).collect();
+    assert_eq!(looked_for, ["a", "b"], "it may go before the next refresh, which is told nothing of it then");
+}
+
+#[test]
 fn a_refresh_that_asked_before_a_write_does_not_undo_it() {
     let shelf = Shelf::new();
     let mirror = shelf.open("r1");
@@ -322,9 +361,17 @@ fn a_refresh_that_asked_before_a_write_does_not_undo_it() {
     mirror.record(&created).unwrap();
     // Fetched before the write, staged after it.
     mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
-    commit(&mirror, &[], Some(&["a", "b"]), "s2");
+    commit(&mirror, &[], None, "s2");
     assert_eq!(members(&mirror), ["a.ics a-2", "new.ics new-1"]);
     assert_eq!(state(&mirror).as_deref(), Some("s1"), "the same changes are looked at again");
+    // After a look from nothing the SyncState advances: what was recorded is looked for by the next refresh.
+    mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
+    commit(&mirror, &[], Some(&["a", "b"]), "s2");
+    assert_eq!(members(&mirror), ["a.ics a-2", "new.ics new-1"]);
+    assert_eq!(state(&mirror).as_deref(), Some("s2"));
+    let looked_for: Vec<String> =
+        mirror.written(&cal()).unwrap().into_iter().map(|(item, _)| item.0).collect();
+    assert_eq!(looked_for, ["a", "new"]);
     mirror.begin_refresh(&cal());
     mirror.stage(&cal(), &[entry("a", "3")]).unwrap();
     commit(&mirror, &[item("b")], None, "s3");

@@ -20,6 +20,9 @@ pub struct Commit {
     pub gone: Vec<UpstreamId>,
     /// Items of [`Mirror::written`] before this refresh: it has mentioned them, or looked for them.
     pub seen: Vec<UpstreamId>,
+    /// Items that this refresh has mentioned as written, or looked for. What an interrupted one has staged beside them is
+    /// from before: it may have come and gone since, which SyncFolderItems does not mention.
+    pub current: HashSet<UpstreamId>,
     /// `Some` after a resync from nothing: only these are there.
     pub only: Option<HashSet<UpstreamId>>,
     /// Where SyncFolderItems goes on.
@@ -119,10 +122,11 @@ impl Mirror {
     pub fn commit(&self, id: &CollectionId, commit: &Commit) -> Result<(), Error> {
         let write = self.begin()?;
         let Some(mut folder) = folder_of(&write, id)? else { return Ok(()) };
-        let Commit { gone, seen, only, sync_state, stamp } = commit;
+        let Commit { gone, seen, current, only, sync_state, stamp } = commit;
         let recorded = self.recorded(id);
         let before = folder.revision;
         let mut agrees = true;
+        let mut entered = Vec::new();
         {
             let mut members = Members::open(&write, id)?;
             let lost = match only {
@@ -139,11 +143,16 @@ impl Mirror {
             let gone: HashSet<&UpstreamId> = gone.iter().collect();
             for item in members.staged()? {
                 let Some(entry) = members.take_staged(&item)? else { continue };
-                let is_there = !gone.contains(&item) && only.as_ref().is_none_or(|only| only.contains(&item));
+                let is_there = !gone.contains(&item)
+                    && match only {
+                        Some(only) => only.contains(&item),
+                        None => current.contains(&item) || members.name_of(&item)?.is_some(),
+                    };
                 if recorded.contains(&item) {
                     agrees &= members.version_of(&item)?.as_ref() == Some(&entry.version);
                 } else if is_there {
                     members.put(&mut folder, &entry)?;
+                    entered.push(item);
                 }
             }
             members.prune(&mut folder, before, self.settings.most_gone)?;
@@ -157,6 +166,11 @@ impl Mirror {
             }
         } else {
             folder.stamp = None;
+            // They are visible and newer than the SyncState: the next refresh has to look whether they still are.
+            let mut written = write.open_table(WRITTEN)?;
+            for item in &entered {
+                written.insert((id.as_str(), item.0.as_str()), ())?;
+            }
         }
         store_folder(&write, &folder)?;
         self.commit_folders(write)

@@ -26,6 +26,17 @@ use crate::text::{self, Component};
 use filter::{Filter, TimeRange};
 use shape::{RecurrenceShape, Shape};
 
+/// Whether a text is an iCalendar object that explains one zone and holds nothing else. RFC 4791 5.2.2
+pub fn is_one_zone(text: &str) -> bool {
+    Component::parse(text.as_bytes()).is_ok_and(|calendar| {
+        let mut children = calendar.children.iter();
+        let first = children.next();
+        calendar.name == "VCALENDAR"
+            && first.is_some_and(|zone| zone.name == "VTIMEZONE" && zone.line("TZID").is_some())
+            && children.next().is_none()
+    })
+}
+
 /// Reads as much of an object as [`matches`] looks at.
 pub fn read(filter: &Filter, object: &[u8]) -> Result<Component, text::Error> {
     match filter {

@@ -98,6 +98,7 @@ impl Follower {
             let commit = Commit {
                 gone: Vec::new(),
                 seen: written.into_iter().map(|(item, _)| item).collect(),
+                current: HashSet::new(),
                 only: Some(ids.into_iter().collect()),
                 sync_state: Some(UPSTREAM.to_owned()),
                 stamp: None,

@@ -245,6 +245,7 @@ impl Follower {
         let commit = Commit {
             gone: gone.into_iter().collect(),
             seen: written.into_iter().map(|(item, _)| item).collect(),
+            current: HashSet::new(),
             only: Some(members),
             sync_state: Some(sync_state),
             stamp: None,
@@ -348,7 +349,10 @@ impl Follower {
             .into_iter()
             .filter(|(item, _)| !from_nothing && !mentioned.contains_key(&item.0) && !gone.contains(item))
             .collect();
-        for lost in self.fetch(folder, self.classes(folder, unmentioned).await?).await? {
+        let mut current: HashSet<UpstreamId> = mentioned.keys().cloned().map(UpstreamId).collect();
+        let unmentioned = self.classes(folder, unmentioned).await?;
+        current.extend(unmentioned.iter().map(|(item, _)| UpstreamId(item.clone())));
+        for lost in self.fetch(folder, unmentioned).await? {
             gone.insert(lost);
         }
         if !mentioned.is_empty() {
@@ -374,6 +378,7 @@ impl Follower {
         let commit = Commit {
             gone: gone.into_iter().collect(),
             seen,
+            current,
             only,
             sync_state: state,
             stamp: stamp.text.clone(),

@@ -1,6 +1,5 @@
 //! Filters as clients write them. RFC 4791 9.7, RFC 6352 10.5
 
-use crate::dav::change::is_one_zone;
 use crate::dav::error::Error;
 use crate::dav::names::{caldav, carddav};
 use crate::dav::precondition::Precondition;
@@ -67,7 +66,7 @@ pub(super) fn timezone(report: &Element) -> Result<Option<String>, Error> {
     else {
         return Ok(None);
     };
-    if object.is_some() && text.contains("BEGIN:") && !is_one_zone(&text) {
+    if object.is_some() && text.contains("BEGIN:") && !crate::query::is_one_zone(&text) {
         let text = "timezone is an iCalendar object with one VTIMEZONE and nothing else".to_owned();
         return Err(Error::Refused(Precondition::CalendarData, text));
     }
