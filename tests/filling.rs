@@ -319,3 +319,13 @@ async fn a_put_does_not_wait_for_the_first_fill_and_meets_what_exchange_holds() 
         assert!(same || head.name.as_str() == "put-2.ics", "{}", head.name);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_straight_to_its_calendar_does_not_get_503_after_40_seconds() {
+    let stage = Stage::with_events(5).await;
+    let mailbox = stage.mailbox(LONG).await;
+    // Before the first look at the folders no collection is known: that does not mean that all of it is.
+    assert!(!mailbox.is_filled(&calendar()).await.unwrap());
+    mailbox.list(&calendar()).await.unwrap();
+    assert!(mailbox.is_filled(&calendar()).await.unwrap());
+}

@@ -335,7 +335,11 @@ impl Mailbox {
     /// Whether all of a collection is known: until its first fill is complete it is not listed. `true`, too, where there
     /// is no such collection.
     pub async fn is_filled(&self, id: &CollectionId) -> Result<bool, Error> {
-        let folders = self.mirror().known_folders().await?;
+        let mut folders = self.mirror().known_folders().await?;
+        if !folders.iter().any(|folder| folder.collection.id == *id) {
+            // A client may come straight to its collection, before the first look at the folders.
+            folders = self.folders().await?;
+        }
         Ok(!folders.iter().any(|folder| folder.collection.id == *id && folder.sync_state.is_none()))
     }
 
