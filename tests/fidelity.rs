@@ -203,6 +203,7 @@ async fn a_uid_that_another_object_has_is_refused_with_its_name() {
 async fn a_change_in_outlook_and_what_outlook_cannot_see_both_survive() {
     let stage = Stage::lively().await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
+    mailbox.list(&calendar()).await.unwrap();
     let sent = event("both", &format!("{TIMED}\nSUMMARY:Before\nURL:https://example.com/1\nX-OWN;A=b:kept"));
     put(&mailbox, &calendar(), "both.ics", &sent).await.unwrap();
     let dump = stage.dump(USER).await.to_string();
@@ -299,6 +300,7 @@ async fn one_more_excluded_date_costs_four_calls_wherever_in_the_series_it_is() 
 async fn an_excluded_date_leaves_what_outlook_wrote_into_another_occurrence() {
     let stage = Stage::lively().await;
     let mailbox = stage.mailbox(Duration::ZERO).await;
+    mailbox.list(&calendar()).await.unwrap();
     put(&mailbox, &calendar(), "series.ics", &series("", "")).await.unwrap();
     let find = "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
                 <m:Restriction><t:IsEqualTo><t:FieldURI FieldURI='item:Subject'/><t:FieldURIOrConstant>\
@@ -332,6 +334,7 @@ async fn an_excluded_date_leaves_what_outlook_wrote_into_another_occurrence() {
 async fn a_task_whose_open_turn_is_excluded_is_due_at_the_next_one() {
     let stage = Stage::lively().await;
     let mailbox = stage.mailbox(FRESH).await;
+    mailbox.list(&tasks()).await.unwrap();
     let task = |more: &str| {
         let text = format!(
             "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\nBEGIN:VTODO\nUID:turns\nDTSTAMP:20260101T000000Z\n\

@@ -146,7 +146,10 @@ fn every_field_that_is_asked_for_is_read() {
         let idle: Vec<String> = kind.asked().into_iter().filter(|name| !known.contains(name)).collect();
         assert!(idle.is_empty(), "{}: {idle:?}", kind.folder);
         let constants = source("ews/field.rs");
-        let everything: String = text + &source("convert/kept.rs") + &source("convert/attachment.rs");
+        let everything: String = text
+            + &source("convert/kept.rs")
+            + &source("convert/attachment.rs")
+            + &source("convert/write/rest.rs");
         for property in kind.shape.extended {
             let name = constants.match_indices("pub const ").find_map(|(at, _)| {
                 let rest = &constants[at + 10..];

@@ -21,8 +21,12 @@ async fn read(gateway: &Gateway) -> Result<(Members, SyncToken), Error> {
     let mailbox = gateway.sign_in(USER, PASSWORD).await?;
     let names: Vec<ResourceName> =
         mailbox.list(&calendar()).await?.into_iter().map(|head| head.name).collect();
-    let all = mailbox.multiget(&calendar(), &names, &Shape::Whole, None).await?.into_iter();
-    let members = all.map(|member| {
+    let mut all = Vec::new();
+    while all.len() < names.len() {
+        // As many at once as take little memory.
+        all.extend(mailbox.multiget(&calendar(), &names[all.len()..], &Shape::Whole, None).await?);
+    }
+    let members = all.into_iter().map(|member| {
         // Who was listed is there.
         let member = member.unwrap();
         (member.head.name.to_string(), (member.head.etag, member.body.unwrap().to_vec()))

@@ -87,8 +87,7 @@ async fn a_first_sync_and_two_hundred_puts_get_through_an_exchange_that_refuses_
         assert_eq!(String::from_utf8_lossy(&object.body), numbered(number));
     }
 
-    let lines: Vec<String> =
-        log.lines().into_iter().filter(|line| !line.contains("fetching items")).collect();
+    let lines: Vec<String> = log.lines().into_iter().filter(|line| !line.contains("first fill")).collect();
     let busy = lines.iter().filter(|line| line.contains("Exchange is busy")).count();
     assert_eq!(busy, 1, "{lines:#?}");
     assert!(lines.len() <= 6, "{lines:#?}");

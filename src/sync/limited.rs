@@ -12,7 +12,7 @@ use crate::mirror::{Commit, Folder};
 use crate::model::id::UpstreamId;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::time::Instant;
 

@@ -72,9 +72,11 @@ impl Mailbox {
         change: AttachmentChange,
     ) -> Result<ManagedAttachment, Error> {
         self.settle_before(id, name).await?;
-        self.known_folder(id).await?;
+        if !self.known_folder(id).await?.collection.rights.modify {
+            return Err(Error::Denied("the folder is read-only for you".to_owned()));
+        }
         let _lock = self.lock_object(id, name).await?;
-        self.distrust_if_others_wrote(id).await;
+        self.distrust_if_others_wrote(id);
         let folder = self.current_folder(id).await?;
         if !folder.collection.rights.modify {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));

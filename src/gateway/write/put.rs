@@ -58,7 +58,10 @@ impl Mailbox {
             Others::NotTold => Audience::Nobody,
         };
         self.settle_before(id, name).await?;
-        self.known_folder(id).await?;
+        let rights = self.known_folder(id).await?.collection.rights;
+        if !rights.create && !rights.modify {
+            return Err(Error::Denied("the folder is read-only for you".to_owned()));
+        }
         let shown = write::glance(&self.follower().rendering(), &body);
         let name_lock = self.lock_object(id, name).await?;
         let uid_lock = match &shown.uid {
@@ -66,7 +69,7 @@ impl Mailbox {
             None => None,
         };
         let locked = Instant::now();
-        self.distrust_if_others_wrote(id).await;
+        self.distrust_if_others_wrote(id);
         let folder = self.folder_to_put(id, name, shown.uid.as_deref(), conditions).await?;
         let mut was_there = self.get_known(id, name).await?.is_some();
         if !was_there && shown.has_participants {

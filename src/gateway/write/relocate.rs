@@ -50,9 +50,11 @@ impl Mailbox {
         self.settle_before(from.0, from.1).await?;
         self.settle_before(to.0, to.1).await?;
         self.known_folder(from.0).await?;
-        self.known_folder(to.0).await?;
+        if !self.known_folder(to.0).await?.collection.rights.create {
+            return Err(Error::Denied("the folder belongs to somebody else".to_owned()));
+        }
         let _names = self.lock_objects(from, to).await?;
-        self.distrust_if_others_wrote(from.0).await;
+        self.distrust_if_others_wrote(from.0);
         let source = self.current_folder(from.0).await?.collection;
         self.refuse_hidden(from.0, from.1).await?;
         let entry = self.known(from, conditions).await?;

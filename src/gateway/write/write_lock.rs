@@ -1,11 +1,12 @@
 //! Who may write: one at a time for each name and each UID of a folder, over all users of this process.
 //!
 //! Two logins of one mailbox, and an owner and a delegate, write to the same folder through mirrors of their own. Locks
-//! are therefore keyed by the folder's id in Exchange, and a mirror that has not looked since another one wrote to the
-//! folder is not trusted with a write.
+//! are therefore keyed by the mailbox's address and the collection, and a mirror that has not looked since another one
+//! wrote to the folder is not trusted with a write. Exchange's folder ids would not do: they may differ by the way of access.
 
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::text::address;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -21,7 +22,7 @@ enum Subject {
     Uid(String),
 }
 
-/// A subject in a folder, by its id in Exchange.
+/// A subject in a collection of a mailbox.
 type Key = (Subject, String);
 
 /// The locks of all mailboxes of this process.
@@ -89,9 +90,9 @@ impl Mailbox {
         Arc::as_ptr(self.mirror()) as MirrorId
     }
 
-    /// What stands for a collection in locks; the same for all who have access to the folder.
-    async fn lock_scope(&self, id: &CollectionId) -> String {
-        self.folder(id).await.map_or_else(|_| id.to_string(), |folder| folder.collection.upstream.0)
+    /// What stands for a collection in locks; the same for all who have access to the mailbox.
+    fn lock_scope(&self, id: &CollectionId) -> String {
+        format!("{}\n{id}", address::key(&self.principal().address))
     }
 
     /// Waits until nobody else writes this member. Fails when the answer is due by then: nothing is begun after a client
@@ -101,7 +102,7 @@ impl Mailbox {
         id: &CollectionId,
         name: &ResourceName,
     ) -> Result<WriteLock, Error> {
-        self.wait_for((Subject::Name(name.clone()), self.lock_scope(id).await)).await
+        self.wait_for((Subject::Name(name.clone()), self.lock_scope(id))).await
     }
 
     /// Both members, in the order that excludes a deadlock.
@@ -111,8 +112,8 @@ impl Mailbox {
         other: (&CollectionId, &ResourceName),
     ) -> Result<[WriteLock; 2], Error> {
         let mut keys = [
-            (Subject::Name(one.1.clone()), self.lock_scope(one.0).await),
-            (Subject::Name(other.1.clone()), self.lock_scope(other.0).await),
+            (Subject::Name(one.1.clone()), self.lock_scope(one.0)),
+            (Subject::Name(other.1.clone()), self.lock_scope(other.0)),
         ];
         keys.sort();
         let [first, second] = keys;
@@ -121,7 +122,7 @@ impl Mailbox {
 
     /// Waits until nobody else writes an object with this UID in the collection. Names are locked first.
     pub(super) async fn lock_uid(&self, id: &CollectionId, uid: &str) -> Result<WriteLock, Error> {
-        self.wait_for((Subject::Uid(uid.to_owned()), self.lock_scope(id).await)).await
+        self.wait_for((Subject::Uid(uid.to_owned()), self.lock_scope(id))).await
     }
 
     async fn wait_for(&self, key: Key) -> Result<WriteLock, Error> {
@@ -135,8 +136,8 @@ impl Mailbox {
     }
 
     /// Lets the next look at the collection ask Exchange if another mirror has written to its folder since the last one.
-    pub(super) async fn distrust_if_others_wrote(&self, id: &CollectionId) {
-        let folder = self.lock_scope(id).await;
+    pub(super) fn distrust_if_others_wrote(&self, id: &CollectionId) {
+        let folder = self.lock_scope(id);
         if let Some(at) = self.write_locks().last_write_of_others(&folder, self.mirror_id()) {
             self.follower().distrust_before(id, at);
         }

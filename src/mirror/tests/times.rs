@@ -5,7 +5,6 @@ use crate::mirror::tables::{HEADS, META};
 use crate::mirror::times::{ALWAYS, TIMES, keys};
 use crate::model::id::ScheduleTag;
 use jiff::Timestamp;
-use redb::ReadableTable as _;
 
 /// xorshift64*
 struct Draw(u64);
