@@ -42,7 +42,9 @@ pub fn sought(
 fn global_id(uid: &str) -> Vec<u8> {
     let hex = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let octets: Option<Vec<u8>> = uid.as_bytes().chunks(2).map(hex).collect();
-    if let Some(octets) = octets.filter(|octets| octets.starts_with(&GLOBAL_ID) && uid.len() % 2 == 0) {
+    if let Some(octets) =
+        octets.filter(|octets| octets.starts_with(&GLOBAL_ID) && uid.len().is_multiple_of(2))
+    {
         return octets;
     }
     let uid = identity::exchange_uid(uid);

@@ -60,7 +60,7 @@ impl fmt::Display for Progress {
 impl Progress {
     /// The same with a bar, for a terminal.
     fn with_bar(&self) -> String {
-        let full = if self.total == 0 { BAR } else { (BAR * self.done / self.total).min(BAR) };
+        let full = (BAR * self.done).checked_div(self.total).unwrap_or(BAR).min(BAR);
         format!("[{}{}] {self}", "█".repeat(full), "░".repeat(BAR - full))
     }
 }
@@ -70,7 +70,7 @@ fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -86,8 +86,7 @@ impl Follower {
 
     /// Ends when any fill of this mailbox has come further, or has ended; what happens after the call counts.
     pub fn filling(&self) -> impl Future<Output = ()> + use<'_> {
-        let moved = self.0.filled.notified();
-        async move { moved.await }
+        self.0.filled.notified()
     }
 
     /// Fills this collection, unless that is under way.

@@ -66,7 +66,7 @@ impl Follower {
             match session.shared_times(&owner, from, to).await {
                 // What goes on over the end of a stretch is told in both.
                 Ok(more) => {
-                    times.extend(more.into_iter().filter(|time| !times.contains(time)).collect::<Vec<_>>())
+                    times.extend(more.into_iter().filter(|time| !times.contains(time)).collect::<Vec<_>>());
                 }
                 Err(error) if error.is_transient() => return Err(error.into()),
                 Err(_) => {

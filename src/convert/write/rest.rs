@@ -71,7 +71,7 @@ impl Trace {
     /// Whether anything of a write may be done in an item that it changes: a group is other than it was that the write
     /// changes, or may have changed piece by piece. What else is other than it was is somebody else's work.
     pub fn has_begun(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> bool {
-        let (now, wanted) = self.now_and_wanted(plan, item, exceptions);
+        let (now, wanted) = Self::now_and_wanted(plan, item, exceptions);
         let letters = now.keys().chain(self.sums.keys());
         letters.into_iter().any(|letter| {
             let was = self.sums.get(letter);
@@ -80,7 +80,6 @@ impl Trace {
     }
 
     fn now_and_wanted(
-        &self,
         plan: &Plan,
         item: &Item,
         exceptions: &[Item],
@@ -91,7 +90,7 @@ impl Trace {
 
     /// The groups of an item that are neither as they were nor as the plan, made for the item as it is, wants them.
     pub fn foreign(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> Vec<char> {
-        let (now, wanted) = self.now_and_wanted(plan, item, exceptions);
+        let (now, wanted) = Self::now_and_wanted(plan, item, exceptions);
         let is_foreign = |letter: &char| {
             let sum = now.get(letter);
             !PIECEWISE.contains(*letter) && sum != self.sums.get(letter) && sum != wanted.get(letter)

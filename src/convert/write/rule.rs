@@ -157,9 +157,10 @@ fn finite(
 
 /// Refuses a rule of months that this server chokes on.
 pub fn check_interval(recurrence: &Recurrence, longest: Option<u32>) -> Result<(), Refusal> {
-    let months = match recurrence.pattern {
-        Pattern::AbsoluteMonthly { interval, .. } | Pattern::RelativeMonthly { interval, .. } => interval,
-        _ => return Ok(()),
+    let (Pattern::AbsoluteMonthly { interval: months, .. }
+    | Pattern::RelativeMonthly { interval: months, .. }) = recurrence.pattern
+    else {
+        return Ok(());
     };
     match longest {
         Some(longest) if months > longest => Err(Refusal::of_part(

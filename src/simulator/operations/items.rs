@@ -253,7 +253,9 @@ fn update_one(
                     copy.exceptions = item.exceptions.clone();
                     let end = copy.properties.time(field::START);
                     let end = end.and_then(|at| at.checked_add(jiff::SignedDuration::from_hours(24)).ok());
-                    end.into_iter().for_each(|end| copy.properties.set_time(field::END, end));
+                    if let Some(end) = end {
+                        copy.properties.set_time(field::END, end);
+                    }
                 }
             }
             if copy.kind == ItemKind::Task {
