@@ -4,7 +4,7 @@ use crate::support::http::Client;
 use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
 use exdav::gateway::Settings;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 async fn stage() -> (Stage, Client) {
@@ -196,6 +196,35 @@ async fn who_is_invited_by_an_alias_or_a_list_can_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_no_address_can_be_learned_invitations_and_answers_are_refused_with_a_sentence() {
+    let stage = Stage::empty(3).await;
+    let host = client_of(&stage, COLLEAGUE, "colleague").await;
+    let asked =
+        event("asked", &[&format!("ORGANIZER:mailto:{COLLEAGUE}"), "ATTENDEE:mailto:demo@example.com"]);
+    put(&host, &format!("{}asked.ics", dav::path::default_calendar(COLLEAGUE)), &asked).await.expect(201);
+    stage.faults(r#"[{"operation": "ResolveNames", "times": 9, "kind": "access-denied"}]"#).await;
+    let client = client_of(&stage, "demo", "own").await;
+    let calendar = dav::path::default_calendar("demo");
+    let (href, text) = titled(&client, &calendar, "asked").await.unwrap();
+    let own = event("own", &["ORGANIZER:mailto:demo@example.com", &format!("ATTENDEE:mailto:{COLLEAGUE}")]);
+    for (path, body, precondition) in [
+        (
+            href.as_str(),
+            text.replace("NEEDS-ACTION", "ACCEPTED"),
+            "allowed-attendee-scheduling-object-change",
+        ),
+        (&format!("{calendar}own.ics"), own, "allowed-organizer-scheduling-object-change"),
+    ] {
+        let refused = put(&client, path, &body).await.expect(403);
+        assert!(refused.xml().find(precondition).is_some(), "{}", refused.text());
+        assert!(refused.text().contains("could not be learned from Exchange"), "{}", refused.text());
+    }
+    assert!(sent(&stage, USER).await.is_empty());
+    // What concerns nobody else is stored.
+    put(&client, &format!("{calendar}alone.ics"), &event("alone", &[])).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_guest_is_invited_once_whatever_their_address_is_written_like() {
     let (stage, client) = stage().await;
     let calendar = dav::path::default_calendar(USER);
@@ -233,4 +262,89 @@ async fn each_guest_is_invited_once_whatever_their_address_is_written_like() {
     let required = item["properties"]["calendar:RequiredAttendees"].to_string();
     assert_eq!(required.matches("EmailAddress").count(), guests.len(), "{required}");
     assert!(item["properties"].get("calendar:OptionalAttendees").is_none());
+}
+
+/// `UID` of every object of a calendar, by path.
+async fn uids(client: &Client, calendar: &str) -> BTreeMap<String, String> {
+    let mut uids = BTreeMap::new();
+    for response in client.propfind(calendar, "1", "<D:getetag/>").await.responses() {
+        if !response.href.ends_with('/') {
+            let text = client.ask("GET", &response.href, &[], "").await.text().replace("\r\n ", "");
+            uids.insert(response.href, lines_of(&text, "UID:")[0].to_owned());
+        }
+    }
+    uids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_of_an_event_with_one_uid_are_two_objects_that_can_both_be_changed() {
+    let (stage, client) = stage().await;
+    let calendar = dav::path::default_calendar(USER);
+    for title in ["first", "second"] {
+        let made = format!(
+            "<m:CreateItem SendMeetingInvitations='SendToNone'><m:SavedItemFolderId><t:DistinguishedFolderId \
+             Id='calendar'/></m:SavedItemFolderId><m:Items><t:CalendarItem><t:Subject>{title}</t:Subject>\
+             <t:UID>same-uid</t:UID><t:Start>2027-06-01T10:00:00Z</t:Start><t:End>2027-06-01T11:00:00Z</t:End>\
+             </t:CalendarItem></m:Items></m:CreateItem>"
+        );
+        assert!(stage.colleague(USER, &made).await.contains("NoError"));
+    }
+    let before = uids(&client, &calendar).await;
+    assert_eq!(before.values().collect::<BTreeSet<_>>().len(), 2, "{before:?}");
+    assert!(before.values().any(|uid| uid == "UID:same-uid"), "the oldest keeps it: {before:?}");
+    for href in before.keys() {
+        let text = client.ask("GET", href, &[], "").await.text().to_owned();
+        put(&client, href, &text.replace("SUMMARY:", "SUMMARY:changed ")).await.expect(204);
+        put(&client, href, &text.replace("SUMMARY:", "SUMMARY:twice ")).await.expect(204);
+    }
+    assert_eq!(uids(&client, &calendar).await, before, "neither takes another UID or name");
+    let other = client_of(&stage, USER, "elsewhere").await;
+    assert_eq!(uids(&other, &calendar).await, before, "nor on another gateway");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invitations_to_two_occurrences_of_one_series_are_both_answered() {
+    let stage = Stage::empty(3).await;
+    let client = client_of(&stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    let made = stage
+        .colleague(
+            COLLEAGUE,
+            "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items><t:CalendarItem><t:Subject>single</t:Subject>\
+             <t:Start>2027-03-01T10:00:00Z</t:Start><t:End>2027-03-01T11:00:00Z</t:End><t:Recurrence>\
+             <t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Monday</t:DaysOfWeek></t:WeeklyRecurrence>\
+             <t:NumberedRecurrence><t:StartDate>2027-03-01</t:StartDate><t:NumberOfOccurrences>6</t:NumberOfOccurrences>\
+             </t:NumberedRecurrence></t:Recurrence></t:CalendarItem></m:Items></m:CreateItem>",
+        )
+        .await;
+    let id = made.split("ItemId Id=\"").nth(1).unwrap_or_else(|| panic!("{made}")).split('"').next().unwrap();
+    for number in [2, 4] {
+        let invited = format!(
+            "<m:UpdateItem ConflictResolution='AlwaysOverwrite' MessageDisposition='SendAndSaveCopy' \
+             SendMeetingInvitationsOrCancellations='SendToAllAndSaveCopy'><m:ItemChanges><t:ItemChange>\
+             <t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='{number}'/><t:Updates><t:SetItemField>\
+             <t:FieldURI FieldURI='calendar:RequiredAttendees'/><t:CalendarItem><t:RequiredAttendees><t:Attendee>\
+             <t:Mailbox><t:EmailAddress>{USER}</t:EmailAddress></t:Mailbox></t:Attendee></t:RequiredAttendees>\
+             </t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"
+        );
+        let answer = stage.colleague(COLLEAGUE, &invited).await;
+        assert!(answer.contains("NoError"), "{answer}");
+    }
+    let before = uids(&client, &calendar).await;
+    assert_eq!(before.len(), 2, "{before:?}");
+    assert_eq!(before.values().collect::<BTreeSet<_>>().len(), 2, "{before:?}");
+    for href in before.keys() {
+        let text = client.ask("GET", href, &[], "").await.text().replace("\r\n ", "");
+        assert!(text.contains("RECURRENCE-ID") && text.contains("NEEDS-ACTION"), "{text}");
+        put(&client, href, &text.replace("NEEDS-ACTION", "ACCEPTED")).await.expect(204);
+    }
+    assert_eq!(sent(&stage, USER).await, [[COLLEAGUE], [COLLEAGUE]]);
+    assert_eq!(uids(&client, &calendar).await, before);
+    for href in before.keys() {
+        let text = client.ask("GET", href, &[], "").await.text().replace("\r\n ", "");
+        assert!(
+            lines_of(&text, "ATTENDEE").iter().any(|l| l.contains(USER) && l.contains("ACCEPTED")),
+            "{text}"
+        );
+    }
 }

@@ -263,7 +263,11 @@ pub fn render_copy(context: &Context, item: &Item, related: &Related) -> Result<
         field::DAVMAIL_UID,
         field::URL_COMP_NAME,
     ];
-    let without: Vec<Change> = names.into_iter().map(|name| Change::extended(name, None)).collect();
+    let mut without: Vec<Change> = names.into_iter().map(|name| Change::extended(name, None)).collect();
+    // An event has a UID of Exchange's besides, which is copied, too.
+    if let Some(uid) = item.filled("UID").filter(|_| item.class == ItemClass::CalendarItem) {
+        without.push(Change::text("calendar:UID", format!("{uid}-{}", identity::hash(&item.id.id, 16))));
+    }
     let bare = Item::predicted(item.class, Some(item), item.id.clone(), &without);
     let rendered = render(context, &bare, related)?;
     // The same version of the same item with another text.

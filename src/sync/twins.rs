@@ -6,7 +6,6 @@ use crate::convert;
 use crate::convert::write::class_of;
 use crate::ews::types::{Item, ItemClass};
 use crate::mirror::Folder;
-use crate::model::collection::CollectionKind;
 use crate::model::id::UpstreamId;
 use std::collections::HashSet;
 
@@ -16,12 +15,10 @@ const MOST: usize = 50;
 impl Follower {
     /// Of several items of one UID the oldest has it, on every gateway; the others are staged as objects of their own.
     ///
-    /// Events have a UID of Exchange's, which tells a copy by itself.
+    /// Events that Outlook copies get a UID of their own from Exchange. Others do not: invitations to several single
+    /// occurrences of one series, and events that another program copied.
     pub(super) async fn part_twins(&self, folder: &Folder, gone: &HashSet<UpstreamId>) -> Result<(), Error> {
         let kind = folder.collection.kind;
-        if kind == CollectionKind::Calendar {
-            return Ok(());
-        }
         let id = folder.collection.id.clone();
         let (key, lost) = (id.clone(), gone.clone());
         let twins = self.mirror().run(move |mirror| mirror.twins(&key, &lost)).await?;
