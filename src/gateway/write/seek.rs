@@ -24,7 +24,17 @@ impl Mailbox {
             return self.recent_folder(id).await;
         };
         self.follower().begin_fill(id);
-        self.in_time(self.follower().seek(&folder, &wanted)).await?;
+        match self.in_time(self.follower().seek(&folder, &wanted)).await {
+            Ok(()) => {}
+            Err(error @ (Error::Unavailable { .. } | Error::SignIn | Error::Barred(_))) => {
+                return Err(self.note(error));
+            }
+            // There are servers that search for none of these: the first fill is waited for.
+            Err(error) => {
+                tracing::debug!(%error, "what is to be written cannot be searched for");
+                return self.recent_folder(id).await;
+            }
+        }
         let asks_for_it = conditions.if_match.is_some() || conditions.if_schedule_tag_match.is_some();
         if asks_for_it && self.get_known(id, name).await?.is_none() {
             // The client knows it by a name that Exchange cannot be asked for.
