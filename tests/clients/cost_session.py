@@ -44,12 +44,14 @@ try:
     gateway = Gateway(serve.start().urls["gateway"], user, password)
     print(f"     {'operation':55} EWS calls")
     homes, spent = cost("sign-in and discovery", gateway.homes)
-    check("sign-in and discovery cost at most 2 calls", spent <= 2, str(spent))
+    # Folders, their tree, and the addresses of the mailbox.
+    check("sign-in and discovery cost at most 3 calls", spent <= 3, str(spent))
     calendar = next(h for h in gateway.collections(homes[0], "calendar") if h.endswith("/calendar/"))
     members, spent = cost(f"first sync of {EVENTS:,} events", lambda: gateway.members(calendar))
     count = len(members)
     check("all events are there", count >= EVENTS, str(count))
-    limit = math.ceil(count / 512) + math.ceil(count / 100) + 5
+    # The other collections of the mailbox are filled beside it.
+    limit = math.ceil(count / 512) + math.ceil(count / 100) + 15
     check(f"the first sync costs at most {limit} calls", spent <= limit, str(spent))
     text, spent = cost("sync-collection, unchanged, inside the window", lambda: report(gateway, SYNC.format(token="")))
     check("sync-collection inside the freshness window costs none", spent == 0, str(spent))
@@ -67,7 +69,7 @@ try:
     serve.running.stop()
     gateway = Gateway(serve.start().urls["gateway"], user, password)
     again, spent = cost("the same after a restart with the same store", lambda: gateway.members(calendar))
-    check("a restart costs at most 3 calls before it serves", spent <= 3, str(spent))
+    check("a restart costs at most 4 calls before it serves", spent <= 4, str(spent))
     check("and serves the same ETags", again == members)
     serve.running.stop()
 
