@@ -161,11 +161,13 @@ def ours_signs_in_to_theirs():
             check("  NTLMv2, MIC and channel binding held", front.accepted > 0 and front.failed == 0, str(front.failed))
             check("  one handshake a connection", front.accepted <= front.connections, f"{front.accepted} {front.connections}")
             check("  the request goes with the last message, not with the first", front.early == 0, str(front.early))
-            accepted, served = front.accepted, front.served
-            for _ in range(10):
+            accepted, served, connections = front.accepted, front.served, front.connections
+            for _ in range(20):
                 gateway.members(calendar)
-            check("  which is kept for further requests", front.served > served and front.accepted == accepted,
-                  f"{front.accepted - accepted} handshakes for {front.served - served} requests")
+            # What exdav fetches by itself meanwhile may open connections of its own.
+            handshakes, requested, opened = (front.accepted - accepted, front.served - served, front.connections - connections)
+            check("  which is kept for further requests", requested >= 20 and handshakes <= opened <= 3,
+                  f"{handshakes} handshakes and {opened} connections for {requested} requests")
             wrong = Gateway(running.urls["gateway"], "EXAMPLE\\demo", "wrong")
             answers = {wrong.ask("PROPFIND", home, Depth="0")[0] for _ in range(5)}
             check(f"{name}: a wrong password is refused", answers == {401}, str(answers))
