@@ -1,8 +1,7 @@
 # The build step is that of docs/PERFORMANCE.md: the profile for packages.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /exdav
-COPY Cargo.toml Cargo.lock build.rs ./
-COPY link ./link
+COPY Cargo.toml Cargo.lock ./
 COPY src ./src
 RUN cargo build --profile dist --locked
 COPY packaging ./packaging

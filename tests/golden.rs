@@ -1,6 +1,6 @@
 //! Cases of translation: each folder that holds an `ews.xml` is an item, what clients must get, and why.
 //!
-//! Walks `fixtures/cases` and `$EXDAV_CASES` (by default the reference cases beside the project, where there are any).
+//! Walks `fixtures/cases`.
 
 pub mod back;
 pub mod calls;

@@ -41,7 +41,9 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
         let code = provider.device_code().await?;
         print(&format!(
             "To sign in {}, open\n\n  {}\n\non any device and enter the code  {}",
-            account.mailbox, code.verification_uri, code.user_code
+            account.mailbox,
+            code.verification_uri(),
+            code.user_code()
         ))?;
         provider.wait(&code).await?
     };
@@ -68,7 +70,7 @@ async fn with_browser(provider: &Provider, login: &str) -> Result<Granted, Failu
         }
     };
     let query = tokio::time::timeout(PATIENCE, came).await.map_err(|_| "the browser did not come back")??;
-    Ok(provider.redeem(&browser, &query).await?)
+    Ok(provider.redeem(browser, &query).await?)
 }
 
 /// The query of a request to `/`; others, such as that for an icon, are told that there is nothing.

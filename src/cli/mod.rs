@@ -183,9 +183,6 @@ impl ExchangeOptions {
 /// Runs the program; the exit code tells whether it went well.
 pub fn run() -> std::process::ExitCode {
     let command = Command::parse();
-    if matches!(command.action, Action::Serve(_)) {
-        serve::load_with_one_arena();
-    }
     start_log(command.log.as_deref(), command.log_json);
     let outcome =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::from).and_then(

@@ -14,21 +14,6 @@ pub(super) struct Options {
     config: ConfigOption,
 }
 
-/// Loads the program once more with settings that the C library reads when it is loaded: memory that one thread has
-/// given back is there for the others, and goes back to the system. Left to itself, glibc keeps a heap for each
-/// thread, and a first synchronisation stays resident three times. Whoever sets the variable decides.
-pub(super) fn load_with_one_arena() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    if std::env::var_os("MALLOC_ARENA_MAX").is_none() {
-        use std::os::unix::process::CommandExt as _;
-        let mut arguments = std::env::args_os();
-        let mut again = std::process::Command::new("/proc/self/exe");
-        again.arg0(arguments.next().unwrap_or_else(|| "exdav".into())).args(arguments);
-        // Comes back only where the program cannot be loaded again: it then runs on as it is.
-        let _ = again.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "131072").exec();
-    }
-}
-
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let config = options.config.load()?;
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };

@@ -37,7 +37,7 @@ pub fn sought(
     Some(wanted)
 }
 
-/// The global object id of a UID: its octets, or the UID wrapped up with a closing NUL. FACTS 8, MS-OXCICAL
+/// The global object id of a UID: its octets, or the UID wrapped up with a closing NUL. MS-OXCICAL; docs/EXCHANGE.md, UIDs
 /// 2.1.3.1.1.20.26
 fn global_id(uid: &str) -> Vec<u8> {
     let hex = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -1,7 +1,7 @@
 //! Requests that belong together reach one mailbox server: that is where their subscriptions live.
 //!
 //! The first answer of such a group names the server in a cookie, which goes with all later requests of the group.
-//! Source: FACTS 6, "Affinity"; Exchange 2010 used another cookie.
+//! Source: docs/EXCHANGE.md, Notifications; Exchange 2010 used another cookie.
 
 use reqwest::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use std::collections::BTreeMap;

@@ -27,7 +27,7 @@ pub struct Settings {
     pub url: String,
     /// How it is discovered.
     pub autodiscover: autodiscover::Settings,
-    /// `RequestServerVersion`. FACTS 1: Exchange2013_SP1 is a sound floor.
+    /// `RequestServerVersion`. docs/EXCHANGE.md, Versions
     pub version: String,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,

@@ -33,7 +33,7 @@ pub enum Error {
     /// HTTP 403: EWS is switched off for the user, or a proxy forbids it.
     #[error("Exchange forbids EWS to this user (HTTP 403)")]
     Forbidden,
-    /// The server asks for patience. FACTS: three disguises
+    /// The server asks for patience. docs/EXCHANGE.md, Errors
     #[error("Exchange is busy")]
     Busy {
         /// How long it asks to be left alone.
@@ -126,7 +126,7 @@ impl Error {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseCode(String);
 
-/// Codes after which the same request may succeed later. FACTS 2
+/// Codes after which the same request may succeed later. docs/EXCHANGE.md, Errors
 const TRANSIENT: [&str; 8] = [
     "ErrorServerBusy",
     "ErrorMailboxMoveInProgress",

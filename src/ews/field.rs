@@ -93,7 +93,7 @@ pub const DO_NOT_FORWARD: ExtendedProperty = public("DoNotForward", "Boolean");
 pub const URL_COMP_NAME: ExtendedProperty = tag(0x10F3, "String");
 /// The UID that DavMail gave to a task.
 pub const DAVMAIL_UID: ExtendedProperty = public("urn:schemas:calendar:uid", "String");
-/// PidLidCleanGlobalObjectId: the UID in Exchange's form, the same for all occurrences. FACTS 8
+/// PidLidCleanGlobalObjectId: the UID in Exchange's form, the same for all occurrences. docs/EXCHANGE.md, UIDs
 pub const CLEAN_GLOBAL_OBJECT_ID: ExtendedProperty = named("Meeting", 0x23, "Binary");
 /// PidLidTaskStartDate: a bare day at 00:00Z.
 pub const TASK_START: ExtendedProperty = named("Task", 0x8104, "SystemTime");
@@ -173,7 +173,7 @@ impl Schema {
         YOUNGER.iter().all(|(known, since)| *known != uri || self >= *since)
     }
 
-    /// Whether it has a value of `calendar:LegacyFreeBusyStatus`. FACTS 12
+    /// Whether it has a value of `calendar:LegacyFreeBusyStatus`. docs/EXCHANGE.md, Calendar items
     pub fn has_busy_status(self, word: &str) -> bool {
         word != "WorkingElsewhere" || self >= Self::V2013
     }

@@ -147,7 +147,7 @@ const TURNS: &str = "recurring tasks";
 const GROUPS: &str = "contact groups";
 const MODERN: &[&str] = &[STREAMS, CONFLICTS, ZONES, PEOPLE, TURNS, GROUPS];
 
-/// THE table of kinds. Source: FACTS 3 (limits), Microsoft "EWS schema versions in Exchange"; Seen: gromox 3.10
+/// The products that are known. Source: docs/EXCHANGE.md, Limits, Microsoft "EWS schema versions in Exchange"; Seen: gromox 3.10
 const fn abilities(product: Product) -> Abilities {
     const fn exchange(name: &'static str, requests: u32, streams: u32) -> Abilities {
         Abilities { name, can: MODERN, cannot: &[], requests: Some(requests), streams: Some(streams) }

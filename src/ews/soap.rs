@@ -124,7 +124,7 @@ pub fn check(message: &Element) -> Result<&Element, Error> {
     Err(Error::Response { code: ResponseCode::new(&code), text })
 }
 
-/// Whether the server did not come to this part of a request: too busy, or stopped by an earlier part. FACTS 2
+/// Whether the server did not come to this part of a request: too busy, or stopped by an earlier part. docs/EXCHANGE.md, Errors
 pub fn is_put_off(message: &Element) -> bool {
     matches!(check(message), Err(Error::Busy { .. }))
         || message

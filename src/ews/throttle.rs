@@ -17,7 +17,7 @@ const SELDOM: Duration = Duration::from_mins(5);
 const LONGEST: Duration = Duration::from_mins(5);
 
 /// One user's share of the server. It shrinks with every refusal and grows slowly with what is served.
-/// Source: FACTS 2, "retrying while throttled prolongs it".
+/// Source: docs/EXCHANGE.md, Errors.
 #[derive(Debug)]
 pub(super) struct Throttle {
     most: usize,

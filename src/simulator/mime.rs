@@ -1,4 +1,4 @@
-//! MimeContent: the iCalendar and vCard forms of items, as Exchange makes and takes them. FACTS 7
+//! MimeContent: the iCalendar and vCard forms of items, as Exchange makes and takes them. docs/EXCHANGE.md, MimeContent
 //!
 //! Made anew from the properties on each request, and poorer than these: no attachments, one zone under its Windows
 //! name, all-day events as date-times.

@@ -144,7 +144,7 @@ pub fn visible(mailbox: &Mailbox, folder: FolderKey) -> Result<(), Refusal> {
     if granted(mailbox, folder).visible { Ok(()) } else { Err(Refusal::not_found()) }
 }
 
-/// Refuses items that who asks may not read. FACTS 2: no right to see it is as good as not there.
+/// Refuses items that who asks may not read. docs/EXCHANGE.md, Errors
 pub fn readable(mailbox: &Mailbox, folder: FolderKey) -> Result<(), Refusal> {
     let folder = mailbox.folders.get(&folder).ok_or_else(Refusal::not_found)?;
     if granted(mailbox, folder).read == Reading::FullDetails { Ok(()) } else { Err(Refusal::not_found()) }

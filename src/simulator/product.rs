@@ -1,6 +1,6 @@
 //! Which product the simulated server is: THE table of how products differ. Where nothing is said, all are alike.
 //!
-//! Exchange: FACTS 1, fields.tsv ("since"), Microsoft's build numbers. gromox: what was seen of gromox 3.10, recorded
+//! Exchange: docs/EXCHANGE.md, Versions; the versions of each field in the reference, Microsoft's build numbers. gromox: what was seen of gromox 3.10, recorded
 //! answers and notes of what it does to writes. Not simulated of gromox: the second answer after a fault (HTTP servers in
 //! Rust do not send one), its MIME, its restrictions of FindItem, its public events, its mails to guests (a guest's
 //! calendar is filled as Exchange fills it).
@@ -180,7 +180,7 @@ const SINCE: &[(&str, u32)] = &[
     ("calendar:EndTimeZoneId", 2013),
 ];
 
-/// The year of a `RequestServerVersion`; without one behaviour is the oldest. FACTS 1
+/// The year of a `RequestServerVersion`; without one behaviour is the oldest. docs/EXCHANGE.md, Versions
 fn year(version: Option<&str>) -> u32 {
     let Some(version) = version else { return 2007 };
     version.trim_start_matches("Exchange").get(..4).and_then(|year| year.parse().ok()).unwrap_or(2016)

@@ -56,7 +56,7 @@ pub struct Load {
     pub shapes: Vec<Shape>,
 }
 
-/// How a busy server says so. FACTS 2: three disguises
+/// How a busy server says so. docs/EXCHANGE.md, Errors: three forms
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Ids of one GetItem. FACTS 3
+/// Ids of one GetItem. docs/EXCHANGE.md, Limits
 const BATCH: usize = 100;
 /// Photos and other attachments of one GetAttachment: some hundred kilobytes each.
 const PICTURES: usize = 25;

@@ -191,7 +191,7 @@ enum Remedy {
     SignIn,
 }
 
-/// Codes after which a subscription is made anew. FACTS 6
+/// Codes after which a subscription is made anew. docs/EXCHANGE.md, Notifications
 const LOST: [&str; 9] = [
     "ErrorSubscriptionNotFound",
     "ErrorSubscriptionUnsubscribed",

@@ -78,7 +78,7 @@ impl Follower {
 
     /// Whoever comes for the second time will come again: from then on it is cheaper to listen than to ask.
     fn is_worth_listening(&self, stale: &[CollectionId]) -> bool {
-        // Only the owner of a mailbox may listen to it. FACTS 6
+        // Only the owner of a mailbox may listen to it. docs/EXCHANGE.md, Notifications
         if self.0.shared.is_some() {
             return false;
         }

@@ -72,8 +72,7 @@ class Counted:
         self.folder = Path(tempfile.mkdtemp(prefix="callgrind-"))
         command = ["--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.folder}/out", program, "serve",
                    "--config", subject.serve.config]
-        # With this set, the program does not load itself once more.
-        environment = dict(os.environ, MALLOC_ARENA_MAX="1", EXDAV_LOG="warn")
+        environment = dict(os.environ, EXDAV_LOG="warn")
         subject.serve.running = Program("valgrind", *command, environment=environment)
         subject.process, subject.url = subject.serve.running.process, subject.serve.running.urls["gateway"]
         subject.wait()

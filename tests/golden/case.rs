@@ -92,42 +92,23 @@ impl Case {
     }
 }
 
-/// Where the cases of the reference are, if they are on this machine.
-pub fn reference() -> PathBuf {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/mapping/cases");
-    std::env::var_os("EXDAV_CASES").map_or_else(beside, PathBuf::from)
+/// The cases that cover each property once; `fixtures/cases/mapping/README.md` describes their files.
+pub fn mapping() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/mapping")
 }
 
-/// Our own cases and those of the reference.
+/// All cases, by name.
 pub fn cases() -> Vec<Case> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = reference();
-    if !shared.is_dir() {
-        println!("reference cases: {} is absent, own cases only", shared.display());
-    }
     let mut found = Vec::new();
-    for folder in [root.join("fixtures/cases"), shared] {
-        collect(&folder, &mut found);
-    }
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases"), &mut found);
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
-}
-
-/// Cases whose other outcome holds here, the one of a setting: a series is never bent.
-const REFUSED: [&str; 1] = ["e15-monthly-31-endless"];
-
-/// What a case expects.
-pub fn expectation(dir: &Path) -> std::io::Result<String> {
-    let text = fs::read_to_string(dir.join("expect.md"))?;
-    let is_refused = REFUSED.iter().any(|name| dir.ends_with(name));
-    let refusal = "```http\nstatus 403\nerror {urn:ews-dav}unsupported-recurrence\n```\n";
-    Ok(if is_refused { refusal.to_owned() } else { text })
 }
 
 fn collect(folder: &Path, found: &mut Vec<Case>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for dir in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
-        match expectation(&dir) {
+        match fs::read_to_string(dir.join("expect.md")) {
             Ok(expect) => {
                 let name = dir.file_name().unwrap().to_string_lossy().into_owned();
                 found.push(Case { name, dir, expect });

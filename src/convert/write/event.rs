@@ -122,7 +122,7 @@ impl Draft<'_> {
         let mut changes = self.identity(name, &uid);
         let mut outcome = Vec::new();
         let own = |letter: char| changed.contains(&letter) && !(invited && matches!(letter, 'T' | 'R' | 'P'));
-        // What becomes a series is told its zone in the same breath. R:updateitem-operation
+        // Converting to a series needs the zone in the same UpdateItem. docs/EXCHANGE.md, Times
         let becomes_series = self.current.is_some_and(|current| current.item.recurrence().is_none())
             && translated.is_some()
             && !invited;

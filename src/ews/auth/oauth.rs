@@ -1,17 +1,23 @@
-//! OAuth 2.0 against Microsoft Entra and AD FS: how tokens are first got, and how they are kept good.
+//! OAuth 2.0 against Microsoft Entra and AD FS: how tokens are first got, and how they are renewed.
 //!
 //! An application asks for itself (client credentials) or for a person, who signs in once in a browser, on this machine
 //! (authorisation code with PKCE) or on another (device code). From then on the refresh token is enough; it changes
-//! with use, and whoever made the [`Tokens`] is told each time. RFC 6749, RFC 7636, RFC 8628, RFC 8252
+//! with use, and the owner of the [`Tokens`] gets each new one. RFC 6749, RFC 7636, RFC 8628, RFC 8252
+//!
+//! The flows are those of the crate `oauth2`; here is what Entra and AD FS add to them, and the bounds.
 
 use super::super::error::Error;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth2::basic::{BasicClient, BasicTokenResponse};
+use oauth2::{
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    DeviceAuthorizationUrl, EndpointNotSet, EndpointSet, ErrorResponseType, HttpRequest, HttpResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardDeviceAuthorizationResponse, StandardErrorResponse, TokenResponse as _, TokenUrl,
+};
 use reqwest::Url;
-use reqwest::header::CONTENT_TYPE;
-use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -35,58 +41,50 @@ impl fmt::Debug for Settings {
     }
 }
 
+/// The endpoints for authorisation, device codes and tokens are known.
+type Client = BasicClient<EndpointSet, EndpointSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+
 /// The identity provider, as this application sees it.
 #[derive(Debug)]
 pub struct Provider {
-    http: reqwest::Client,
-    settings: Settings,
+    http: Http,
+    client: Client,
+    resource: String,
     is_adfs: bool,
 }
 
-/// What the provider grants.
-#[derive(Deserialize)]
-pub struct Granted {
-    access_token: String,
-    #[serde(default)]
-    expires_in: u64,
-    refresh_token: Option<String>,
-}
+/// What the provider grants. Without a refresh token, a person's grant ends within the hour.
+pub struct Granted(BasicTokenResponse);
 
 impl Granted {
-    /// What keeps the sign-in alive; a person's grant without it ends within the hour.
+    /// What keeps the sign-in alive.
     pub fn refresh_token(&self) -> Option<&str> {
-        self.refresh_token.as_deref()
+        self.0.refresh_token().map(|token| token.secret().as_str())
     }
 }
 
 /// What a person is shown, and what is asked for with it. RFC 8628 3.2
-#[derive(Deserialize)]
-pub struct DeviceCode {
-    #[serde(rename = "device_code")]
-    secret: String,
+pub struct DeviceCode(StandardDeviceAuthorizationResponse);
+
+impl DeviceCode {
     /// What the person types.
-    pub user_code: String,
+    pub fn user_code(&self) -> &str {
+        self.0.user_code().secret()
+    }
+
     /// Where.
-    pub verification_uri: String,
-    #[serde(default)]
-    expires_in: u64,
-    interval: Option<u64>,
+    pub fn verification_uri(&self) -> &str {
+        self.0.verification_uri()
+    }
 }
 
 /// A sign-in in the browser of this machine, under way. RFC 7636 4.1
 pub struct Browser {
     /// What the browser opens.
-    pub url: String,
-    state: String,
-    verifier: String,
-    redirect: String,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
-    #[serde(default)]
-    error_description: String,
+    pub url: Url,
+    state: CsrfToken,
+    verifier: PkceCodeVerifier,
+    redirect: RedirectUrl,
 }
 
 /// Refusals that only a person can mend. Entra: AADSTS50173, AADSTS65001 …
@@ -98,9 +96,11 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// No token is used longer, whatever the provider says of it; real ones live for an hour, at Entra up to a day.
 const LONGEST: Duration = Duration::from_hours(24);
 /// Octets of an answer; real ones have some 5 KB.
-const MOST_OCTETS: usize = 1 << 20;
-/// How long the provider may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const MAX_ANSWER: usize = 1 << 20;
+/// How long the provider may take for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a person may take to enter a code, whatever the provider says.
+const DEVICE_CODE_TIMEOUT: Duration = Duration::from_hours(1);
 const EXCHANGE_ONLINE: &str = "https://outlook.office365.com";
 
 impl Provider {
@@ -128,166 +128,178 @@ impl Provider {
             };
         }
         settings.resource.truncate(settings.resource.trim_end_matches('/').len());
-        Ok(Some(Self { http, settings, is_adfs }))
-    }
-
-    fn endpoint(&self, name: &str) -> String {
-        let version = if self.is_adfs { "" } else { "/v2.0" };
-        format!("{}/oauth2{version}/{name}", self.settings.authority)
+        let version = if is_adfs { "" } else { "/v2.0" };
+        let at = |name: &str| format!("{}/oauth2{version}/{name}", settings.authority);
+        let wrong = |error| Error::Settings(format!("oauth.authority: {error}"));
+        let secret = Some(settings.client_secret).filter(|secret| !secret.is_empty());
+        let mut client = BasicClient::new(ClientId::new(settings.client_id))
+            .set_auth_type(AuthType::RequestBody)
+            .set_auth_uri(AuthUrl::new(at("authorize")).map_err(wrong)?)
+            .set_device_authorization_url(DeviceAuthorizationUrl::new(at("devicecode")).map_err(wrong)?)
+            .set_token_uri(TokenUrl::new(at("token")).map_err(wrong)?);
+        if let Some(secret) = secret {
+            client = client.set_client_secret(ClientSecret::new(secret));
+        }
+        Ok(Some(Self { http: Http(http), client, resource: settings.resource, is_adfs }))
     }
 
     /// What is asked for on behalf of a person: Entra names it by scopes, AD FS by the resource.
-    fn wanted(&self) -> [(&'static str, String); 2] {
-        let resource = &self.settings.resource;
-        if self.is_adfs {
-            [("resource", resource.clone()), ("scope", "openid".to_owned())]
+    fn scopes(&self) -> Vec<Scope> {
+        let scopes = if self.is_adfs {
+            vec!["openid".to_owned()]
         } else {
-            [("scope", format!("{resource}/EWS.AccessAsUser.All offline_access")), ("prompt", String::new())]
-        }
+            vec![format!("{}/EWS.AccessAsUser.All", self.resource), "offline_access".to_owned()]
+        };
+        scopes.into_iter().map(Scope::new).collect()
+    }
+
+    /// The parameter by which AD FS knows the resource.
+    fn resource(&self) -> Option<(&str, &str)> {
+        self.is_adfs.then_some(("resource", &self.resource))
     }
 
     /// A token for the application itself. RFC 6749 4.4
     async fn for_itself(&self) -> Result<Granted, Error> {
-        let scope = format!("{}/.default", self.settings.resource);
-        let resource = if self.is_adfs { ("resource", &self.settings.resource) } else { ("scope", &scope) };
-        self.token(&[("grant_type", "client_credentials"), (resource.0, resource.1)]).await
+        let mut request = self.client.exchange_client_credentials();
+        match self.resource() {
+            Some((name, value)) => request = request.add_extra_param(name, value),
+            None => request = request.add_scope(Scope::new(format!("{}/.default", self.resource))),
+        }
+        request.request_async(&self.http).await.map(Granted).map_err(refused)
     }
 
     async fn refresh(&self, token: &str) -> Result<Granted, Error> {
-        let wanted = self.wanted();
-        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
-        fields.extend(wanted.iter().map(|(name, value)| (*name, value.as_str())));
-        self.token(&fields).await
+        let token = RefreshToken::new(token.to_owned());
+        let mut request = self.client.exchange_refresh_token(&token).add_scopes(self.scopes());
+        if let Some((name, value)) = self.resource() {
+            request = request.add_extra_param(name, value);
+        }
+        request.request_async(&self.http).await.map(Granted).map_err(refused)
     }
 
     /// A code for a person to type on any device. RFC 8628 3.1
     pub async fn device_code(&self) -> Result<DeviceCode, Error> {
-        let wanted = self.wanted();
-        let fields: Vec<_> = wanted.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        match self.ask("devicecode", &fields).await? {
-            Ok(code) => Ok(code),
-            Err(refusal) => Err(refusal.into()),
+        let mut request = self.client.exchange_device_code().add_scopes(self.scopes());
+        if let Some((name, value)) = self.resource() {
+            request = request.add_extra_param(name, value);
         }
+        request.request_async(&self.http).await.map(DeviceCode).map_err(refused)
     }
 
     /// Waits until the person has signed in with the code. RFC 8628 3.4
     pub async fn wait(&self, code: &DeviceCode) -> Result<Granted, Error> {
-        let mut pause = Duration::from_secs(code.interval.unwrap_or(5).clamp(1, 60));
-        let until = Instant::now() + Duration::from_secs(code.expires_in.clamp(60, 3600));
-        let fields = [
-            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-            ("device_code", code.secret.as_str()),
-        ];
-        while Instant::now() < until {
-            tokio::time::sleep(pause).await;
-            match self.ask("token", &fields).await {
-                Ok(Ok(granted)) => return Ok(granted),
-                Ok(Err(refusal)) if refusal.error == "authorization_pending" => {}
-                Ok(Err(refusal)) if refusal.error == "slow_down" => pause += Duration::from_secs(5),
-                // RFC 8628 3.5: a lost connection is no answer.
-                Err(Error::Unreachable(_) | Error::Lost(_)) => {
-                    pause = (pause * 2).min(Duration::from_secs(60));
-                }
-                Ok(Err(refusal)) => return Err(refusal.into()),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::Consent("nobody signed in with the code".to_owned()))
+        let until = code.0.expires_in().min(DEVICE_CODE_TIMEOUT);
+        let request = self.client.exchange_device_access_token(&code.0);
+        request.request_async(&self.http, tokio::time::sleep, Some(until)).await.map(Granted).map_err(refused)
     }
 
     /// Begins a sign-in in a browser that comes back to `redirect`. RFC 8252 7.3
     pub fn browser(&self, redirect: &str, login: &str) -> Result<Browser, Error> {
-        let (state, verifier) = (secret()?, secret()?);
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
-        let wanted = self.wanted();
-        let mut fields = vec![
-            ("client_id", self.settings.client_id.as_str()),
-            ("response_type", "code"),
-            ("redirect_uri", redirect),
-            ("code_challenge", &challenge),
-            ("code_challenge_method", "S256"),
-            ("state", &state),
-            ("login_hint", login),
-        ];
-        fields.extend(wanted.iter().map(|(name, value)| (*name, value.as_str())));
-        let url = format!("{}?{}", self.endpoint("authorize"), encoded(&fields));
-        Ok(Browser { url, state, verifier, redirect: redirect.to_owned() })
+        let redirect = RedirectUrl::new(redirect.to_owned()).map_err(|e| Error::Settings(e.to_string()))?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let mut request = self
+            .client
+            .authorize_url(CsrfToken::new_random)
+            .set_redirect_uri(Cow::Borrowed(&redirect))
+            .set_pkce_challenge(challenge)
+            .add_scopes(self.scopes())
+            .add_extra_param("login_hint", login);
+        if let Some((name, value)) = self.resource() {
+            request = request.add_extra_param(name, value);
+        }
+        let (url, state) = request.url();
+        Ok(Browser { url, state, verifier, redirect })
     }
 
     /// Ends it with the query that the browser came back with. RFC 6749 4.1.3
-    pub async fn redeem(&self, browser: &Browser, query: &str) -> Result<Granted, Error> {
+    pub async fn redeem(&self, browser: Browser, query: &str) -> Result<Granted, Error> {
         let url =
             Url::parse(&format!("http://localhost/?{query}")).map_err(|e| Error::Answer(e.to_string()))?;
         let given =
             |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, value)| value.into_owned());
-        if given("state").as_deref() != Some(&browser.state) {
+        if given("state").as_ref() != Some(browser.state.secret()) {
             return Err(Error::Consent("the browser came back from another sign-in".to_owned()));
         }
         if let Some(error) = given("error") {
-            let error_description = given("error_description").unwrap_or_default();
-            return Err(Refusal { error, error_description }.into());
+            return Err(refusal(&error, given("error_description").as_deref()));
         }
         let code = given("code").ok_or_else(|| Error::Consent("the browser brought no code".to_owned()))?;
-        let fields = [
-            ("grant_type", "authorization_code"),
-            ("code", &code),
-            ("redirect_uri", &browser.redirect),
-            ("code_verifier", &browser.verifier),
-        ];
-        self.token(&fields).await
+        let request = self
+            .client
+            .exchange_code(AuthorizationCode::new(code))
+            .set_pkce_verifier(browser.verifier)
+            .set_redirect_uri(Cow::Owned(browser.redirect));
+        request.request_async(&self.http).await.map(Granted).map_err(refused)
     }
+}
 
-    async fn token(&self, fields: &[(&str, &str)]) -> Result<Granted, Error> {
-        self.ask("token", fields).await?.map_err(Error::from)
+/// How the provider is asked.
+#[derive(Debug)]
+struct Http(reqwest::Client);
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
     }
+}
 
-    async fn ask<T: for<'a> Deserialize<'a>>(
-        &self,
-        endpoint: &str,
-        fields: &[(&str, &str)],
-    ) -> Result<Result<T, Refusal>, Error> {
-        let mut all = vec![("client_id", self.settings.client_id.as_str())];
-        if !self.settings.client_secret.is_empty() && endpoint == "token" {
-            all.push(("client_secret", &self.settings.client_secret));
-        }
-        all.extend(fields.iter().filter(|(_, value)| !value.is_empty()));
-        let request = self.http.post(self.endpoint(endpoint)).timeout(PATIENCE);
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(encoded(&all));
+impl Http {
+    /// One request of a flow; a provider that is out of order is unreachable.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let away = |error: reqwest::Error| {
             Error::Unreachable(format!("the identity provider: {}", error.without_url()))
         };
-        let mut answer = request.send().await.map_err(away)?;
+        let request = reqwest::Request::try_from(request).map_err(away)?;
+        let sent = reqwest::RequestBuilder::from_parts(self.0.clone(), request).timeout(ANSWER_TIMEOUT);
+        let mut answer = sent.send().await.map_err(away)?;
         let status = answer.status();
         if status.is_server_error() || status.as_u16() == 429 {
             return Err(Error::Unreachable(format!("the identity provider answers {status}")));
         }
-        let strange = || {
-            Error::Settings(format!("oauth.authority: the answer ({status}) is none of an identity provider"))
-        };
         let mut octets = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(away)? {
-            if octets.len() + piece.len() > MOST_OCTETS {
-                return Err(strange());
+            if octets.len() + piece.len() > MAX_ANSWER {
+                return Err(strange("it is too long"));
             }
             octets.extend_from_slice(&piece);
         }
-        if status.is_success() {
-            serde_json::from_slice(&octets).map(Ok).map_err(|_| strange())
-        } else {
-            serde_json::from_slice(&octets).map(Err).map_err(|_| strange())
-        }
+        let mut response = HttpResponse::new(octets);
+        *response.status_mut() = status;
+        Ok(response)
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let described = refusal.error_description.lines().next().unwrap_or_default();
-        let text = format!("{}: {}", refusal.error, described.chars().take(300).collect::<String>());
-        if ASK_AGAIN.contains(&refusal.error.as_str()) || refusal.error == "access_denied" {
-            Self::Consent(text)
-        } else {
-            Self::Settings(format!("the identity provider refuses the application: {text}"))
+/// The provider's answer is none of OAuth's.
+fn strange(why: &str) -> Error {
+    Error::Settings(format!("oauth.authority: the answer is none of an identity provider: {why}"))
+}
+
+fn refused<T>(error: RequestTokenError<Error, StandardErrorResponse<T>>) -> Error
+where
+    T: ErrorResponseType + AsRef<str> + fmt::Display + 'static,
+{
+    match error {
+        RequestTokenError::ServerResponse(answer) => {
+            refusal(answer.error().as_ref(), answer.error_description().map(String::as_str))
         }
+        RequestTokenError::Request(error) => error,
+        // The octets may hold a token.
+        RequestTokenError::Parse(error, _) => strange(&format!("no good value at `{}`", error.path())),
+        RequestTokenError::Other(why) => strange(&why),
+    }
+}
+
+fn refusal(code: &str, description: Option<&str>) -> Error {
+    let described = description.unwrap_or_default().lines().next().unwrap_or_default();
+    let text = format!("{code}: {}", described.chars().take(300).collect::<String>());
+    match code {
+        "expired_token" => Error::Consent("nobody signed in with the code".to_owned()),
+        "access_denied" => Error::Consent(text),
+        _ if ASK_AGAIN.contains(&code) => Error::Consent(text),
+        _ => Error::Settings(format!("the identity provider refuses the application: {text}")),
     }
 }
 
@@ -346,39 +358,22 @@ impl Tokens {
                 state.refused = Some((error.clone(), Instant::now()));
             }
         })?;
-        if let (Some(new), Some(old)) = (&granted.refresh_token, &mut state.refresh)
+        if let (Some(new), Some(old)) = (granted.refresh_token(), &mut state.refresh)
             && new != old
         {
-            old.clone_from(new);
+            new.clone_into(old);
             if let Some(keep) = &self.keep {
                 keep(new);
             }
         }
-        let lifetime = Duration::from_secs(granted.expires_in).min(LONGEST);
-        let token: Arc<str> = granted.access_token.into();
+        let lifetime = granted.0.expires_in().unwrap_or_default().min(LONGEST);
+        let token: Arc<str> = granted.0.access_token().secret().as_str().into();
         // Of a very short life, half is used.
         let until = Instant::now() + lifetime.saturating_sub(EARLY).max(lifetime / 2);
         state.access = Some((Arc::clone(&token), until));
         state.refused = None;
         Ok(token)
     }
-}
-
-fn encoded(fields: &[(&str, &str)]) -> String {
-    let pairs = fields.iter().filter(|(_, value)| !value.is_empty());
-    // The form of a query and that of a body are one. WHATWG URL 5
-    Url::parse_with_params("http://localhost/", pairs)
-        .ok()
-        .and_then(|url| url.query().map(str::to_owned))
-        .unwrap_or_default()
-}
-
-/// 256 random bits as text. RFC 7636 4.1
-fn secret() -> Result<String, Error> {
-    let mut octets = [0; 32];
-    let source = rustls::crypto::ring::default_provider().secure_random;
-    source.fill(&mut octets).map_err(|_| Error::Settings("the system has no random numbers".to_owned()))?;
-    Ok(URL_SAFE_NO_PAD.encode(octets))
 }
 
 #[cfg(test)]
@@ -398,22 +393,23 @@ mod tests {
     fn entra_and_ad_fs_have_their_own_addresses_and_words() {
         let entra = provider("https://login.microsoftonline.com/contoso.com/");
         assert_eq!(
-            entra.endpoint("token"),
+            entra.client.token_uri().as_str(),
             "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
         );
-        assert_eq!(entra.wanted()[0].1, "https://outlook.office365.com/EWS.AccessAsUser.All offline_access");
+        let scopes: Vec<_> = entra.scopes().iter().map(|scope| scope.to_string()).collect();
+        assert_eq!(scopes, ["https://outlook.office365.com/EWS.AccessAsUser.All", "offline_access"]);
+        assert_eq!(entra.resource(), None);
         let adfs = provider("https://adfs.example.com/adfs");
-        assert_eq!(adfs.endpoint("token"), "https://adfs.example.com/adfs/oauth2/token");
-        assert_eq!(adfs.wanted()[0], ("resource", "https://mail.example.com".to_owned()));
+        assert_eq!(adfs.client.token_uri().as_str(), "https://adfs.example.com/adfs/oauth2/token");
+        assert_eq!(adfs.resource(), Some(("resource", "https://mail.example.com")));
     }
 
     #[test]
     fn the_browser_is_sent_with_a_challenge_and_never_with_the_verifier() {
         let browser = provider("https://login.example.com/t").browser("http://127.0.0.1:5/", "a@b").unwrap();
-        assert!(
-            browser.url.contains("code_challenge_method=S256") && browser.url.contains("login_hint=a%40b")
-        );
-        assert!(!browser.url.contains(&browser.verifier) && browser.verifier.len() == 43);
+        let url = browser.url.as_str();
+        assert!(url.contains("code_challenge_method=S256") && url.contains("login_hint=a%40b"));
+        assert!(!url.contains(browser.verifier.secret()) && browser.verifier.secret().len() == 43);
     }
 
     #[test]

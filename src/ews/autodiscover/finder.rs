@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// What was found is asked for again after this time. FACTS 17
+/// What was found is asked for again after this time. docs/EXCHANGE.md, Autodiscover
 const FRESH: Duration = Duration::from_secs(24 * 3600);
 /// Where it led nowhere, or where the mailbox no longer is, nobody asks again within this time.
 const PAUSE: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use crate::ews::types::{ItemClass, ItemId, item_id, name as t};
 
 impl Session {
     /// Ids of the items of a folder of which one of these properties has this value. With a restriction Exchange gives
-    /// at most 250, and walks through the folder: for single questions only. FACTS 3
+    /// at most 250, and walks through the folder: for single questions only. docs/EXCHANGE.md, Limits
     pub async fn find_items(
         &self,
         folder: &str,

@@ -7,13 +7,13 @@ use super::super::streaming::EventStream;
 use super::super::types::name as t;
 use super::missing;
 
-/// Subscriptions that one connection may listen to. FACTS 6
+/// Subscriptions that one connection may listen to. docs/EXCHANGE.md, Limits
 pub const MOST_SUBSCRIPTIONS: usize = 200;
 
 /// What is of interest: an item or a folder comes, changes or goes.
 const EVENTS: [&str; 5] = ["CreatedEvent", "ModifiedEvent", "DeletedEvent", "MovedEvent", "CopiedEvent"];
 
-/// Minutes after which a connection is made anew; the server allows no more. FACTS 6
+/// Minutes after which a connection is made anew; the server allows no more. docs/EXCHANGE.md, Limits
 const MINUTES: &str = "30";
 
 impl Session {

@@ -54,9 +54,9 @@ pub struct SharedTime {
     pub is_private: bool,
 }
 
-/// Mailboxes of one GetUserAvailability. FACTS 3
+/// Mailboxes of one GetUserAvailability. docs/EXCHANGE.md, Limits
 pub const MOST_PEOPLE: usize = 100;
-/// Days of one GetUserAvailability. FACTS 3
+/// Days of one GetUserAvailability. docs/EXCHANGE.md, Limits
 pub const MOST_DAYS: i64 = 42;
 /// Minutes that one digit of a merged view stands for.
 const INTERVAL: i64 = 15;
@@ -161,7 +161,7 @@ impl Session {
     }
 }
 
-/// A zone without bias, so that all times are UTC. FACTS 8
+/// A zone without bias, so that all times are UTC. docs/EXCHANGE.md, Free and busy times
 fn utc(w: &mut Writer) {
     w.open(&t("TimeZone")).leaf(&t("Bias"), "0");
     for (name, month) in [("StandardTime", "10"), ("DaylightTime", "4")] {
@@ -213,7 +213,7 @@ fn shared_times(answer: &Element) -> Result<Vec<SharedTime>, Error> {
     Ok(events.into_iter().flat_map(Element::children).filter_map(shown).collect())
 }
 
-/// `MergedFreeBusy`: one digit for each interval. FACTS 8
+/// `MergedFreeBusy`: one digit for each interval. docs/EXCHANGE.md, Free and busy times
 fn of_digits(digits: &str, from: Timestamp) -> Vec<BusyTime> {
     let mut times: Vec<BusyTime> = Vec::new();
     let mut at = from;

@@ -57,12 +57,12 @@ pub(super) fn month_name(month: i8) -> &'static str {
     MONTHS.get(usize::from(month.unsigned_abs()).saturating_sub(1)).copied().unwrap_or("January")
 }
 
-/// The date of an `xs:date`; a zone suffix is noise. FACTS 11
+/// The date of an `xs:date`; a zone suffix is noise. docs/EXCHANGE.md, Times
 pub(super) fn date(text: &str) -> Option<Date> {
     text.trim().get(..10)?.parse().ok()
 }
 
-/// An instant; a value without zone is read as UTC. FACTS 9
+/// An instant; a value without zone is read as UTC. docs/EXCHANGE.md, Times
 pub fn time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     text.parse().ok().or_else(|| {

@@ -13,9 +13,9 @@ use crate::simulator::world::Refusal;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// Mailboxes of one request. FACTS 3
+/// Mailboxes of one request. docs/EXCHANGE.md, Limits
 const MOST_PEOPLE: usize = 100;
-/// The longest window. FACTS 3
+/// The longest window. docs/EXCHANGE.md, Limits
 const MOST_DAYS: i64 = 42;
 
 /// What is asked of each mailbox.
@@ -176,7 +176,7 @@ impl Question {
             .push_some((self.view != "MergedOnly").then_some(list))
     }
 
-    /// One digit for each interval. FACTS 8
+    /// One digit for each interval. docs/EXCHANGE.md, Free and busy times
     fn digits(&self, events: &[Busy]) -> String {
         let step = SignedDuration::from_mins(self.minutes);
         let mut digits = String::new();

@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Ordering;
 
-/// Most items of an answer; fewer with a restriction. FACTS 3
+/// Most items of an answer; fewer with a restriction. docs/EXCHANGE.md, Limits
 const PAGE: usize = 1000;
 const RESTRICTED_PAGE: usize = 250;
 

@@ -22,7 +22,7 @@ pub fn time_zones(call: &mut Call<'_>) -> Result<Messages, Fault> {
     Ok(vec![Ok(vec![Element::message("TimeZoneDefinitions").push_all(definitions)])])
 }
 
-/// Most candidates of an answer. FACTS 3
+/// Most candidates of an answer. docs/EXCHANGE.md, Limits
 const MOST_CANDIDATES: usize = 100;
 
 /// The directory and the caller's default contacts, in the order of `SearchScope`. MS-OXWSRSLNM 3.1.4.1

@@ -130,7 +130,7 @@ fn sync_items(mailbox: &Mailbox, request: &Element, refuse: bool) -> Result<Vec<
             ItemEvent::Gone(..) => {}
         }
     }
-    // Within an answer the newest come first. FACTS 5
+    // Within an answer the newest come first. docs/EXCHANGE.md, Synchronisation
     told.reverse();
     let next = SyncState { is_hierarchy: false, folder: key, seen: last };
     Ok(vec![

@@ -407,7 +407,7 @@ fn write(mailbox: &Mailbox, event: &Event) -> Element {
     element
 }
 
-/// The schema has notifications in the namespace of types, servers write them in that of messages. FACTS 1
+/// The schema has notifications in the namespace of types, servers write them in that of messages. docs/EXCHANGE.md, Versions
 pub fn as_in_schema(mut answer: Element) -> Element {
     fn mend(element: &mut Element) {
         if element.name == "Notification" {

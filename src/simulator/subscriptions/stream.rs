@@ -16,7 +16,7 @@ use crate::simulator::soap::{self, Fault};
 
 const OPERATION: &str = "GetStreamingEvents";
 
-/// Ids that a connection may have. FACTS 6
+/// Ids that a connection may have. docs/EXCHANGE.md, Limits
 const MOST_IDS: usize = 200;
 
 /// An answer that must not wait for a compressor.
