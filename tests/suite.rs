@@ -55,5 +55,6 @@ mod standards;
 mod store;
 mod support;
 mod sync_counts;
+mod window;
 mod writing;
 mod zones;

@@ -584,5 +584,15 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             doc: "Attachments up to this size are part of the event's text; larger ones are links to exdav.",
             set: |config, text| value::size(text).map(|size| config.convert.inline_attachments = size),
         },
+        Key {
+            table: "calendar",
+            name: "past",
+            form: "a number of days: `90d`",
+            default: None,
+            example: "\"365d\"",
+            doc: "How far back events are shown: those that ended longer ago are hidden from clients and stay in Exchange; \
+                  without it all are shown.",
+            set: |config, text| value::days(text).map(|days| config.sync.past = Some(days)),
+        },
     ]
 });

@@ -67,6 +67,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| expected("a shorter duration", text))
 }
 
+/// A duration of one day or more.
+pub fn days(text: &str) -> Result<Duration, String> {
+    let is_long = |length: &Duration| *length >= Duration::from_hours(24);
+    duration(text).ok().filter(is_long).ok_or_else(|| expected("a number of days such as `90d`", text))
+}
+
 /// Octets: `20 MB`, `512 KB`, `1048576`. Powers of 1024.
 pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -106,6 +112,13 @@ mod tests {
         assert!(duration("15").is_err());
         assert!(duration("-1s").is_err());
         assert!(duration("99999999999999999d").is_err());
+    }
+
+    #[test]
+    fn a_window_has_at_least_a_day() {
+        assert_eq!(days("90d"), Ok(Duration::from_hours(90 * 24)));
+        assert_eq!(days("0d"), Err("expected a number of days such as `90d`, found `0d`".to_owned()));
+        assert!(days("90").is_err() && days("1h").is_err());
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Mailbox {
         names: Vec<ResourceName>,
     ) -> Result<Vec<Option<Object>>, Error> {
         let id = id.clone();
-        Ok(self.mirror().run(move |mirror| mirror.get_many(&id, &names)).await?)
+        Ok(self.mirror().run(move |mirror| mirror.shown(&id, &names)).await?)
     }
 
     /// One member.

@@ -3,10 +3,13 @@
 use super::entry::{Entry, Unpacker};
 use super::store::Error;
 use super::tables::{
-    BODIES, DISPLACED, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, REVISIONS, STAGE, UIDS, damaged, listed,
+    BODIES, DISPLACED, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, REVISIONS, SHOWN, STAGE, UIDS, damaged,
+    listed,
 };
 use super::times::Times;
+use super::window::has_ended;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
+use crate::model::object::Span;
 use redb::{ReadableTable as _, Table, WriteTransaction};
 
 /// The tables of one collection's members.
@@ -18,6 +21,7 @@ pub(super) struct Members<'t> {
     uids: Table<'t, (&'static str, &'static str, &'static str), ()>,
     times: Times<'t>,
     displaced: Table<'t, (&'static str, &'static str, &'static str), ()>,
+    shown: Table<'t, (&'static str, &'static str), ()>,
     log: Table<'t, (&'static str, u64), &'static str>,
     revisions: Table<'t, (&'static str, &'static str), u64>,
     staged: Table<'t, (&'static str, &'static str), (&'static [u8], &'static [u8])>,
@@ -33,6 +37,7 @@ impl<'t> Members<'t> {
             uids: write.open_table(UIDS)?,
             times: Times::open(write)?,
             displaced: write.open_table(DISPLACED)?,
+            shown: write.open_table(SHOWN)?,
             log: write.open_table(LOG)?,
             revisions: write.open_table(REVISIONS)?,
             staged: write.open_table(STAGE)?,
@@ -116,10 +121,56 @@ impl<'t> Members<'t> {
     }
 
     fn remove_name(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
+        let was_shown = self.is_shown(folder, name)?;
         self.forget_indexed(name)?;
         self.heads.remove((self.id.as_str(), name))?;
         self.bodies.remove((self.id.as_str(), name))?;
-        self.note(folder, name)
+        self.shown.remove((self.id.as_str(), name))?;
+        if was_shown { self.note(folder, name) } else { Ok(()) }
+    }
+
+    /// Whether there is a member of that name that readers see.
+    fn is_shown(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
+        let key = (self.id.as_str(), name);
+        let Some(head) = self.heads.get(key)? else { return Ok(false) };
+        let span = listed(name, head.value()).ok_or_else(damaged)?.span;
+        Ok(!has_ended(folder.horizon, &span) || self.shown.get(key)?.is_some())
+    }
+
+    /// A member is shown until the horizon moves, however long ago it ended: somebody here has just written it.
+    pub(super) fn show(
+        &mut self,
+        folder: &mut Folder,
+        name: &ResourceName,
+        span: &Span,
+    ) -> Result<(), Error> {
+        let key = (self.id.as_str(), name.as_str());
+        if !has_ended(folder.horizon, span) || self.shown.insert(key, ())?.is_some() {
+            return Ok(());
+        }
+        self.note(folder, name.as_str())
+    }
+
+    /// From now on other members are shown: those that ended after this.
+    pub(super) fn move_horizon(&mut self, folder: &mut Folder, horizon: Option<i64>) -> Result<(), Error> {
+        let id = self.id.clone();
+        let mut changed = Vec::new();
+        for row in self.heads.range((id.as_str(), "")..)? {
+            let (key, head) = row?;
+            let (collection, name) = key.value();
+            if collection != id {
+                break;
+            }
+            let span = listed(name, head.value()).ok_or_else(damaged)?.span;
+            let was_shown =
+                !has_ended(folder.horizon, &span) || self.shown.get((id.as_str(), name))?.is_some();
+            if was_shown == has_ended(horizon, &span) {
+                changed.push(name.to_owned());
+            }
+        }
+        folder.horizon = horizon;
+        self.shown.retain(|(collection, _), ()| collection != id)?;
+        changed.iter().try_for_each(|name| self.note(folder, name))
     }
 
     /// A name no longer has the UID and the times that it had.
@@ -159,6 +210,7 @@ impl<'t> Members<'t> {
             self.displaced.insert(wanted, ())?;
         }
         let (head, body) = (entry.pack_head(), entry.pack_body());
+        let was_shown = self.is_shown(folder, name.as_str())?;
         self.forget_indexed(name.as_str())?;
         let id = self.id.as_str();
         let key = (id, name.as_str());
@@ -168,7 +220,9 @@ impl<'t> Members<'t> {
         self.names.insert((id, entry.upstream.0.as_str()), name.as_str())?;
         self.heads.insert(key, head.as_slice())?;
         self.bodies.insert(key, body.as_slice())?;
-        if before.is_none_or(|etag| etag != entry.etag.0) {
+        let is_shown = self.is_shown(folder, name.as_str())?;
+        let is_other = before.is_none_or(|etag| etag != entry.etag.0);
+        if was_shown != is_shown || is_shown && is_other {
             self.note(folder, name.as_str())?;
         }
         if let Some(left) = left {

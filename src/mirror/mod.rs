@@ -4,7 +4,8 @@
 //! transaction ([`Mirror::commit`]); what has been fetched before that lies in a staging area ([`Mirror::stage`])
 //! that survives a crash and is never visible. What this gateway wrote itself enters with [`Mirror::record`].
 //!
-//! **Invariant:** the log has one row per name, living or gone, so a token is answered in the size of the answer.
+//! **Invariant:** the log has one row per name that was ever shown, living or gone, so a token is answered in the size of
+//! the answer.
 //! **Invariant:** a token that cannot be honoured is [`Error::Forgotten`], never a partial answer.
 //! **Invariant:** a key's file is opened by those who hold its key; whether they may is decided in `gateway`.
 
@@ -20,6 +21,7 @@ mod rest;
 mod store;
 mod tables;
 mod times;
+mod window;
 mod write;
 
 pub use arrival::Arrival;

@@ -132,7 +132,9 @@ impl Mirror {
             let name = {
                 let mut members = Members::open(write, id)?;
                 members.unstage(&entry.upstream)?;
-                members.put(&mut folder, entry)?
+                let name = members.put(&mut folder, entry)?;
+                members.show(&mut folder, &name, &entry.span)?;
+                name
             };
             write.open_table(WRITTEN)?.insert((id.as_str(), entry.upstream.0.as_str()), ())?;
             self.fence(id, &entry.upstream);

@@ -2,12 +2,13 @@
 
 use super::entry::{Attachment, Entry, Packer, Unpacker, unpack_body};
 use super::store::{Error, Mirror};
+use super::window::Window;
 use crate::model::collection::{Collection, CollectionKind, Rights};
 use crate::model::id::{
     CollectionId, ETag, ResourceName, ScheduleTag, SyncToken, UpstreamId, UpstreamVersion,
 };
 use crate::model::object::{Head, Object, Span};
-use redb::{ReadableTable as _, TableDefinition};
+use redb::{ReadTransaction, ReadableTable as _, TableDefinition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of the file: epoch, version, SyncState of the hierarchy.
@@ -33,6 +34,8 @@ pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = Tabl
 
 /// Collection, name, item: the item should have this name and has another, since this one was taken.
 pub(super) const DISPLACED: TableDefinition<'_, (&str, &str, &str), ()> = TableDefinition::new("displaced");
+/// Collection, name: ended before the horizon, and shown until the horizon moves.
+pub(super) const SHOWN: TableDefinition<'_, (&str, &str), ()> = TableDefinition::new("shown");
 /// Collection, UID → when a write of this gateway ended the meeting or the owner's part in it, in seconds.
 pub(super) const ENDED: TableDefinition<'_, (&str, &str), i64> = TableDefinition::new("ended");
 
@@ -55,12 +58,14 @@ pub struct Folder {
     pub revision: u64,
     /// Tokens below are forgotten.
     pub floor: u64,
+    /// What ended before is not shown, in seconds since 1970; `None`: all is shown. See `window.rs`.
+    pub horizon: Option<i64>,
 }
 
 impl Folder {
     /// A collection that nothing is known of yet.
     pub fn new(collection: Collection) -> Self {
-        Self { collection, sync_state: None, stamp: None, revision: 0, floor: 0 }
+        Self { collection, sync_state: None, stamp: None, revision: 0, floor: 0, horizon: None }
     }
 
     pub(super) fn pack(&self) -> Vec<u8> {
@@ -92,6 +97,8 @@ impl Folder {
             packer.0.push(u8::from(flag));
         }
         packer.number(self.revision.cast_signed()).number(self.floor.cast_signed());
+        packer.0.push(u8::from(self.horizon.is_some()));
+        packer.number(self.horizon.unwrap_or_default());
         packer.0
     }
 
@@ -120,6 +127,8 @@ impl Folder {
         };
         let is_default = u.flag()?;
         let (revision, floor) = (u.number()?.cast_unsigned(), u.number()?.cast_unsigned());
+        // Rows of version 0.1.0 end here.
+        let horizon = u.flag().zip(u.number()).and_then(|(is_set, second)| is_set.then_some(second));
         let collection = Collection {
             id,
             upstream,
@@ -132,7 +141,7 @@ impl Folder {
             rights,
             is_default,
         };
-        Some(Self { collection, sync_state, stamp, revision, floor })
+        Some(Self { collection, sync_state, stamp, revision, floor, horizon })
     }
 }
 
@@ -184,6 +193,28 @@ pub(super) fn listed(name: &str, packed: &[u8]) -> Option<Listed> {
     Some(Listed { head, span, uid })
 }
 
+fn objects(
+    read: &ReadTransaction,
+    id: &CollectionId,
+    names: &[ResourceName],
+    window: &Window,
+) -> Result<Vec<Option<Object>>, Error> {
+    let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
+    let mut objects = Vec::with_capacity(names.len());
+    for name in names {
+        let key = (id.as_str(), name.as_str());
+        objects.push(match (heads.get(key)?, bodies.get(key)?) {
+            (Some(head), Some(body)) => {
+                let Listed { head, span, .. } = listed(name.as_str(), head.value()).ok_or_else(damaged)?;
+                let (body, vcard4) = unpack_body(body.value()).ok_or_else(damaged)?;
+                window.shows(name.as_str(), &span).then_some(Object { head, body, vcard4 })
+            }
+            _ => None,
+        });
+    }
+    Ok(objects)
+}
+
 impl Mirror {
     /// All collections.
     pub fn folders(&self) -> Result<Vec<Folder>, Error> {
@@ -220,9 +251,10 @@ impl Mirror {
         SyncToken { epoch: self.epoch, revision: folder.revision }
     }
 
-    /// All members in the order of their names.
+    /// All members that are shown, in the order of their names.
     pub fn list(&self, id: &CollectionId) -> Result<Vec<Listed>, Error> {
         let read = self.begin_read()?;
+        let window = Window::of(&read, id)?;
         let table = read.open_table(HEADS)?;
         let mut all = Vec::new();
         for row in table.range((id.as_str(), "")..)? {
@@ -231,7 +263,10 @@ impl Mirror {
             if collection != id.as_str() {
                 break;
             }
-            all.push(listed(name, value.value()).ok_or_else(damaged)?);
+            let listed = listed(name, value.value()).ok_or_else(damaged)?;
+            if window.shows(name, &listed.span) {
+                all.push(listed);
+            }
         }
         Ok(all)
     }
@@ -247,23 +282,17 @@ impl Mirror {
         names.iter().map(head).collect()
     }
 
-    /// Members by name, in one snapshot and in the order asked; `None` where there is none.
+    /// Members by name, in one snapshot and in the order asked; `None` where there is none. Those that are not shown are
+    /// among them: see [`Mirror::shown`].
     pub fn get_many(&self, id: &CollectionId, names: &[ResourceName]) -> Result<Vec<Option<Object>>, Error> {
+        objects(&self.begin_read()?, id, names, &Window::default())
+    }
+
+    /// The same as readers see them: `None`, too, where a member is not shown.
+    pub fn shown(&self, id: &CollectionId, names: &[ResourceName]) -> Result<Vec<Option<Object>>, Error> {
         let read = self.begin_read()?;
-        let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
-        let mut objects = Vec::with_capacity(names.len());
-        for name in names {
-            let key = (id.as_str(), name.as_str());
-            objects.push(match (heads.get(key)?, bodies.get(key)?) {
-                (Some(head), Some(body)) => {
-                    let head = listed(name.as_str(), head.value()).ok_or_else(damaged)?.head;
-                    let (body, vcard4) = unpack_body(body.value()).ok_or_else(damaged)?;
-                    Some(Object { head, body, vcard4 })
-                }
-                _ => None,
-            });
-        }
-        Ok(objects)
+        let window = Window::of(&read, id)?;
+        objects(&read, id, names, &window)
     }
 
     /// How many of these members, from the first on, have bodies of at most so many octets together; at least one. With
@@ -480,6 +509,7 @@ impl Mirror {
             Some(_) => return Err(Error::Forgotten),
         };
         let now = SyncToken { epoch: self.epoch, revision: folder.revision };
+        let window = Window::of(&read, id)?;
         let (log, heads) = (read.open_table(LOG)?, read.open_table(HEADS)?);
         let mut rows = Vec::new();
         if since.is_none() && limit.is_none() {
@@ -490,7 +520,10 @@ impl Mirror {
                 if collection != id.as_str() {
                     break;
                 }
-                rows.push(Change::Written(listed(name, head.value()).ok_or_else(damaged)?.head));
+                let Listed { head, span, .. } = listed(name, head.value()).ok_or_else(damaged)?;
+                if window.shows(name, &span) {
+                    rows.push(Change::Written(head));
+                }
             }
             return Ok(Changes { rows, token: now, truncated: false });
         }
@@ -498,8 +531,10 @@ impl Mirror {
             let (key, name) = row?;
             let (_, revision) = key.value();
             let name = name.value();
-            let change = match heads.get((id.as_str(), name))? {
-                Some(head) => Change::Written(listed(name, head.value()).ok_or_else(damaged)?.head),
+            let member = heads.get((id.as_str(), name))?;
+            let member = member.map(|head| listed(name, head.value()).ok_or_else(damaged)).transpose()?;
+            let change = match member.filter(|member| window.shows(name, &member.span)) {
+                Some(member) => Change::Written(member.head),
                 // Who knows nothing needs not know what is gone.
                 None if since.is_none() => continue,
                 None => Change::Gone(name.parse().map_err(|_| damaged())?),

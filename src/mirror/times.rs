@@ -8,6 +8,7 @@
 use super::entry::Unpacker;
 use super::store::{Error, Mirror};
 use super::tables::{HEADS, damaged};
+use super::window::Window;
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::object::Span;
 use jiff::Timestamp;
@@ -145,6 +146,7 @@ impl Mirror {
         is_wanted: impl Fn(&Span) -> bool,
     ) -> Result<Vec<ResourceName>, Error> {
         let read = self.begin_read()?;
+        let window = Window::of(&read, id)?;
         let table = read.open_table(TIMES)?;
         let mut found = Vec::new();
         for class in 0..=ALWAYS {
@@ -156,7 +158,7 @@ impl Mirror {
                     break;
                 }
                 let span = Row { class, key, end: end.value() }.span().ok_or_else(damaged)?;
-                if span.may_overlap(from, to) && is_wanted(&span) {
+                if span.may_overlap(from, to) && is_wanted(&span) && window.shows(name, &span) {
                     found.push(name.parse::<ResourceName>().map_err(|_| damaged())?);
                 }
             }

@@ -4,8 +4,8 @@ use super::entry::Entry;
 use super::members::{Members, folder_of, store_folder};
 use super::store::{Error, Mirror};
 use super::tables::{
-    BODIES, DISPLACED, ENDED, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, STAGE, UIDS, WRITTEN,
-    damaged,
+    BODIES, DISPLACED, ENDED, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, SHOWN, STAGE, UIDS,
+    WRITTEN, damaged,
 };
 use super::times::Times;
 use crate::model::collection::Collection;
@@ -50,6 +50,7 @@ impl Mirror {
             write.open_table(WRITTEN)?.retain(|(collection, _), ()| collection != id)?;
             write.open_table(DISPLACED)?.retain(|(collection, ..), ()| collection != id)?;
             write.open_table(ENDED)?.retain(|(collection, _), _| collection != id)?;
+            write.open_table(SHOWN)?.retain(|(collection, _), ()| collection != id)?;
             Times::open(&write)?.forget(id)?;
         }
         let mut meta = write.open_table(META)?;

@@ -8,6 +8,7 @@ use crate::convert;
 use crate::ews::{self, Session};
 use crate::mirror::{self, Mirror};
 use crate::model::id::{CollectionId, ResourceName};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
@@ -25,6 +26,10 @@ pub struct Settings {
     pub fill_at_sign_in: bool,
     /// Whether lines of the log about a first fill show a bar.
     pub bar: bool,
+    /// How far back events are shown; `None`: all are. Counted from the beginning of the day, UTC.
+    pub past: Option<Duration>,
+    /// By which clock.
+    pub clock: fn() -> Timestamp,
 }
 
 impl Default for Settings {
@@ -35,6 +40,8 @@ impl Default for Settings {
             live: live::Settings::default(),
             fill_at_sign_in: false,
             bar: false,
+            past: None,
+            clock: Timestamp::now,
         }
     }
 }

@@ -14,6 +14,7 @@ mod filling;
 mod follower;
 mod hearing;
 mod hierarchy;
+mod horizon;
 mod limited;
 pub mod live;
 mod record;

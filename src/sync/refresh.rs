@@ -48,6 +48,7 @@ impl Follower {
 
     /// Makes sure that these collections are as fresh as the settings ask.
     pub async fn refresh(&self, ids: &[CollectionId]) -> Result<(), Error> {
+        self.move_horizons(ids).await?;
         let stale = self.stale(ids);
         if self.is_worth_listening(&stale) {
             self.0.live.join(self);

@@ -17,6 +17,7 @@ use crate::model::zone::Zone;
 use crate::text::moment::Zones;
 use crate::text::{Component, Line};
 use bytes::Bytes;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use time::{Frame, Moment};
@@ -342,11 +343,37 @@ fn span(item: &Item, frame: &Frame, overrides: &[Override]) -> Span {
     }
 }
 
+/// A moment after every day on which the events of a text begin or end, as far as it names them; `None` where it says no
+/// more than how long they last.
+fn last_named(text: &[u8]) -> Option<Timestamp> {
+    const WANTED: [&str; 5] = ["DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "RDATE"];
+    let is_wanted = |name: &str| WANTED.iter().any(|wanted| name.eq_ignore_ascii_case(wanted));
+    let tree = Component::parse_only(text, is_wanted);
+    let mut last = None;
+    for event in tree.ok()?.children.iter().filter(|child| child.name == "VEVENT") {
+        for line in &event.lines {
+            if line.name == "DURATION" || line.param("RANGE").is_some() {
+                return None;
+            }
+            // A list of days, of times, or of periods. RFC 5545 3.8.5.2
+            for value in line.value.split([',', '/']) {
+                last = last.max(Some(Date::strptime("%Y%m%d", value.get(..8)?).ok()?));
+            }
+        }
+    }
+    // In whichever zone, it is over then.
+    let day = last?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    day.timestamp().checked_add(SignedDuration::from_hours(48)).ok()
+}
+
 /// A client's own text may hold what Exchange does not know of.
 fn kept_span(text: &[u8], span: Span) -> Span {
     let has = |name: &str| text.windows(name.len()).any(|window| window == name.as_bytes());
     if has("RDATE") || has("RECURRENCE-ID") || has("RRULE") {
-        return Span { first: None, last: span.last.filter(|_| !has("RDATE") && !has("RECURRENCE-ID")) };
+        let has_more = has("RDATE") || has("RECURRENCE-ID");
+        let last =
+            span.last.and_then(|last| if has_more { Some(last.max(last_named(text)?)) } else { Some(last) });
+        return Span { first: None, last };
     }
     Span {
         first: span.first.and_then(|at| at.checked_sub(FLOATING).ok()),
