@@ -3,6 +3,7 @@
 use crate::support::http::{Answer, Client, NAMESPACES, Response};
 use crate::support::{PASSWORD, Stage, USER, calendar, numbered, put_number};
 use exdav::gateway::Settings;
+use exdav::gateway::write::Conditions;
 use exdav::model::id::CollectionId;
 use exdav::{convert, dav, server, simulator, sync};
 use futures_util::{StreamExt as _, stream};
@@ -328,4 +329,166 @@ async fn a_client_that_comes_straight_to_its_calendar_does_not_get_503_after_40_
     assert!(!mailbox.is_filled(&calendar()).await.unwrap());
     mailbox.list(&calendar()).await.unwrap();
     assert!(mailbox.is_filled(&calendar()).await.unwrap());
+}
+
+/// A calendar whose fill does not come further, and what it holds: events 1 to 5, and one of somebody else's.
+async fn stuck(stage: &Stage, store: &Path) -> (Client, BTreeMap<String, String>) {
+    let mailbox = stage.mailbox(LONG).await;
+    for number in 1..=5 {
+        put_number(&mailbox, number).await;
+    }
+    let before = mailbox.list(&calendar()).await.unwrap();
+    stage.faults(r#"[{"kind": "server-error", "operation": "SyncFolderItems", "times": 100000}]"#).await;
+    let client = gateway(stage, store, Duration::from_secs(40)).await;
+    client.propfind(&home(), "1", "<D:displayname/>").await.expect(207);
+    (client, before.iter().map(|head| (format!("{}{}", at(), head.name), head.etag.to_string())).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delete_move_and_copy_do_not_wait_for_the_first_fill() {
+    let stage = Stage::with_events(0).await;
+    let store = tempfile::tempdir().unwrap();
+    let (client, before) = stuck(&stage, store.path()).await;
+    let href = |name: &str| format!("{}{name}", at());
+    let relocate = async |method: &str, from: &str, to: &str, overwrite: &str| {
+        let headers = [("Destination", to), ("Overwrite", overwrite)];
+        client.ask(method, &href(from), &headers, "").await
+    };
+    let with = |etag: &str| [("If-Match", etag.to_owned())];
+    let delete = async |name: &str, headers: &[(&str, String)]| {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        client.ask("DELETE", &href(name), &headers, "").await
+    };
+    delete("put-1.ics", &with("\"wrong\"")).await.expect(412);
+    delete("put-1.ics", &with(&before[&href("put-1.ics")])).await.expect(204);
+    delete("put-2.ics", &[]).await.expect(204);
+    relocate("MOVE", "put-3.ics", &href("moved.ics"), "F").await.expect(201);
+    // What lies at the destination is met, and so is what has the UID.
+    relocate("COPY", "put-4.ics", &href("put-5.ics"), "F").await.expect(412);
+    relocate("COPY", "put-4.ics", &href("copy.ics"), "F").await.expect(403);
+    relocate("MOVE", "put-4.ics", &href("put-5.ics"), "T").await.expect(403);
+    let depth_0 = client.propfind(&at(), "0", "<CS:getctag/>").await.expect(207);
+    assert_eq!(depth_0.responses()[0].text("getctag"), "", "the fill is over");
+    stage.faults("[]").await;
+    let after = listed(&client.propfind(&at(), "1", ETAGS).await.expect(207));
+    let names: Vec<&str> = after.keys().filter_map(|path| path.strip_prefix(&at())).collect();
+    assert_eq!(names, ["moved.ics", "put-4.ics", "put-5.ics"]);
+}
+
+/// Objects of each kind with what a client changes in them.
+fn edits() -> Vec<(&'static str, &'static str, &'static str, Vec<(&'static str, &'static str)>)> {
+    let event = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\nBEGIN:VEVENT\nUID:%\nDTSTAMP:20260101T000000Z\n\
+                 DTSTART:20270105T090000Z\nDTEND:20270105T100000Z\nSUMMARY:one\nX-MINE;P=1:kept\n@END:VEVENT\n\
+                 END:VCALENDAR\n";
+    let task = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\nBEGIN:VTODO\nUID:%\nDTSTAMP:20260101T000000Z\n\
+                SUMMARY:one\nX-MINE;P=1:kept\n@END:VTODO\nEND:VCALENDAR\n";
+    let card = "BEGIN:VCARD\nVERSION:3.0\nUID:%\nFN:One Two\nN:Two;One;;;\nX-MINE;P=1:kept\n@END:VCARD\n";
+    let days = "DTSTART;VALUE=DATE:20261201\nDUE;VALUE=DATE:20261203\n";
+    let weekly = "DTSTART;VALUE=DATE:20261201\nDUE;VALUE=DATE:20261203\nRRULE:FREQ=WEEKLY;COUNT=5\n";
+    let fewer = "DTSTART;VALUE=DATE:20261201\nDUE;VALUE=DATE:20261203\nRRULE:FREQ=WEEKLY;COUNT=5\n\
+                 EXDATE;VALUE=DATE:20261201\nEXDATE;VALUE=DATE:20261208\n";
+    let alarm = "BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:x\nTRIGGER:-PT10M\nX-A:1\nEND:VALARM\n";
+    vec![
+        (
+            "calendar",
+            "ics",
+            event,
+            vec![
+                ("LOCATION:Here\n", "LOCATION:There\n"),
+                ("", "DESCRIPTION:Text\n"),
+                ("LOCATION:Here\nGEO:52.5;13.4\n", "LOCATION:There\nGEO:50.5;7.5\n"),
+                ("GEO:52.5;13.4\n", ""),
+                ("TRANSP:TRANSPARENT\n", "TRANSP:OPAQUE\nPRIORITY:2\n"),
+                ("CLASS:PRIVATE\nCATEGORIES:a\n", "CATEGORIES:b,c\n"),
+                ("", alarm),
+                (alarm, ""),
+                ("RRULE:FREQ=DAILY;COUNT=9\n", "RRULE:FREQ=DAILY;COUNT=12;INTERVAL=2\n"),
+                ("RRULE:FREQ=DAILY;COUNT=9\n", "RRULE:FREQ=DAILY;COUNT=9\nEXDATE:20270107T090000Z\n"),
+                ("STATUS:TENTATIVE\n", "STATUS:CONFIRMED\n"),
+            ],
+        ),
+        (
+            "tasks",
+            "ics",
+            task,
+            vec![
+                (days, "DTSTART;VALUE=DATE:20261202\nDUE;VALUE=DATE:20261209\n"),
+                ("DUE:20261203T120000Z\n", "DUE:20261204T130000Z\n"),
+                (days, ""),
+                ("", days),
+                (weekly, fewer),
+                (fewer, weekly),
+                ("PRIORITY:1\n", "PRIORITY:9\nCLASS:PRIVATE\n"),
+                ("", "DESCRIPTION:Text\nCATEGORIES:b\n"),
+                ("STATUS:IN-PROCESS\nPERCENT-COMPLETE:10\n", "STATUS:IN-PROCESS\nPERCENT-COMPLETE:40\n"),
+            ],
+        ),
+        (
+            "contacts",
+            "vcf",
+            card,
+            vec![
+                ("EMAIL:one@example.org\n", "EMAIL:two@example.org\nEMAIL;TYPE=WORK:three@example.org\n"),
+                ("TEL;TYPE=CELL:+49 1\n", "TEL;TYPE=CELL:+49 2\nTEL;TYPE=HOME:+49 3\n"),
+                (
+                    "URL;TYPE=WORK:http://one.example\n",
+                    "URL;TYPE=WORK:http://two.example\nURL:http://three.example\n",
+                ),
+                ("BDAY:19700102\n", "BDAY:19700103\n"),
+                ("BDAY:19700102\nX-ANNIVERSARY:20000102\n", ""),
+                ("TITLE:x\nORG:a;b\n", "TITLE:y\nORG:c\nNOTE:text\n"),
+                ("ADR;TYPE=HOME:;;s;c;r;p;x\n", "ADR;TYPE=HOME:9;;t;c;r;q;x\nCATEGORIES:k\n"),
+                ("NICKNAME:n\n", "NICKNAME:m\n"),
+            ],
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_changes_just_after_the_mirror_was_lost_stays_in_its_own_words() {
+    let stage = Stage::with_events(0).await;
+    let (first, second, third) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = async |store: &Path| {
+        let gateway = stage.gateway_with(LONG, store, Settings::default());
+        gateway.sign_in(USER, PASSWORD).await.unwrap()
+    };
+    let text = |frame: &str, uid: &str, more: &str| {
+        bytes::Bytes::from(frame.replace('%', uid).replace('@', more).replace('\n', "\r\n"))
+    };
+    let all = || {
+        edits().into_iter().flat_map(move |(id, suffix, frame, edits)| {
+            edits.into_iter().enumerate().map(move |(number, (before, after))| {
+                let uid = format!("{id}-{number}");
+                let name = format!("{uid}.{suffix}").parse::<exdav::model::id::ResourceName>().unwrap();
+                (
+                    id.parse::<CollectionId>().unwrap(),
+                    name,
+                    text(frame, &uid, before),
+                    text(frame, &uid, after),
+                )
+            })
+        })
+    };
+    let none = Conditions::default();
+    let mailbox = open(first.path()).await;
+    for (id, name, before, _) in all() {
+        mailbox.put(&id, &name, &none, before).await.unwrap();
+    }
+    // Its mirror knows nothing: each item is what GetItem tells.
+    let mailbox = open(second.path()).await;
+    for (id, name, _, after) in all() {
+        mailbox.put(&id, &name, &none, after).await.unwrap();
+    }
+    let other = open(third.path()).await;
+    let mut wrong = Vec::new();
+    for (id, name, _, after) in all() {
+        for (which, mailbox) in [("own", &mailbox), ("other", &other)] {
+            let served = mailbox.get(&id, &name).await.unwrap().unwrap().body;
+            if served != after {
+                wrong.push(format!("{which} {name}: {}", String::from_utf8_lossy(&served)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -516,7 +516,11 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     let emails: Vec<String> = item
         .entries("EmailAddresses")
         .into_iter()
-        .map(|(key, address)| format!("{key}={}", original(item, &key).unwrap_or(address).to_lowercase()))
+        .map(|(key, address)| {
+            // A write changes the address alone; what Exchange makes of the original then is not known beforehand.
+            let own = original(item, &key).filter(|_| is_x500(&address));
+            format!("{key}={}", own.unwrap_or(address).to_lowercase())
+        })
         .collect();
     let mut addresses: Vec<String> = item
         .addresses()

@@ -118,6 +118,7 @@ impl Answer {
         self.headers.get(name).map_or("", String::as_str)
     }
 
+    #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{:?} {}", self.headers, String::from_utf8_lossy(&self.body));
         self

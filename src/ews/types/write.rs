@@ -5,7 +5,7 @@ use super::{
     Item, ItemClass, ItemId, Member, Pattern, RangeEnd, Recurrence, TimeZone, Transition, YearlyDay,
     YearlyMoment, name as t,
 };
-use crate::ews::field::{ExtendedProperty, Key, Set};
+use crate::ews::field::{self, ExtendedProperty, Key, Set};
 use crate::xml::{Element, Name};
 
 /// What is written.
@@ -445,6 +445,9 @@ impl Item {
         children.insert(0, id_element);
         for change in changes {
             forget(&mut children, &change.field);
+            for (_, derived) in DERIVED.iter().filter(|(uri, _)| change.field == Field::Uri(uri)) {
+                forget(&mut children, &Field::Extended(*derived));
+            }
             if let Some(value) = &change.value {
                 let new = element(&change.field, value);
                 if let Value::Body { is_html: false, text } = value {
@@ -488,6 +491,11 @@ impl Item {
         }
     }
 }
+
+/// Fields, and properties that Exchange derives from them: who writes the one no longer knows the other. MS-OXOTASK
+/// 2.2.2.2.4, 2.2.2.2.5. THE table.
+const DERIVED: [(&str, ExtendedProperty); 2] =
+    [("task:StartDate", field::TASK_START), ("task:DueDate", field::TASK_DUE)];
 
 /// Takes a field out of an item's elements.
 fn forget(children: &mut Vec<Element>, field: &Field) {

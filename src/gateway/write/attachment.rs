@@ -77,7 +77,10 @@ impl Mailbox {
         }
         let _lock = self.lock_object(id, name).await?;
         self.distrust_if_others_wrote(id);
-        let folder = self.current_folder(id).await?;
+        let folder = match self.folder_of_sought(id, name).await? {
+            Some(folder) => folder,
+            None => self.current_folder(id).await?,
+        };
         if !folder.collection.rights.modify {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }

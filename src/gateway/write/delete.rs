@@ -34,14 +34,19 @@ impl Mailbox {
         }
         let _lock = self.lock_object(id, name).await?;
         self.distrust_if_others_wrote(id);
-        let folder = self.recent_folder(id).await?;
+        let sought = self.folder_of_sought(id, name).await?;
+        let is_sought = sought.is_some();
+        let folder = match sought {
+            Some(folder) => folder,
+            None => self.recent_folder(id).await?,
+        };
         if !folder.collection.rights.delete {
             return Err(Error::Denied("the folder is read-only for you".to_owned()));
         }
         self.refuse_hidden(id, name).await?;
         let entry = match self.known((id, name), conditions).await {
             // By another gateway a client may know of more than the mirror has heard of.
-            Err(Error::NotFound | Error::Changed) => {
+            Err(Error::NotFound | Error::Changed) if !is_sought => {
                 self.follower().distrust(id);
                 self.current_folder(id).await?;
                 self.known((id, name), conditions).await?

@@ -55,13 +55,19 @@ impl Mailbox {
         }
         let _names = self.lock_objects(from, to).await?;
         self.distrust_if_others_wrote(from.0);
-        let source = self.current_folder(from.0).await?.collection;
+        let source = match self.folder_of_sought(from.0, from.1).await? {
+            Some(folder) => folder.collection,
+            None => self.current_folder(from.0).await?.collection,
+        };
         self.refuse_hidden(from.0, from.1).await?;
         let entry = self.known(from, conditions).await?;
         let _uid = self.lock_uid(to.0, &entry.uid).await?;
         // What lies at the destination is judged by what Exchange holds now.
         self.follower().distrust(to.0);
-        let target = self.current_folder(to.0).await?.collection;
+        let target = match self.seek(to.0, to.1, Some(&entry.uid)).await? {
+            Some(folder) => folder.collection,
+            None => self.current_folder(to.0).await?.collection,
+        };
         self.refuse_hidden(to.0, to.1).await?;
         self.refuse_private_now(class_of(source.kind, &entry.body), &entry.upstream).await?;
         let entry = match self.newest(from, &entry, source.kind, conditions).await? {
@@ -228,7 +234,11 @@ impl Mailbox {
         // Done or not: Exchange tells what has become of it.
         self.follower().distrust(from.0);
         self.follower().distrust(&target.id);
-        if self.follower().refresh(&[from.0.clone(), target.id.clone()]).await.is_ok() {
+        let has_looked = match self.look_again(&target.id, &entry.name, Some(&entry.uid)).await {
+            Ok(()) => self.look_again(from.0, from.1, None).await,
+            failed => failed,
+        };
+        if has_looked.is_ok() {
             let after = self.namesakes(&target.id, &entry.uid).await?;
             let new =
                 after.into_iter().find(|found| !before.iter().any(|old| old.upstream == found.upstream));
