@@ -322,10 +322,10 @@ async fn a_person_signs_in_with_a_device_code_and_stays_signed_in() {
         let exchange = oauth(&stage, authority, "");
         let provider = exchange.provider().unwrap();
         let code = provider.device_code().await.unwrap();
-        let form = format!("code={}&login={USER}&password={PASSWORD}", code.user_code);
+        let form = format!("code={}&login={USER}&password={PASSWORD}", code.user_code());
         let (granted, page) = tokio::join!(provider.wait(&code), async {
             tokio::task::yield_now().await;
-            post(&code.verification_uri, &form).await
+            post(code.verification_uri(), &form).await
         });
         assert!(page.contains("close this window"), "{page}");
         let first = granted.unwrap().refresh_token().unwrap().to_owned();
@@ -381,15 +381,23 @@ async fn a_person_signs_in_with_the_browser_and_a_stranger_cannot_put_a_code_in_
     let exchange = oauth(&stage, ENTRA, "");
     let provider = exchange.provider().unwrap();
     let browser = provider.browser("http://127.0.0.1:5000/", USER).unwrap();
-    let back = post(&browser.url, &format!("login={USER}&password={PASSWORD}")).await;
+    let back = post(browser.url.as_str(), &format!("login={USER}&password={PASSWORD}")).await;
     let query = back.split_once('?').unwrap().1;
-    let other = provider.browser("http://127.0.0.1:5000/", USER).unwrap();
-    assert!(matches!(provider.redeem(&other, query).await, Err(Error::Consent(_))), "the state is another's");
-    let granted = provider.redeem(&browser, query).await.unwrap();
+    let new = || provider.browser("http://127.0.0.1:5000/", USER).unwrap();
+    let redeemed = provider.redeem(new(), query).await;
+    assert!(matches!(redeemed, Err(Error::Consent(_))), "the state is another's");
+    let granted = provider.redeem(browser, query).await.unwrap();
     assert!(granted.refresh_token().is_some());
-    let denied = format!("error=access_denied&{}", query.split_once('&').unwrap().1);
-    assert!(matches!(provider.redeem(&browser, &denied).await, Err(Error::Consent(_))));
-    assert!(matches!(provider.redeem(&browser, query).await, Err(Error::Consent(_))), "a code is good once");
+    let given = |url: &str, name: &str| {
+        let url = reqwest::Url::parse(url).unwrap();
+        url.query_pairs().find(|(known, _)| known == name).unwrap().1.into_owned()
+    };
+    let denied = new();
+    let query = format!("error=access_denied&state={}", given(denied.url.as_str(), "state"));
+    assert!(matches!(provider.redeem(denied, &query).await, Err(Error::Consent(_))));
+    let (again, code) = (new(), given(&back, "code"));
+    let query = format!("code={code}&state={}", given(again.url.as_str(), "state"));
+    assert!(matches!(provider.redeem(again, &query).await, Err(Error::Consent(_))), "a code is good once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
