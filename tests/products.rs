@@ -10,9 +10,10 @@ use exdav::model::id::{CollectionId, ETag, ResourceName};
 use exdav::model::refusal::Reason;
 use exdav::simulator::{self, Product};
 use exdav::{convert, ews, mirror, sync};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -369,13 +370,20 @@ async fn an_organiser_who_deletes_a_meeting_on_gromox_cancels_it_and_a_guest_who
 #[tokio::test(flavor = "multi_thread")]
 async fn a_series_every_two_years_is_refused_before_gromox_chokes_on_it() {
     let (_stage, mailbox) = gromox().await;
-    for rule in ["FREQ=YEARLY;INTERVAL=2", "FREQ=MONTHLY;INTERVAL=24"] {
-        let text = DAILY.replace("FREQ=DAILY;COUNT=40", rule);
+    for (rule, day) in [
+        ("FREQ=YEARLY;INTERVAL=2", "20260302"),
+        ("FREQ=MONTHLY;INTERVAL=24", "20260302"),
+        ("FREQ=MONTHLY;INTERVAL=13;BYDAY=1MO", "20260302"),
+        // A rule that Exchange knows as one of 48 months.
+        ("FREQ=YEARLY", "20280229"),
+    ] {
+        let text = DAILY.replace("FREQ=DAILY;COUNT=40", rule).replace("20260302", day);
         let error = put(&mailbox, &calendar(), "one.ics", &event(&text)).await.unwrap_err();
         let Error::Refused(refusal) = error else { panic!("{rule}: {error:?}") };
         assert_eq!(
             (refusal.reason, refusal.part.as_deref()),
-            (Reason::UnsupportedRecurrence, Some("INTERVAL"))
+            (Reason::UnsupportedRecurrence, Some("INTERVAL")),
+            "{rule}"
         );
     }
     let yearly = DAILY.replace("FREQ=DAILY;COUNT=40", "FREQ=MONTHLY;INTERVAL=12");
@@ -425,6 +433,171 @@ async fn an_exchange_2010_is_asked_for_nothing_that_it_does_not_know() {
         let (text, _) = served(&mailbox, &calendar(), "one.ics").await;
         assert!(text.contains("GEO:52.5;13.4") && text.contains("LOCATION:Lab"), "{product:?}: {text}");
     }
+}
+
+/// One GetItem of one field, by a schema.
+async fn asked_for(stage: &Stage, version: &str, id: &str, uri: &str) -> String {
+    let ask = format!(
+        "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI='{uri}'/>\
+         </t:AdditionalProperties></m:ItemShape><m:ItemIds><t:ItemId Id='{id}'/></m:ItemIds></m:GetItem>"
+    );
+    by_schema(stage, version, &ask).await
+}
+
+async fn by_schema(stage: &Stage, version: &str, body: &str) -> String {
+    let envelope = format!(
+        "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' \
+         xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types' \
+         xmlns:m='http://schemas.microsoft.com/exchange/services/2006/messages'><s:Header>\
+         <t:RequestServerVersion Version='{version}'/></s:Header><s:Body>{body}</s:Body></s:Envelope>"
+    );
+    let request = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = request.post(format!("http://{}/EWS/Exchange.asmx", stage.exchange.exchange));
+    let request = request.basic_auth(USER, Some(PASSWORD)).header("content-type", "text/xml");
+    let answer = request.body(envelope).send().await.unwrap();
+    String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_newer_than_the_schema_that_is_asked_by_is_refused_by_every_exchange_but_not_by_gromox() {
+    let fields = [
+        ("calendar:Start", 2007),
+        ("calendar:StartTimeZone", 2010),
+        ("item:TextBody", 2013),
+        ("item:Flag", 2013),
+        ("calendar:EnhancedLocation", 2013),
+        ("calendar:IsOrganizer", 2013),
+        ("calendar:JoinOnlineMeetingUrl", 2013),
+    ];
+    let versions = [("Exchange2007_SP1", 2007), ("Exchange2010_SP2", 2010), ("Exchange2013_SP1", 2013)];
+    for (product, newest) in [
+        (Product::Exchange2010, 2010),
+        (Product::Exchange2013, 2013),
+        (Product::Exchange2016, 2016),
+        (Product::Online, 2016),
+        (Product::Gromox, 2016),
+    ] {
+        let stage = stage_of(product).await;
+        let make = "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items><t:CalendarItem><t:Subject>one\
+            </t:Subject></t:CalendarItem></m:Items></m:CreateItem>";
+        let made = by_schema(&stage, "Exchange2007_SP1", make).await;
+        let id = made.split("ItemId Id=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        for (version, year) in versions {
+            for (uri, since) in fields {
+                let answer = asked_for(&stage, version, id, uri).await;
+                let expected = if year > newest {
+                    "ErrorInvalidServerVersion"
+                } else if since > year && product != Product::Gromox {
+                    "ErrorSchemaValidation"
+                } else {
+                    "NoError"
+                };
+                assert!(answer.contains(expected), "{product:?} {version} {uri}: {answer}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_as_far_for_a_colleague_on_gromox_as_its_owner_says() {
+    let (stage, mailbox) = gromox().await;
+    let task = |lines: &str| {
+        calendar_of(&wrapped("VTODO", &format!("UID:one\nDTSTAMP:20260101T000000Z\nSUMMARY:Tax\n{lines}")))
+    };
+    for (lines, expected) in [
+        ("PERCENT-COMPLETE:40\nSTATUS:IN-PROCESS", ["40", "InProgress"]),
+        ("PERCENT-COMPLETE:7\nSTATUS:IN-PROCESS", ["7", "InProgress"]),
+        ("STATUS:COMPLETED\nCOMPLETED:20260301T120000Z\nPERCENT-COMPLETE:100", ["100", "Completed"]),
+        ("STATUS:NEEDS-ACTION", ["0", "NotStarted"]),
+    ] {
+        stage.reset().await;
+        put(&mailbox, &tasks(), "one.ics", &task(lines)).await.unwrap();
+        let writes = stage.calls().await.get("UpdateItem").copied().unwrap_or_default();
+        assert!(writes <= 2, "{lines}: {writes} updates");
+        let id = the_item(&stage, "tasks").await;
+        let percent = asked_for(&stage, "Exchange2013_SP1", &id, "task:PercentComplete").await;
+        let percent = percent.split("<t:PercentComplete>").nth(1).and_then(|t| t.split('<').next());
+        let percent: f64 = percent.unwrap_or("0").parse().unwrap();
+        assert_eq!(format!("{percent:.0}"), expected[0], "{lines}");
+        let status = asked_for(&stage, "Exchange2013_SP1", &id, "task:Status").await;
+        assert!(status.contains(&format!("<t:Status>{}</t:Status>", expected[1])), "{lines}: {status}");
+        let text = anew(&stage, &tasks(), "one.ics").await;
+        let shown = values(&text, "PERCENT-COMPLETE").first().copied().unwrap_or("0").to_owned();
+        assert_eq!(shown, expected[0], "{text}");
+    }
+}
+
+fn with_override(rid: &str, lines: &str) -> Bytes {
+    let head = "UID:one\nDTSTAMP:20260101T000000Z";
+    calendar_of(&format!(
+        "{}{}",
+        wrapped("VEVENT", &format!("{head}\n{DAILY}\nLOCATION:Lab")),
+        wrapped(
+            "VEVENT",
+            &format!(
+                "{head}\nRECURRENCE-ID;TZID=Europe/Berlin:{rid}\nDTSTART;TZID=Europe/Berlin:{rid}\nDURATION:PT1H\n{lines}"
+            )
+        )
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_occurrence_that_is_only_renamed_after_a_change_of_clocks_keeps_its_hour_on_gromox() {
+    let (stage, mailbox) = gromox().await;
+    // The clocks change on 29 March.
+    for summary in ["Renamed", "Renamed again"] {
+        let object = with_override("20260401T090000", &format!("SUMMARY:{summary}\nLOCATION:Lab"));
+        put(&mailbox, &calendar(), "one.ics", &object).await.unwrap();
+        let id = the_item(&stage, "calendar").await;
+        let answer = asked_for(&stage, "Exchange2013_SP1", &id, "calendar:ModifiedOccurrences").await;
+        assert!(answer.contains("<t:Start>2026-04-01T07:00:00Z</t:Start>"), "{summary}: {answer}");
+        let text = anew(&stage, &calendar(), "one.ics").await;
+        assert_eq!(values(&text, "RECURRENCE-ID"), ["20260401T090000"], "{text}");
+        assert!(text.contains(&format!("SUMMARY:{summary}")), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gromox_does_not_store_of_one_occurrence_is_not_covered_by_the_clients_text() {
+    let (stage, mailbox) = gromox().await;
+    let object = with_override("20260312T090000", "SUMMARY:Elsewhere\nLOCATION:Lab\nGEO:52.5;13.4");
+    let written = put(&mailbox, &calendar(), "one.ics", &object).await.unwrap();
+    let (text, etag) = served(&mailbox, &calendar(), "one.ics").await;
+    let fresh = anew(&stage, &calendar(), "one.ics").await;
+    for text in [&text, &fresh] {
+        assert!(text.contains("SUMMARY:Elsewhere") && !text.contains("GEO"), "{text}");
+    }
+    assert!(written.etag.is_none_or(|told| told == etag && text.as_bytes() == object), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_birthday_without_a_year_is_no_birthday_of_2188_on_gromox() {
+    let (stage, mailbox) = gromox().await;
+    for day in ["BDAY;X-APPLE-OMIT-YEAR=1604:1604-02-29", "BDAY:1650-05-01"] {
+        put(&mailbox, &contacts(), "one.vcf", &card(day)).await.unwrap();
+        let dump = stage.dump(USER).await.to_string();
+        assert!(!dump.contains("2188") && !dump.contains("2234"), "{day}: {dump}");
+        let text = anew(&stage, &contacts(), "one.vcf").await;
+        assert!(text.contains(day), "{text}");
+    }
+    put(&mailbox, &contacts(), "one.vcf", &card("BDAY:1980-02-29")).await.unwrap();
+    assert!(stage.dump(USER).await.to_string().contains("1980-02-29T11:59:00Z"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_ends_in_another_zone_is_shown_as_gromox_stores_it() {
+    let (stage, mailbox) = gromox().await;
+    let flight = event(
+        "DTSTART;TZID=Europe/Berlin:20260302T090000\nDTEND;TZID=Asia/Tokyo:20260303T060000\nSUMMARY:Flight",
+    );
+    let written = put(&mailbox, &calendar(), "one.ics", &flight).await.unwrap();
+    let (text, etag) = served(&mailbox, &calendar(), "one.ics").await;
+    let fresh = anew(&stage, &calendar(), "one.ics").await;
+    for text in [&text, &fresh] {
+        // 06:00 in Tokyo.
+        assert!(text.contains("DTEND;TZID=Europe/Berlin:20260302T220000"), "{text}");
+    }
+    assert!(written.etag.is_none_or(|told| told == etag && text.as_bytes() == flight), "{text}");
 }
 
 /// A server that answers the requests of each connection as `answer` says: number of the connection, of the request on it.
@@ -501,6 +674,90 @@ async fn what_comes_after_a_fault_is_the_answer_to_no_request() {
     let error = shown(&session).await.unwrap_err();
     assert!(error.to_string().contains("GetFolder"), "{error}");
     assert_eq!(shown(&session).await.unwrap(), "Mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_beside_one_that_fails_does_not_get_its_second_answer() {
+    // Every third answer is a fault, after which another answer follows at once.
+    let answer = |_: usize, number: usize| match number % 3 {
+        2 => http("500 Internal Server Error", FAULT) + &folder("GetFolder", "Theirs"),
+        _ => folder("GetFolder", "Mine"),
+    };
+    let (session, _) = odd_server(answer).await;
+    let asking = (0..8).map(|_| {
+        let session = session.clone();
+        tokio::spawn(async move {
+            for _ in 0..40 {
+                if let Ok(name) = shown(&session).await {
+                    assert_eq!(name, "Mine");
+                }
+            }
+        })
+    });
+    for asked in asking.collect::<Vec<_>>() {
+        asked.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_fault_of_gromox_each_request_still_gets_its_own_answer() {
+    let (stage, mailbox) = gromox().await;
+    put(&mailbox, &contacts(), "one.vcf", &card("NOTE:mine")).await.unwrap();
+    let group = card("X-ADDRESSBOOKSERVER-KIND:group\nX-ADDRESSBOOKSERVER-MEMBER:mailto:a@example.org");
+    let group = Bytes::from(String::from_utf8(group.to_vec()).unwrap().replace("UID:one", "UID:two"));
+    for round in 0..5 {
+        let (book, note) = (contacts(), card(&format!("NOTE:round {round}")));
+        let failing = put(&mailbox, &book, "two.vcf", &group);
+        let working = async {
+            put(&mailbox, &contacts(), "one.vcf", &note).await.unwrap();
+            served(&mailbox, &contacts(), "one.vcf").await.0
+        };
+        let (failed, text) = tokio::join!(failing, working);
+        assert!(matches!(failed, Err(Error::Unsupported(_))), "{failed:?}");
+        assert!(text.contains(&format!("NOTE:round {round}")), "{text}");
+    }
+    assert!(stage.dump(USER).await.to_string().contains("round 4"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_users_never_share_a_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/EWS/Exchange.asmx", listener.local_addr().unwrap());
+    let heads: Arc<Mutex<BTreeSet<(usize, String)>>> = Arc::default();
+    let seen = Arc::clone(&heads);
+    tokio::spawn(async move {
+        for connection in 1.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let seen = Arc::clone(&seen);
+            tokio::spawn(async move {
+                let mut octets = Vec::new();
+                loop {
+                    while !octets.windows(14).any(|window| window == b"</soap:Envelop") {
+                        if stream.read_buf(&mut octets).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    let text = String::from_utf8(octets.clone()).unwrap().to_ascii_lowercase();
+                    let line = text.lines().find(|line| line.starts_with("authorization:")).unwrap();
+                    seen.lock().unwrap().insert((connection, line.to_owned()));
+                    octets.clear();
+                    let _ = stream.write_all(folder("GetFolder", "Mine").as_bytes()).await;
+                }
+            });
+        }
+    });
+    let sign_in = ews::auth::Choice::Only(ews::auth::Scheme::Basic);
+    let exchange = ews::Exchange::new(ews::Settings { url, sign_in, ..ews::Settings::default() }).unwrap();
+    let sessions = [USER, GUEST, "demo3@example.com"]
+        .map(|user| exchange.session(ews::Credentials::password(user, PASSWORD)));
+    for _ in 0..3 {
+        for session in &sessions {
+            assert_eq!(shown(session).await.unwrap(), "Mine");
+        }
+    }
+    let heads = heads.lock().unwrap();
+    let users: BTreeSet<&String> = heads.iter().map(|(_, line)| line).collect();
+    assert_eq!((heads.len(), users.len()), (3, 3), "{heads:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use super::autodiscover::{self, Finder};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::field::Schema;
+use super::line::Lease;
 use super::network::{self, Network};
 use super::product::{Behaviour, Product};
 use super::soap::{self, ServerVersion};
@@ -334,8 +335,7 @@ impl Session {
         loop {
             let slot = self.throttle.enter(&mut patience).await?;
             let began = Instant::now();
-            let outcome = in_turn(slot, self.send(request.clone())).await;
-            let error = match outcome.and_then(|answer| self.belonging(operation, answer)) {
+            let error = match in_turn(slot, self.send(operation, request.clone())).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.explained(operation, error),
             };
@@ -402,7 +402,7 @@ impl Session {
         let mut patience = self.exchange.settings().patience;
         let slot = self.throttle.enter(&mut patience).await?;
         let outcome = in_turn(slot, self.open(request.into(), None)).await;
-        outcome.map_err(|error| self.explained("GetStreamingEvents", error))
+        outcome.map(|(answer, _)| answer).map_err(|error| self.explained("GetStreamingEvents", error))
     }
 
     /// The answer, if it is one to this operation. Another one was meant for an earlier request on the same connection.
@@ -430,12 +430,11 @@ impl Session {
         }
     }
 
-    async fn send(&self, request: bytes::Bytes) -> Result<Element, Error> {
-        let answer = self.open(request, Some(self.exchange.settings().timeout)).await?;
+    async fn send(&self, operation: &str, request: bytes::Bytes) -> Result<Element, Error> {
+        let (answer, lease) = self.open(request, Some(self.exchange.settings().timeout)).await?;
         let server = answer.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let server = server.to_owned();
         let octets = answer.bytes(MOST_OCTETS).await?;
-        self.credentials.line().note_answer();
         let answer = soap::open_envelope(&octets);
         // Faults of some servers do not tell, and are not the last word of a server.
         if self.version.get().is_none()
@@ -448,22 +447,44 @@ impl Session {
             }
             let _ = self.version.set(version);
         }
-        let answer = answer?;
+        let answer = self.belonging(operation, answer?)?;
+        if let Some(lease) = lease {
+            self.credentials.line().give_back(lease);
+        }
         match soap::busy_throughout(&answer) {
             Some(back_off) => Err(Error::Busy { back_off }),
             None => Ok(answer),
         }
     }
 
-    /// Sends a request once; what its status or a fault refuses is an error.
-    async fn open(&self, body: bytes::Bytes, timeout: Option<Duration>) -> Result<Response, Error> {
-        let is_used = self.credentials.line().is_used();
-        let mut answer =
-            self.post(Request { body: body.clone(), headers: HeaderMap::new(), timeout }).await?;
+    /// Connections for one request; `None` for an answer that goes on, which has one of its own.
+    fn lease(&self, timeout: Option<Duration>) -> Result<Option<Lease>, Error> {
+        let is_alone = !self.behaviour().answers_once;
+        let lease = |_| self.credentials.line().lease(is_alone, || self.exchange.connections());
+        timeout.map(lease).transpose()
+    }
+
+    /// Sends a request once; what its status or a fault refuses is an error. The connections of the answer are given back
+    /// when it was judged.
+    async fn open(
+        &self,
+        body: bytes::Bytes,
+        timeout: Option<Duration>,
+    ) -> Result<(Response, Option<Lease>), Error> {
+        let mut lease = self.lease(timeout)?;
+        let request = |lease: &Option<Lease>| Request {
+            body: body.clone(),
+            headers: HeaderMap::new(),
+            timeout,
+            client: lease.as_ref().map(|lease| lease.client.clone()),
+        };
+        let mut answer = self.post(request(&lease)).await?;
         // A server that lost its place in the octets of this connection did not read the request. Seen: gromox 3.10
+        let is_used = lease.as_ref().is_some_and(|lease| lease.is_used);
         if is_used && answer.status == StatusCode::BAD_REQUEST && closes(&answer.headers) {
             self.credentials.end_connections();
-            answer = self.post(Request { body, headers: HeaderMap::new(), timeout }).await?;
+            lease = self.lease(timeout)?;
+            answer = self.post(request(&lease)).await?;
         }
         let status = answer.status;
         let retry_after = answer
@@ -480,7 +501,7 @@ impl Session {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 return Err(Error::Busy { back_off: retry_after });
             }
-            status if status.is_success() => return Ok(answer),
+            status if status.is_success() => return Ok((answer, lease)),
             _ => {}
         }
         // Faults come with HTTP 500 and say more than the status.

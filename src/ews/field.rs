@@ -95,6 +95,8 @@ pub const URL_COMP_NAME: ExtendedProperty = tag(0x10F3, "String");
 pub const DAVMAIL_UID: ExtendedProperty = public("urn:schemas:calendar:uid", "String");
 /// PidLidCleanGlobalObjectId: the UID in Exchange's form, the same for all occurrences. docs/EXCHANGE.md, UIDs
 pub const CLEAN_GLOBAL_OBJECT_ID: ExtendedProperty = named("Meeting", 0x23, "Binary");
+/// PidLidPercentComplete: the share that is done, from 0 to 1. Only written. MS-OXOTASK 2.2.2.2.3
+pub const TASK_SHARE: ExtendedProperty = named("Task", 0x8102, "Double");
 /// PidLidTaskStartDate: a bare day at 00:00Z.
 pub const TASK_START: ExtendedProperty = named("Task", 0x8104, "SystemTime");
 /// PidLidTaskDueDate: a bare day at 00:00Z.

@@ -65,6 +65,13 @@ pub struct Behaviour {
     pub takes_groups: bool,
     /// Tasks may recur.
     pub takes_recurring_tasks: bool,
+    /// Nothing comes over a connection after the answer to a request: another one may be sent over it at once.
+    pub answers_once: bool,
+    /// Of Status, PercentComplete and CompleteDate of a task, each sets the others, and is stored as it was sent.
+    /// MS-OXWSTASK 2.2.4.6
+    pub derives_task_state: bool,
+    /// The first year of which a day is stored as that day: earlier ones, and days without a year, stay in the text.
+    pub first_year: i16,
     /// The longest interval of a monthly rule, in months; `None`: that of the protocol.
     pub longest_months: Option<u32>,
 }
@@ -78,6 +85,9 @@ const EXCHANGE: Behaviour = Behaviour {
     clears_by_usual_means: true,
     takes_groups: true,
     takes_recurring_tasks: true,
+    answers_once: true,
+    derives_task_state: true,
+    first_year: 1601,
     longest_months: None,
 };
 
@@ -127,14 +137,20 @@ const UNKNOWN: Behaviour = Behaviour {
     clears_by_usual_means: true,
     takes_groups: true,
     takes_recurring_tasks: true,
+    answers_once: false,
+    derives_task_state: true,
+    first_year: 1601,
     longest_months: None,
 };
 
-/// Seen: gromox 3.10. Its monthly rules of 24 months and more make every later FindItem on the calendar fail.
+/// Seen: gromox 3.10. Its monthly rules of 24 months and more make every later FindItem on the calendar fail; its clock
+/// counts nanoseconds in 64 bits, so that 1604 becomes 2188.
 const GROMOX: Behaviour = Behaviour {
     clears_by_usual_means: false,
     takes_groups: false,
     takes_recurring_tasks: false,
+    derives_task_state: false,
+    first_year: 1678,
     longest_months: Some(12),
     ..UNKNOWN
 };

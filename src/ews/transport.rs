@@ -30,6 +30,9 @@ pub(super) struct Request {
     pub headers: HeaderMap,
     /// How long the whole exchange may take; `None`: only the answer's beginning has a limit, its end has none.
     pub timeout: Option<Duration>,
+    /// Over whose connections it travels; `None`: those that the user's requests share, or one of its own where the
+    /// answer goes on.
+    pub client: Option<reqwest::Client>,
 }
 
 /// Its answer; the body comes in pieces.
@@ -167,7 +170,7 @@ impl Exchange {
 
 impl Way<'_> {
     async fn signed_in(&self, request: Request) -> Result<(StatusCode, HeaderMap, Body), Error> {
-        let Request { body, mut headers, timeout } = request;
+        let Request { body, mut headers, timeout, client } = request;
         let settings = self.exchange.settings();
         let text = |value: &str| HeaderValue::from_str(value).map_err(|e| Error::Settings(e.to_string()));
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/xml; charset=utf-8"));
@@ -181,9 +184,10 @@ impl Way<'_> {
         } else {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let http = match timeout {
-            Some(_) => self.credentials.line().client(|| self.exchange.connections())?,
-            None => self.exchange.hanging().clone(),
+        let http = match (client, timeout) {
+            (Some(client), _) => client,
+            (None, Some(_)) => self.credentials.line().client(|| self.exchange.connections())?,
+            (None, None) => self.exchange.hanging().clone(),
         };
         let http = &http;
         let identity = self.credentials.identity();

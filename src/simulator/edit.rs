@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::element::Element;
 use super::field::{self, Field, ValueKind};
-use super::item::{Extended, ExtendedValue, ItemKind, Properties};
+use super::item::{Extended, ExtendedName, ExtendedValue, ItemKind, Properties};
 use super::product::Traits;
-use super::shape::{KINDS, extended_name};
+use super::shape::{KINDS, SETS, extended_name};
 use super::world::Refusal;
+use jiff::Timestamp;
 
 /// Takes the properties of an item's element over.
 pub fn take(
@@ -19,7 +20,8 @@ pub fn take(
 ) -> Result<(), Refusal> {
     for child in &element.children {
         if child.name == "ExtendedProperty" {
-            set_extended(child, extended, traits)?;
+            let name = set_extended(child, extended, traits)?;
+            take_share(kind, &name, extended, properties);
             continue;
         }
         let field = Field::of_element(kind, child.name)
@@ -30,7 +32,8 @@ pub fn take(
         if !field.row().settable() {
             return Err(Refusal::property("ErrorInvalidPropertySet", field));
         }
-        let value = checked(field, child)?;
+        let mut value = checked(field, child)?;
+        turn_days(field, &mut value, traits);
         if !traits.drops(kind, field, true) {
             properties.set(field, value);
         }
@@ -75,7 +78,36 @@ fn complete_attendee(attendee: &mut Element) {
     }
 }
 
-fn set_extended(property: &Element, extended: &mut Extended, traits: &Traits) -> Result<(), Refusal> {
+/// PidLidPercentComplete is where the percentage of a task is stored, as a share of one. MS-OXOTASK 2.2.2.2.3
+const SHARE: i32 = 0x8102;
+
+fn take_share(kind: ItemKind, name: &ExtendedName, extended: &Extended, properties: &mut Properties) {
+    let is_task = |set: &str| SETS.iter().any(|(known, guid)| *known == "Task" && *guid == set);
+    if kind != ItemKind::Task || !matches!(name, ExtendedName::Id(set, SHARE) if is_task(set)) {
+        return;
+    }
+    let share = extended.get(name).and_then(|value| value.texts.first()?.trim().parse::<f64>().ok());
+    if let Some(share) = share {
+        properties.set_text(field::PERCENT_COMPLETE, (share * 100.0).to_string());
+    }
+}
+
+/// Days of long ago as the product's clock tells them.
+fn turn_days(field: Field, value: &mut Element, traits: &Traits) {
+    if let Ok(at) = value.text.trim().parse::<Timestamp>()
+        && field.row().kind == ValueKind::Time
+        && traits.stored(at) != at
+    {
+        value.text = traits.stored(at).to_string();
+    }
+}
+
+/// Stores an extended property; gives its name.
+fn set_extended(
+    property: &Element,
+    extended: &mut Extended,
+    traits: &Traits,
+) -> Result<ExtendedName, Refusal> {
     let missing = || Refusal::new("ErrorInvalidExtendedProperty", "The extended property is incomplete.");
     let uri = property.child("ExtendedFieldURI").ok_or_else(missing)?;
     let name = extended_name(uri)?;
@@ -96,9 +128,9 @@ fn set_extended(property: &Element, extended: &mut Extended, traits: &Traits) ->
         }
     };
     if !traits.drops_extended(&name) {
-        extended.insert(name, ExtendedValue { kind, texts });
+        extended.insert(name.clone(), ExtendedValue { kind, texts });
     }
-    Ok(())
+    Ok(name)
 }
 
 /// Where an update is made: an item's own properties, or what an occurrence has of its own.
@@ -169,6 +201,7 @@ fn update_field(
         return Err(Refusal::property("ErrorInvalidPropertySet", field));
     }
     let mut value = checked(field, value)?;
+    turn_days(field, &mut value, traits);
     let unsets = field == field::REMINDER_IS_SET && value.text == "false";
     if traits.drops(draft.kind, field, false) || unsets && !traits.unsets_reminders {
         return Ok(field);
@@ -240,7 +273,9 @@ fn update_extended(
     {
         return Err(Refusal::new("ErrorUpdatePropertyMismatch", "The property does not match the path."));
     }
-    set_extended(property, draft.extended, traits)
+    let name = set_extended(property, draft.extended, traits)?;
+    take_share(draft.kind, &name, draft.extended, draft.properties);
+    Ok(())
 }
 
 /// One entry of a dictionary. MS-OXWSCONT 3.1.4.1.2

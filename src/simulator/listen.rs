@@ -1,13 +1,16 @@
 //! Connections of the EWS side: plain or TLS, each with what the server remembers of it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::connect_info::Connected;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::serve::IncomingStream;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -42,6 +45,27 @@ pub struct Connection {
     pub ntlm: Mutex<State>,
     /// The next request over it cannot be read.
     pub is_spoilt: AtomicBool,
+    /// Answers that are behind.
+    pub late: Mutex<VecDeque<Response>>,
+}
+
+/// An answer to a request that was refused as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedAsAWhole;
+
+impl Connection {
+    /// What goes out over a connection where a second answer follows each that refuses a request as a whole: from then
+    /// on each request gets the answer to the one before it. Seen: gromox 3.10; the text is that of its HTTP server.
+    pub fn shifted(&self, answer: Response) -> Response {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_refusal = answer.extensions().get::<RefusedAsAWhole>().is_some();
+        late.push_back(answer);
+        if is_refusal {
+            let text = "Internal Server Error\r\n";
+            late.push_back((StatusCode::INTERNAL_SERVER_ERROR, text).into_response());
+        }
+        late.pop_front().unwrap_or_default()
+    }
 }
 
 /// A connection, for the requests that come over it.
@@ -90,11 +114,7 @@ impl Listener {
                             Err(error) => return tracing::debug!(%error, "no TLS"),
                         },
                     };
-                    let connection = Connection {
-                        certificate: made.1,
-                        ntlm: Mutex::default(),
-                        is_spoilt: AtomicBool::new(false),
-                    };
+                    let connection = Connection { certificate: made.1, ..Connection::default() };
                     let _ = sender.send((made.0, Peer(Arc::new(connection)))).await;
                 });
             }

@@ -1,14 +1,15 @@
 //! Which product the simulated server is: THE table of how products differ. Where nothing is said, all are alike.
 //!
-//! Exchange: docs/EXCHANGE.md, Versions; the versions of each field in the reference, Microsoft's build numbers. gromox: what was seen of gromox 3.10, recorded
-//! answers and notes of what it does to writes. Not simulated of gromox: the second answer after a fault (HTTP servers in
-//! Rust do not send one), its MIME, its restrictions of FindItem, its public events, its mails to guests (a guest's
-//! calendar is filled as Exchange fills it).
+//! Exchange: docs/EXCHANGE.md, Versions; the versions of each field in the reference, Microsoft's build numbers. gromox:
+//! what was seen of gromox 3.10, recorded answers and notes of what it does to writes. Not simulated of gromox: its MIME,
+//! its views of calendars, its public events, its mails to guests (a guest's calendar is filled as Exchange fills it),
+//! attachments that vanish.
 
 use super::element::Element;
 use super::field::{self, Field};
 use super::item::{ExtendedName, ItemKind};
 use super::soap::{Envelope, Fault};
+use jiff::{SignedDuration, Timestamp};
 
 /// Products that the server can be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -82,6 +83,18 @@ pub struct Traits {
     pub spoils_after: Option<usize>,
     /// Whether ReminderIsSet can be set to false.
     pub unsets_reminders: bool,
+    /// Whether a second answer follows that to a request which was refused as a whole.
+    pub answers_faults_twice: bool,
+    /// Whether answers are compressed for those who take that.
+    pub compresses: bool,
+    /// Whether occurrences keep their time of day beyond a change of clocks; else all have the offset of the first.
+    pub keeps_wall_clock: bool,
+    /// Whether an item may end in another zone than it begins in.
+    pub has_end_zones: bool,
+    /// Whether times are counted in nanoseconds of 64 bits: days before 1678 are then those of 584 years later.
+    pub counts_nanoseconds: bool,
+    /// Whether items can be looked for by octets, such as global object ids.
+    pub finds_octets: bool,
 }
 
 const EXCHANGE: Traits = Traits {
@@ -109,6 +122,12 @@ const EXCHANGE: Traits = Traits {
     keeps_percentage: true,
     spoils_after: None,
     unsets_reminders: true,
+    answers_faults_twice: false,
+    compresses: true,
+    keeps_wall_clock: true,
+    has_end_zones: true,
+    counts_nanoseconds: false,
+    finds_octets: true,
 };
 
 static EXCHANGE_2010: Traits =
@@ -155,10 +174,40 @@ static GROMOX: Traits = Traits {
     keeps_percentage: false,
     spoils_after: Some(64 << 10),
     unsets_reminders: false,
+    answers_faults_twice: true,
+    compresses: false,
+    keeps_wall_clock: false,
+    has_end_zones: false,
+    counts_nanoseconds: true,
+    finds_octets: false,
 };
 
 /// Fields by the year of the schema that they came with. Source: fields.tsv; MS-OXWSMTGS 8
 const SINCE: &[(&str, u32)] = &[
+    ("calendar:StartTimeZone", 2010),
+    ("calendar:EndTimeZone", 2010),
+    ("contacts:Alias", 2010),
+    ("contacts:DirectReports", 2010),
+    ("contacts:DirectoryId", 2010),
+    ("contacts:ManagerMailbox", 2010),
+    ("contacts:MSExchangeCertificate", 2010),
+    ("contacts:Notes", 2010),
+    ("contacts:PhoneticFirstName", 2010),
+    ("contacts:PhoneticFullName", 2010),
+    ("contacts:PhoneticLastName", 2010),
+    ("contacts:Photo", 2010),
+    ("contacts:UserSMIMECertificate", 2010),
+    ("item:StoreEntryId", 2010),
+    ("item:WebClientEditFormQueryString", 2010),
+    ("item:WebClientReadFormQueryString", 2010),
+    ("item:ArchiveTag", 2013),
+    ("item:EntityExtractionResult", 2013),
+    ("item:MimeContentUTF8", 2013),
+    ("item:PolicyTag", 2013),
+    ("item:RetentionDate", 2013),
+    ("item:Hashtags", 2015),
+    ("item:MentionedMe", 2015),
+    ("item:Mentions", 2015),
     ("contacts:HasPicture", 2010),
     ("distributionlist:Members", 2010),
     ("item:IsAssociated", 2010),
@@ -243,6 +292,15 @@ impl Traits {
     /// Whether an extended property is not stored: Yomi names. MS-OXPROPS 2.363
     pub fn drops_extended(&self, name: &ExtendedName) -> bool {
         !self.dropped.is_empty() && matches!(name, ExtendedName::Id(_, 0x802C..=0x802E))
+    }
+
+    /// A time as it is stored. Seen: gromox 3.10 makes 2188 of 1604
+    pub fn stored(&self, at: Timestamp) -> Timestamp {
+        let turn = SignedDuration::from_nanos_i128(1 << 64);
+        if self.counts_nanoseconds && i64::try_from(at.as_nanosecond()).is_err() {
+            return at.checked_add(turn).unwrap_or(at);
+        }
+        at
     }
 
     /// Whether deleting it does nothing.

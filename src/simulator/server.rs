@@ -24,7 +24,7 @@ use super::clock::Clock;
 use super::demo;
 use super::element::Element;
 use super::faults::{Fault, Faults, Kind};
-use super::listen::{Listener, Peer, Tls};
+use super::listen::{Connection, Listener, Peer, RefusedAsAWhole, Tls};
 use super::product::Product;
 use super::sign_in::{self, Door, Scheme};
 use super::soap::{self, Envelope};
@@ -247,10 +247,15 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
     let control_address = control.local_addr()?;
     let (exchange, exchange_address) =
         Listener::over(exchange, settings.tls.as_ref(), Arc::clone(&server.door.connections))?;
+    let compresses = settings.product.traits().compresses;
+    let may_compress =
+        move |_: StatusCode, _: axum::http::Version, _: &HeaderMap, extensions: &axum::http::Extensions| {
+            compresses && extensions.get::<Hanging>().is_none()
+        };
     let ews = Router::new()
         .fallback(ews)
         .layer(DefaultBodyLimit::max(MOST_OCTETS))
-        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_finite)))
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress)))
         .with_state(Arc::clone(&server))
         .into_make_service_with_connect_info::<Peer>();
     let (stop, _) = watch::channel(false);
@@ -279,15 +284,6 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
     Ok(Running { exchange: exchange_address, control: control_address, stop, tasks })
 }
 
-fn is_finite(
-    _: StatusCode,
-    _: axum::http::Version,
-    _: &HeaderMap,
-    extensions: &axum::http::Extensions,
-) -> bool {
-    extensions.get::<Hanging>().is_none()
-}
-
 fn ended(outcome: std::io::Result<()>) {
     if let Err(error) = outcome {
         tracing::error!(%error, "the simulated Exchange ended");
@@ -297,6 +293,19 @@ fn ended(outcome: std::io::Result<()>) {
 async fn ews(
     State(server): State<Arc<Server>>,
     ConnectInfo(Peer(connection)): ConnectInfo<Peer>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let is_twice = server.product.traits().answers_faults_twice;
+    let answer = asked(server, Arc::clone(&connection), method, uri, headers, body).await;
+    if is_twice { connection.shifted(answer) } else { answer }
+}
+
+async fn asked(
+    server: Arc<Server>,
+    connection: Arc<Connection>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -365,7 +374,7 @@ async fn ews(
         match server.throttling.admit(format!("{:?} {caller:?}", origin.account), operation, items) {
             Ok(admission) => admission,
             Err(Refusal::Fault(fault)) => {
-                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&fault, server.product));
+                return refused(StatusCode::INTERNAL_SERVER_ERROR, &fault, server.product);
             }
             Err(Refusal::Status(status, wait)) => return retry_after(status, wait),
             Err(Refusal::Within(extent, wait)) => {
@@ -399,17 +408,15 @@ async fn ews(
             }
             Kind::Unavailable => return retry_after(StatusCode::SERVICE_UNAVAILABLE, wait),
             Kind::Busy => {
-                return document(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    soap::fault(&throttling::busy(wait), server.product),
-                );
+                let busy = throttling::busy(wait);
+                return refused(StatusCode::INTERNAL_SERVER_ERROR, &busy, server.product);
             }
             Kind::AccessDenied => {
                 let denied = soap::Fault::new(
                     "ErrorAccessDenied",
                     "Access is denied. Check credentials and try again.",
                 );
-                return document(StatusCode::INTERNAL_SERVER_ERROR, soap::fault(&denied, server.product));
+                return refused(StatusCode::INTERNAL_SERVER_ERROR, &denied, server.product);
             }
             Kind::DropBefore => return dropped(),
             Kind::DropAfter => {
@@ -510,9 +517,16 @@ fn respond(
             // Seen: faults of gromox 3.10 come with HTTP 200 where the request makes no sense.
             let is_ok = !server.product.traits().has_codes_in_faults && fault.code == "Client";
             let status = if is_ok { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-            document(status, soap::fault(&fault, server.product))
+            refused(status, &fault, server.product)
         }
     }
+}
+
+/// The answer to a request that is refused as a whole.
+fn refused(status: StatusCode, fault: &soap::Fault, product: Product) -> Response {
+    let mut response = document(status, soap::fault(fault, product));
+    response.extensions_mut().insert(RefusedAsAWhole);
+    response
 }
 
 fn document(status: StatusCode, octets: Vec<u8>) -> Response {

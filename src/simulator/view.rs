@@ -88,9 +88,13 @@ impl<'a> View<'a> {
     }
 
     fn time(&self, field: Field) -> Option<Timestamp> {
+        let own = |occurrence: Occurrence<'_>, at| match occurrence.exception {
+            None if !self.traits().keeps_wall_clock => series::by_first_offset(self.item, at),
+            _ => at,
+        };
         match self.occurrence {
-            Some(occurrence) if field == field::START => Some(occurrence.start),
-            Some(occurrence) if field == field::END => Some(occurrence.end),
+            Some(occurrence) if field == field::START => Some(own(occurrence, occurrence.start)),
+            Some(occurrence) if field == field::END => Some(own(occurrence, occurrence.end)),
             _ => self.text(field)?.parse().ok(),
         }
     }

@@ -110,12 +110,12 @@ second.start, second.end, second.subject = at(16, 0, 8), at(17, 0, 8), "Moved"
 check("move it", lambda: second.save(update_fields=["start", "end", "subject"], send_meeting_invitations=SEND_TO_NONE))
 check("delete another", lambda: series.occurrence(index=4).delete(send_meeting_cancellations=SEND_TO_NONE) is None)
 master = check("the master", lambda: calendar.get(id=series.id))
-check("knows the exception", master and len(master.modified_occurrences or []) == 1
+check("knows the exception", lambda: master and len(master.modified_occurrences or []) == 1
       and master.modified_occurrences[0].original_start == at(14, 30, 7)
       and master.modified_occurrences[0].start == at(16, 0, 8), str(master and master.modified_occurrences))
-check("and the deletion", master and [d.start for d in master.deleted_occurrences or []] == [at(14, 30, 21)],
+check("and the deletion", lambda: master and [d.start for d in master.deleted_occurrences or []] == [at(14, 30, 21)],
       str(master and master.deleted_occurrences))
-check("and its first and last occurrence", master and master.first_occurrence.start == at(14, 30)
+check("and its first and last occurrence", lambda: master and master.first_occurrence.start == at(14, 30)
       and master.last_occurrence.start == at(14, 30, 49), str(master and master.last_occurrence))
 found = check("the view has the occurrences", lambda: sorted(
     i.start for i in calendar.view(start=at(0), end=at(0, 0, 60)) if i.subject in ("Series", "Moved")))

@@ -41,7 +41,7 @@ def shown(i):
     text = lambda name: None if getattr(i, name, None) is None else str(getattr(i, name))
     found = {n: text(n) for n in ("given_name", "surname", "company_name", "job_title", "status", "percent_complete",
                                   "importance", "is_complete", "due_date", "birthday", "file_as")}
-    found["body"] = str(getattr(i, "text_body", None) or "")
+    found["body"] = str(getattr(i, "text_body", None) or getattr(i, "body", None) or "")
     found["emails"] = [e.email for e in getattr(i, "email_addresses", None) or [] if e.email]
     found["phones"] = {p.label: p.phone_number for p in getattr(i, "phone_numbers", None) or [] if p.phone_number}
     found["cities"] = {a.label: a.city for a in getattr(i, "physical_addresses", None) or [] if a.city}

@@ -153,6 +153,12 @@ pub struct Plan {
     text: Bytes,
 }
 
+/// Groups that servers spell anew: people, attachments, meetings.
+const SPELLED_ANEW: [char; 3] = ['P', 'H', 'J'];
+
+/// What no group of fields reads like: the client's text does not speak for it.
+const LOST: &str = "\u{0}lost";
+
 impl Plan {
     /// A meeting that will not be held.
     fn calling_off(uid: String, octets: &Bytes) -> Self {
@@ -284,12 +290,23 @@ impl Plan {
     }
 
     /// Groups of fields of an item that are not what they should be after a write to `before`, by their letters. What
-    /// repeats is left out: it cannot be written once more.
+    /// repeats is left out: it cannot be written once more. So are attachments, which are no fields.
     pub fn lost(&self, before: Option<&Item>, after: &Item) -> BTreeSet<char> {
         let wanted = Item::predicted(self.class, before, after.id.clone(), &self.outcome);
         let (wanted, there) = (sums(self.class, &wanted, &[]), sums(self.class, after, &[]));
         let letters = wanted.keys().copied().filter(|letter| there.get(letter) != wanted.get(letter));
-        letters.filter(|letter| *letter != 'R').collect()
+        // Of a task's state the server says more than was written.
+        let is_derived = |letter: char| {
+            self.class == ItemClass::Task && letter == task::STATE && self.is_stored(after, &self.outcome)
+        };
+        letters.filter(|letter| !['R', 'H'].contains(letter) && !is_derived(*letter)).collect()
+    }
+
+    /// Whether an item, or an occurrence, has all of these changes: making them once more would change nothing.
+    pub fn is_stored(&self, item: &Item, changes: &[Change]) -> bool {
+        let again = Item::predicted(self.class, Some(item), item.id.clone(), changes);
+        let (again, there) = (sums(self.class, &again, &[]), sums(self.class, item, &[]));
+        again.iter().all(|(letter, sum)| SPELLED_ANEW.contains(letter) || there.get(letter) == Some(sum))
     }
 
     /// The changes that can be written a second time: a rule takes with it what is known of single occurrences.
@@ -306,13 +323,22 @@ impl Plan {
     }
 
     /// The same after writes of several calls, which began with `before`: what somebody else changed between them is
-    /// not the client's, and shows as changed.
-    pub fn keep_after(&self, before: Option<&Item>, item: &Item, exceptions: &[Item]) -> Vec<Change> {
+    /// not the client's, and shows as changed. So does what the server did not store: groups that are lost.
+    pub fn keep_after(
+        &self,
+        before: Option<&Item>,
+        item: &Item,
+        exceptions: &[Item],
+        lost: &BTreeSet<char>,
+    ) -> Vec<Change> {
         let mut sums = sums(self.class, item, exceptions);
         let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
         let wanted = self::sums(self.class, &wanted, &[]);
         let was = before.map(|before| self::sums(self.class, before, &[])).unwrap_or_default();
         sums.extend(rest::foretold(wanted, &was, self.is_certain));
+        for letter in lost.iter().filter(|letter| !SPELLED_ANEW.contains(letter)) {
+            sums.insert(*letter, kept::fingerprint(LOST));
+        }
         keep(self.class, &self.text, item, &sums)
     }
 }

@@ -181,7 +181,7 @@ fn group(
         'B' => vec![fields::body(task)],
         'T' => vec![day_change("task:StartDate", days.start), day_change("task:DueDate", days.due)],
         'R' => vec![rule_change(task, days, context)?],
-        'V' => vec![state(task, zones)],
+        STATE => vec![state(task, zones)],
         'I' => vec![fields::importance_change(task)],
         'C' => vec![fields::sensitivity_change(task)],
         'K' => vec![fields::categories(task)],
@@ -249,6 +249,9 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
     }
     Ok(Change::set("task:Recurrence", Value::Recurrence(translated.recurrence)))
 }
+
+/// The group of Status, PercentComplete and CompleteDate.
+pub(super) const STATE: char = 'V';
 
 /// One of Status, PercentComplete and CompleteDate, since each sets the others: THE table.
 fn state(task: &Component, zones: &Zones) -> Change {

@@ -325,6 +325,7 @@ impl Walk<'_> {
             body: service.ask(at.url().as_str(), address),
             headers: HeaderMap::new(),
             timeout: None,
+            client: None,
         };
         self.in_time(async {
             let answer = self.exchange.try_post(self.credentials, &endpoint, request).await?;

@@ -1,6 +1,7 @@
 //! Operations: what is asked and what comes back.
 
 mod about;
+mod dialect;
 mod find;
 mod folders;
 mod notifications;

@@ -3,9 +3,9 @@
 use super::super::client::{Repeat, Session};
 use super::super::error::Error;
 use super::super::soap::{check, m, messages};
-use super::super::types::write::{Change, Field, Notify, Value, element, elements, extended_uri};
+use super::super::types::write::{Change, Field, Notify, element, elements, extended_uri};
 use super::super::types::{Item, ItemClass, ItemId, item_id, name as t};
-use super::{FolderSelector, additional, folder_id, missing};
+use super::{FolderSelector, additional, dialect, folder_id, missing};
 use crate::xml::{Element, Writer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -99,18 +99,6 @@ fn field_uri(w: &mut Writer, field: &Field) {
     }
 }
 
-/// A change in words that a server takes which does not clear by the usual means. Seen: gromox 3.10
-fn cleared(change: &Change) -> Change {
-    let is = |uri| change.field == Field::Uri(uri);
-    if is("item:Body") && change.value.is_none() {
-        return Change::set("item:Body", Value::Body { is_html: false, text: String::new() });
-    }
-    if is("item:ReminderIsSet") && change.value == Some(Value::Text("false".to_owned())) {
-        return Change::remove("item:ReminderIsSet");
-    }
-    change.clone()
-}
-
 fn updates(w: &mut Writer, class: ItemClass, changes: &[Change]) {
     w.open(&t("Updates"));
     for change in changes {
@@ -146,6 +134,7 @@ impl Session {
         changes: &[Change],
         notify: Notify,
     ) -> Result<ItemId, Error> {
+        let changes = dialect::of_creation(self.behaviour(), changes);
         let answer = self
             .call("CreateItem", Repeat::Never, |w| {
                 w.open(&m("CreateItem"));
@@ -155,7 +144,7 @@ impl Session {
                 w.open(&m("SavedItemFolderId"));
                 folder_id(w, &FolderSelector::Id(folder.to_owned()));
                 w.close().open(&m("Items")).open(&class.name());
-                for element in elements(changes) {
+                for element in elements(&changes) {
                     w.element(&element);
                 }
             })
@@ -171,7 +160,7 @@ impl Session {
         changes: &[(Target, Vec<Change>)],
         notify: Notify,
     ) -> Result<Vec<Result<ItemId, Error>>, Error> {
-        let is_usual = self.behaviour().clears_by_usual_means;
+        let behaviour = self.behaviour();
         let answer = self
             .call("UpdateItem", Repeat::Never, |w| {
                 w.open(&m("UpdateItem")).attribute("ConflictResolution", "NeverOverwrite");
@@ -183,11 +172,7 @@ impl Session {
                 for (target, changes) in changes {
                     w.open(&t("ItemChange"));
                     target_element(w, target);
-                    if is_usual {
-                        updates(w, class, changes);
-                    } else {
-                        updates(w, class, &changes.iter().map(cleared).collect::<Vec<_>>());
-                    }
+                    updates(w, class, &dialect::of_update(behaviour, changes));
                     w.close();
                 }
             })

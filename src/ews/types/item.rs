@@ -74,8 +74,10 @@ impl Item {
         if is_own {
             self.set("MyResponseType", "Organizer");
         }
-        if let Some(share) = self.number("PercentComplete").filter(|share| *share > 100) {
-            self.set("PercentComplete", &(share / 100).clamp(0, 100).to_string());
+        // A share of 0.07 comes as 7.000000000000001.
+        if let Some(share) = self.filled("PercentComplete").and_then(|text| text.parse::<f64>().ok()) {
+            let share = if share > 100.0 { share / 100.0 } else { share };
+            self.set("PercentComplete", &format!("{:.0}", share.clamp(0.0, 100.0)));
         }
         self
     }

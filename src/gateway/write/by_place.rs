@@ -10,10 +10,13 @@ use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Disposal, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Starts beyond a change of clocks may be wrong by this much. Seen: gromox 3.10
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// The group of a rule and what differs from it.
+const OCCURRENCES: char = 'R';
 
 /// How often occurrences are deleted again that came back with another change of the series.
 const ROUNDS: usize = 3;
@@ -63,6 +66,36 @@ impl Mailbox {
             tracing::warn!(groups = ?lost, "the server does not store all of an object: it is shown as stored");
         }
         Ok((item, related))
+    }
+
+    /// The groups of an item that a server which does not store what it takes has otherwise than they were written, single
+    /// occurrences among them.
+    pub(super) fn lost(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        before: Option<&Item>,
+        item: &Item,
+        related: &Related,
+    ) -> BTreeSet<char> {
+        if session.behaviour().stores_what_it_takes {
+            return BTreeSet::new();
+        }
+        let mut lost = plan.lost(before, item);
+        let (gone, modified) = differing(&self.follower().rendering(), item);
+        let at = |number: &u32| plan.places.get(number);
+        let is_gone = plan.gone.iter().filter_map(at).all(|at| gone.contains(at));
+        let is_changed = plan.moves.iter().chain(&plan.edits).all(|(number, changes)| {
+            let id = at(number).and_then(|at| modified.get(at));
+            let exception =
+                id.and_then(|id| related.exceptions.iter().find(|exception| exception.id.id == id.id));
+            exception.is_some_and(|exception| plan.is_stored(exception, changes))
+        });
+        if !(is_gone && is_changed) {
+            tracing::warn!("the server does not store all of a series: its occurrences are shown as stored");
+            lost.insert(OCCURRENCES);
+        }
+        lost
     }
 
     /// Changes and deletes occurrences of a series on a server whose numbers may mean others: changes first, then what is

@@ -289,7 +289,8 @@ impl Mailbox {
             }
             None => {
                 let then = Item::predicted(plan.class, Some(&item), item.id.clone(), &last);
-                let keep = plan.keep_after(before, &then, &related.exceptions);
+                let lost = self.lost(session, plan, before, &item, &related);
+                let keep = plan.keep_after(before, &then, &related.exceptions, &lost);
                 is_all_ours &= keep == plan.keep(&then, &related.exceptions);
                 keep
             }

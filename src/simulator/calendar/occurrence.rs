@@ -8,7 +8,7 @@ use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
 use crate::simulator::field;
 use crate::simulator::item::{Exception, Item, ItemKind, Properties};
-use crate::simulator::product::Product;
+use crate::simulator::product::Traits;
 use crate::simulator::world::Refusal;
 
 /// What the occurrence has of its own; from here on it is an exception. `None` where the rule puts none.
@@ -40,16 +40,24 @@ pub fn update(
     original: Timestamp,
     updates: &Element,
     context: Option<&TimeZone>,
+    traits: &Traits,
 ) -> Result<(), Refusal> {
+    let is_new = !item.exceptions.modified.contains_key(&original);
     let mut exception = exception(item, original).ok_or_else(Refusal::not_found)?;
+    if is_new && !traits.keeps_wall_clock {
+        // Seen: gromox 3.10
+        for field in [field::START, field::END] {
+            let at = exception.properties.time(field).map(|at| series::by_first_offset(item, at));
+            at.into_iter().for_each(|at| exception.properties.set_time(field, at));
+        }
+    }
     let mut draft = Draft {
         kind: ItemKind::CalendarItem,
         properties: &mut exception.properties,
         extended: &mut exception.extended,
         removed: Some(&mut exception.removed),
     };
-    // What products drop is checked for whole items alone.
-    let touched = edit::update(&mut draft, updates, Product::Exchange2016.traits())?;
+    let touched = edit::update(&mut draft, updates, traits)?;
     if let Some(fixed) = touched.iter().find(|f| [field::RECURRENCE, field::UID].contains(f)) {
         return Err(Refusal::property("ErrorInvalidPropertySet", *fixed));
     }
@@ -112,6 +120,7 @@ mod tests {
     use crate::simulator::field::Field;
     use crate::simulator::item::{Item, ItemKey};
     use crate::simulator::mailbox::{Mailbox, NewItem};
+    use crate::simulator::product::Product;
 
     const MONDAY: &str = "2026-10-19T07:00:00Z";
 
@@ -171,7 +180,8 @@ mod tests {
         let mut item = item(&mondays());
         let second = at("2026-10-26T08:00:00Z");
         let refused = |item: &mut Item, to, until| {
-            update(item, second, &moved(to, until), None).map_err(|refusal| refusal.code)
+            update(item, second, &moved(to, until), None, Product::Exchange2016.traits())
+                .map_err(|refusal| refusal.code)
         };
         let crossing = Err("ErrorOccurrenceCrossingBoundary");
         assert_eq!(refused(&mut item, "2026-11-02T05:00:00Z", "2026-11-02T06:00:00Z"), crossing);
@@ -188,7 +198,7 @@ mod tests {
         let mut item = item(&mondays());
         delete(&mut item, at("2026-11-02T08:00:00Z"));
         let far = moved("2026-11-05T08:00:00Z", "2026-11-05T09:00:00Z");
-        update(&mut item, at("2026-10-26T08:00:00Z"), &far, None).unwrap();
+        update(&mut item, at("2026-10-26T08:00:00Z"), &far, None, Product::Exchange2016.traits()).unwrap();
     }
 
     #[test]
@@ -200,7 +210,7 @@ mod tests {
             (field::START, "2026-10-27T11:00:00"),
             (field::END, "2026-10-27T12:00:00"),
         ]);
-        update(&mut item, second, &whole_day, None).unwrap();
+        update(&mut item, second, &whole_day, None, Product::Exchange2016.traits()).unwrap();
         let found = series::at(&item, second).unwrap();
         assert_eq!((found.start, found.end), (at("2026-10-26T23:00:00Z"), at("2026-10-27T23:00:00Z")));
     }
@@ -208,7 +218,14 @@ mod tests {
     #[test]
     fn the_rule_and_the_uid_are_the_series_own() {
         let mut item = item(&mondays());
-        let refusal = update(&mut item, at(MONDAY), &set(&[(field::UID, "mine")]), None).unwrap_err();
+        let refusal = update(
+            &mut item,
+            at(MONDAY),
+            &set(&[(field::UID, "mine")]),
+            None,
+            Product::Exchange2016.traits(),
+        )
+        .unwrap_err();
         assert_eq!(refusal.code, "ErrorInvalidPropertySet");
         assert!(item.exceptions.modified.is_empty());
     }
@@ -217,7 +234,14 @@ mod tests {
     fn another_time_of_day_drops_the_exceptions_another_title_keeps_them() {
         let mut item = item(&mondays());
         delete(&mut item, at("2026-11-09T08:00:00Z"));
-        update(&mut item, at(MONDAY), &set(&[(field::SUBJECT, "First")]), None).unwrap();
+        update(
+            &mut item,
+            at(MONDAY),
+            &set(&[(field::SUBJECT, "First")]),
+            None,
+            Product::Exchange2016.traits(),
+        )
+        .unwrap();
         let before = item.properties.clone();
         write::updated(&mut item, &[field::SUBJECT], &before).unwrap();
         assert_eq!((item.exceptions.modified.len(), item.exceptions.deleted.len()), (1, 1));

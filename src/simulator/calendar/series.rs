@@ -1,7 +1,7 @@
 //! Series: where occurrences fall, and how one is addressed.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{pattern::Rule, zone};
 use crate::simulator::field;
@@ -26,6 +26,15 @@ pub struct Occurrence<'a> {
 pub fn zone_of(item: &Item) -> TimeZone {
     let element = item.properties.get(field::START_TIME_ZONE);
     element.and_then(zone::of_element).unwrap_or(TimeZone::UTC)
+}
+
+/// A time of an occurrence for those who reckon with the offset of the first one: wrong by an hour beyond a change of
+/// clocks.
+pub fn by_first_offset(item: &Item, at: Timestamp) -> Timestamp {
+    let zone = zone_of(item);
+    let Some(first) = item.properties.time(field::START) else { return at };
+    let seconds = zone.to_offset(at).seconds() - zone.to_offset(first).seconds();
+    at.checked_add(SignedDuration::from_secs(seconds.into())).unwrap_or(at)
 }
 
 /// The rule of a series; `None` for a single item.

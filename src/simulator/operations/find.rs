@@ -60,6 +60,9 @@ fn find_in(
         return calendar_view(mailbox, folder, view, &shape, zone, reading);
     }
     let restriction = request.child("Restriction").and_then(|r| r.children.first());
+    if !mailbox.product.traits().finds_octets && restriction.is_some_and(is_of_octets) {
+        return Err(Refusal::new("ErrorInvalidRestriction", "E-3241: invalid restriction"));
+    }
     let mut found: Vec<View<'_>> = mailbox
         .items_in(folder)
         .filter_map(|item| View::of(mailbox, Target { key: item.key, occurrence: None }))
@@ -106,6 +109,13 @@ fn find_in(
         .with("TotalItemsInView", total.to_string())
         .with("IncludesLastItemInRange", (next >= total).to_string());
     Ok(vec![root.push(Element::new("Items").push_all(shown))])
+}
+
+/// Whether items are looked for by a UID or by another property of octets.
+fn is_of_octets(restriction: &Element) -> bool {
+    restriction.attribute("PropertyType") == Some("Binary")
+        || restriction.attribute("FieldURI") == Some("calendar:UID")
+        || restriction.children.iter().any(is_of_octets)
 }
 
 /// Single items and occurrences within a window, never masters.

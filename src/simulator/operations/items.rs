@@ -5,9 +5,10 @@ use crate::simulator::calendar::{meetings, occurrence, write};
 use crate::simulator::edit::{self, Draft};
 use crate::simulator::element::Element;
 use crate::simulator::field;
-use crate::simulator::item::{Item, ItemKey, ItemKind};
+use crate::simulator::item::{Item, ItemKey, ItemKind, Properties};
 use crate::simulator::mailbox::{FolderKind, Mailbox, NewItem};
 use crate::simulator::permissions::{self, Deed};
+use crate::simulator::product::Traits;
 use crate::simulator::shape::Shape;
 use crate::simulator::soap::Fault;
 use crate::simulator::view::View;
@@ -133,6 +134,9 @@ fn create_one(
         }
     }
     if kind == ItemKind::CalendarItem {
+        let traits = mailbox.product.traits();
+        write::settle_times(&mut item.properties, context.map(|(_, zone)| zone))?;
+        settle_end_zone(&mut item.properties, traits);
         let unique = mailbox.next_unique();
         write::created(&mut item.properties, context.map(|(id, _)| id.as_str()), now, unique)?;
     } else {
@@ -150,6 +154,13 @@ fn create_one(
         item.properties.set_flag(field::MEETING_REQUEST_WAS_SENT, true);
     }
     Ok(mailbox.add_item(folder, item, now))
+}
+
+/// An item ends in the zone in which it begins, where the product knows no other. Seen: gromox 3.10
+fn settle_end_zone(properties: &mut Properties, traits: &Traits) {
+    if let Some(zone) = properties.get(field::START_TIME_ZONE).cloned().filter(|_| !traits.has_end_zones) {
+        properties.set(field::END_TIME_ZONE, zone);
+    }
 }
 
 fn fits(mailbox: &Mailbox, folder: crate::simulator::item::FolderKey, kind: ItemKind) -> Result<(), Refusal> {
@@ -232,7 +243,7 @@ fn update_one(
     match target.occurrence {
         Some(start) => {
             let is_again = copy.exceptions.modified.contains_key(&start);
-            occurrence::update(&mut copy, start, updates, zone)?;
+            occurrence::update(&mut copy, start, updates, zone, traits)?;
             if is_again && !traits.keeps_deleted {
                 copy.exceptions.deleted.clear();
             }
@@ -247,6 +258,7 @@ fn update_one(
             let touched = edit::update(&mut draft, updates, traits)?;
             write::settle_times(&mut copy.properties, zone)?;
             if copy.kind == ItemKind::CalendarItem {
+                settle_end_zone(&mut copy.properties, traits);
                 write::updated(&mut copy, &touched, &item.properties)?;
                 if touched.contains(&field::RECURRENCE) && !traits.rewrites_rules {
                     // Seen: gromox 3.10

@@ -234,7 +234,7 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
         }
         'R' => relations(card),
         'I' => slots("contacts:ImAddress", &MESSENGERS, &places::messengers(card)),
-        'D' => dates(card),
+        'D' => dates(card, context.behaviour.first_year),
         'H' => {
             let text = ["HOBBY", "X-MS-INTERESTS"].iter().find_map(|name| text_of(card, name));
             vec![Change::extended(field::HOBBIES, text)]
@@ -397,8 +397,9 @@ fn relations(card: &Component) -> Vec<Change> {
     ]
 }
 
-fn dates(card: &Component) -> Vec<Change> {
-    let days = places::days(card);
+fn dates(card: &Component, first_year: i16) -> Vec<Change> {
+    let mut days = places::days(card);
+    days.retain(|(.., day)| day.year() >= first_year);
     let told = [
         ("Birthday", "contacts:Birthday", field::BIRTHDAY_LOCAL),
         ("WeddingAnniversary", "contacts:WeddingAnniversary", field::WEDDING_ANNIVERSARY_LOCAL),

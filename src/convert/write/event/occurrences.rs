@@ -219,16 +219,25 @@ impl Draft<'_> {
         let changed = moves.iter().chain(edits.iter().map(|(number, changes)| (number, changes)));
         let news = changed.filter(|(_, changes)| changes.iter().any(is_news)).map(|(number, _)| *number);
         let called_off = delete.iter().filter(|number| !translated.superfluous.contains(number));
+        let news = news.chain(called_off.copied()).collect();
         let touched = gone.iter().chain(overrides.keys()).chain(moves.keys());
         let numbers = touched.chain(replies.iter().map(|(number, _)| number));
         let places = numbers.filter_map(|number| Some((*number, numbered.instant(*number)?))).collect();
+        // Without its times an occurrence may be stored an hour early or late. Seen: gromox 3.10, beyond a change of clocks
+        if !self.context.behaviour.stores_what_it_takes {
+            for (number, changes) in &mut edits {
+                if let Some(event) = overrides.get(number) {
+                    changes.extend(Times::of(event, self.calendar, &self.mailbox, true)?.of_occurrence());
+                }
+            }
+        }
         // What somebody invited takes out is declined instead.
         let gone = if invited { BTreeSet::new() } else { gone };
         Ok(Occurrences {
             is_reset,
             places,
             gone,
-            news: news.chain(called_off.copied()).collect(),
+            news,
             delete,
             moves: series::in_order(&numbered, &moved, moves),
             edits,
