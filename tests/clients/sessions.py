@@ -3,7 +3,7 @@
 
     sessions.py --exdav PROGRAM --tools DIR [--all | NAME …]
 
-A session is a program that prints `ok …` or `FAIL …` lines and ends in `N passed, M failed`. Every session has a
+Two sessions run at once. A session is a program that prints `ok …` or `FAIL …` lines and ends in `N passed, M failed`. Each has a
 demo of its own, so that none sees another's traces. All messages between exdav and the simulated Exchange are
 recorded and validated against Exchange's schema at the end.
 """
@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from modes import CA, MODES, Deployment
 from programs import Control, Program
@@ -133,14 +135,29 @@ IN_EACH_PRODUCT = [f"{name}@{product}" for product, cannot in PRODUCTS.items() f
                    if name not in cannot["sessions"]]
 # Every session in every form.
 ALL = [*SESSIONS, *(f"{name}@{mode}" for mode in MODES for name in IN_EACH_MODE), *IN_EACH_PRODUCT]
+# Sessions mostly wait for their clients. Two of them share a machine of two cores.
+AT_ONCE = 2
+# What says how long something took.
+ALONE = {"fill"}
 # Every session once, and of each form the session that tells it apart.
 SHORT = [*SESSIONS, *(f"write@{mode}" for mode in MODES), "series@gromox"]
 
 
+class Outcome(NamedTuple):
+    passed: int
+    failed: int
+    seconds: float
+    calls: dict
+    said: str
+
+
 def run_session(name, program, tools, record):
+    start = time.monotonic()
+    os.makedirs(record, exist_ok=True)
     name, _, mode = name.partition("@")
     product, mode = (mode, "") if mode in PRODUCTS else ("exchange2016", mode)
     script, environment, arguments = SESSIONS[name]
+    said = []
     python = "/usr/bin/python3" if environment == "system" else tools.python(environment)
     if mode:
         demo = Deployment(program, record, mode, USER)
@@ -158,7 +175,7 @@ def run_session(name, program, tools, record):
         demo.control.reset()
         done = subprocess.run([python, str(HERE / script), *[known.get(a, a) for a in arguments]], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
-        print(done.stdout, end="")
+        said.append(done.stdout)
         calls = demo.control.calls()
         counts = re.findall(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
         passed, failed = (int(counts[-1][0]), int(counts[-1][1])) if counts else (0, 1)
@@ -169,19 +186,19 @@ def run_session(name, program, tools, record):
         for check, why in cannot.items():
             found = {verdict for verdict, text in outcomes if text == check}
             if found == {"FAIL"}:
-                print(f"{product} cannot: {check}: {why}")
+                said.append(f"{product} cannot: {check}: {why}\n")
                 failed -= 1
             else:
-                print(f"FAIL {check} is listed as what {product} cannot: {found or 'it was not checked'}")
+                said.append(f"FAIL {check} is listed as what {product} cannot: {found or 'it was not checked'}\n")
                 passed, failed = passed - 1, failed + 1
     finally:
         code = demo.stop()
     if code != 0:
-        print(f"FAIL exdav ended with {code}")
+        said.append(f"FAIL exdav ended with {code}\n")
         failed += 1
     if failed:
-        print("".join(demo.log[-60:]))
-    return passed, failed, calls
+        said.append("".join(demo.log[-60:]))
+    return Outcome(passed, failed, time.monotonic() - start, calls, "".join(said))
 
 
 def validate(record):
@@ -190,11 +207,15 @@ def validate(record):
     files = sorted(str(f) for f in Path(record).rglob("*.xml"))
     if not schema.exists():
         return None
-    valid, invalid = 0, 0
-    for start in range(0, len(files), 500):
+
+    def some(start):
         done = subprocess.run(["xmllint", "--noout", "--nonet", "--huge", "--schema", str(schema),
                                *files[start:start + 500]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for line in done.stderr.splitlines():
+        return done.stderr.splitlines()
+
+    valid, invalid = 0, 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for line in (line for lines in pool.map(some, range(0, len(files), 500)) for line in lines):
             valid += line.endswith(" validates")
             if line.endswith(" fails to validate") or "parser error" in line:
                 invalid += 1
@@ -229,15 +250,21 @@ def main():
     if arguments.product:
         chosen = arguments.names or [name for name in SESSIONS if name not in PRODUCTS[arguments.product]["sessions"]]
         names = [f"{name}@{arguments.product}" for name in chosen]
-    for name in names:
-        print(f"\n== client session: {name}", flush=True)
-        start = time.monotonic()
-        folder = os.path.join(record, name)
-        os.makedirs(folder, exist_ok=True)
-        passed, failed, calls = run_session(name, arguments.exdav, tools, folder)
-        rows.append((name, passed, failed, time.monotonic() - start, calls))
-        total[0] += passed
-        total[1] += failed
+    for name in names:  # two sessions must not install the same packages at once
+        tools.python(SESSIONS[name.partition("@")[0]][1])
+    for name in ("caldav", "vdirsyncer", "exchangelib"):
+        tools.python(name)
+    alone = [name for name in names if name in ALONE]
+    for group, at_once in ((alone, 1), ([name for name in names if name not in alone], AT_ONCE)):
+        with ThreadPoolExecutor(at_once) as pool:
+            running = [(name, pool.submit(run_session, name, arguments.exdav, tools, os.path.join(record, name)))
+                       for name in group]
+            for name, session in running:
+                outcome = session.result()
+                print(f"\n== client session: {name}\n{outcome.said}", end="", flush=True)
+                rows.append((name, outcome))
+                total[0] += outcome.passed
+                total[1] += outcome.failed
     print("\n== messages against Exchange's schema")
     outcome = validate(record)
     if outcome == (0, 0):
@@ -252,9 +279,9 @@ def main():
     if not arguments.keep_record:
         shutil.rmtree(record, ignore_errors=True)
     print("\n== client sessions")
-    for name, passed, failed, seconds, operations in rows:
-        listed = ", ".join(f"{k} {v}" for k, v in sorted(operations.items()))
-        print(f"{name:31} {passed:4} passed {failed:3} failed {seconds:4.0f} s   EWS calls: {listed or 'none'}")
+    for name, done in rows:
+        listed = ", ".join(f"{k} {v}" for k, v in sorted(done.calls.items()))
+        print(f"{name:31} {done.passed:4} passed {done.failed:3} failed {done.seconds:4.0f} s   EWS calls: {listed or 'none'}")
     for product, cannot in PRODUCTS.items():
         if not any(name.endswith(f"@{product}") for name in names):
             continue
