@@ -291,9 +291,9 @@ async fn a_put_does_not_wait_for_the_first_fill_and_meets_what_exchange_holds() 
     let foreign_text = mailbox.get(&calendar(), &foreign.name).await.unwrap().unwrap().body;
     let store = tempfile::tempdir().unwrap();
     let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
-    client.propfind(&home(), "1", "<D:displayname/>").await.expect(207);
     // The fill does not come further.
     stage.faults(r#"[{"kind": "server-error", "operation": "SyncFolderItems", "times": 100000}]"#).await;
+    client.propfind(&home(), "1", "<D:displayname/>").await.expect(207);
     let text = [("Content-Type", "text/calendar")];
     let put = async |name: &str, condition: (&'static str, &str), body: &[u8]| {
         let headers = [text[0], condition];
@@ -491,4 +491,52 @@ async fn what_a_client_changes_just_after_the_mirror_was_lost_stays_in_its_own_w
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_of_six_events_is_there_after_three_calls_in_a_row() {
+    let stage = Stage::with_events(300).await;
+    let (first, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let client = gateway(&stage, first.path(), Duration::from_secs(40)).await;
+    let all = client.propfind(&home(), "1", "<D:displayname/>").await.expect(207).responses();
+    let small = all.into_iter().find(|response| response.text("displayname") == "Project X").unwrap().href;
+    drop(client);
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    stage.latency(800).await;
+    stage.reset().await;
+    let began = Instant::now();
+    assert_eq!(listed(&client.propfind(&small, "1", ETAGS).await.expect(207)).len(), 6);
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(4 * 800), "{took:?}: {:?}", stage.calls().await);
+    stage.latency(0).await;
+    client.propfind(&at(), "1", ETAGS).await.expect(207);
+    let calls = stage.calls().await;
+    let of = |operation: &str| calls.get(operation).copied().unwrap_or_default();
+    assert_eq!((of("GetFolder"), of("SyncFolderHierarchy"), of("ResolveNames")), (1, 1, 1), "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_tried_once_at_a_first_sign_in() {
+    let stage = Stage::with_events(1).await;
+    let store = tempfile::tempdir().unwrap();
+    let mut client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    client.authorization = Some(crate::support::http::basic(USER, "wrong"));
+    stage.reset().await;
+    client.propfind("/dav/", "0", "<D:displayname/>").await.expect(401);
+    assert_eq!(stage.door().await["refused"][USER].as_u64(), Some(1), "{}", stage.door().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_stored_just_after_a_first_sign_in_does_not_vanish() {
+    let stage = Stage::with_events(3).await;
+    let store = tempfile::tempdir().unwrap();
+    let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
+    // The ids of the calendar are read at the sign-in; they become visible after the PUT.
+    client.propfind("/dav/", "0", "<D:displayname/>").await.expect(207);
+    let text = [("Content-Type", "text/calendar")];
+    client.ask("PUT", &format!("{}put-1.ics", at()), &text, numbered(1)).await.expect(201);
+    for _ in 0..3 {
+        let listed = listed(&client.propfind(&at(), "1", ETAGS).await.expect(207));
+        assert!(listed.contains_key(&format!("{}put-1.ics", at())), "{listed:?}");
+    }
 }

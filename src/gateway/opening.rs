@@ -19,6 +19,20 @@ pub(super) enum Way {
 }
 
 impl Gateway {
+    /// Whether nothing is known yet of somebody's own mailbox.
+    pub(super) fn is_new(&self, login: &str, address: &str) -> bool {
+        !self.0.store.has(&self.key(login, address))
+    }
+
+    /// Of somebody's own mailbox.
+    fn key(&self, login: &str, address: &str) -> Key {
+        Key {
+            upstream: self.0.exchange.name().to_owned(),
+            mailbox: address.to_owned(),
+            accessor: login.to_owned(),
+        }
+    }
+
     /// Puts it together. Exchange has accepted the session.
     pub(super) async fn open(
         &self,
@@ -43,7 +57,7 @@ impl Gateway {
                 (format!("{}\0{privacy:?}{limit}", guest.principal().segment), *privacy)
             }
         };
-        let key = Key { upstream: inner.exchange.name().to_owned(), mailbox: address.to_owned(), accessor };
+        let key = self.key(&accessor, address);
         let behaviour = session.behaviour();
         let rendering = format!(
             "{}.{} {:?} {} {}{}{others}",

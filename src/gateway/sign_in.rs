@@ -12,7 +12,8 @@ use super::product::Settings;
 use super::{Gateway, Mailbox};
 use crate::accounts::{Account, Accounts};
 use crate::ews;
-use crate::sync::{self, Follower};
+use crate::ews::types::Folder;
+use crate::sync::{self, Early, Follower};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::fmt;
@@ -276,11 +277,12 @@ impl Gateway {
         let before = lock(&self.0.known).get(key).cloned();
         let before = before.filter(|known| known.address == address && !known.mailbox.mirror().is_dead());
         let same = before.as_ref().is_some_and(|known| known.knows(&digest));
-        let quick = session.giving_up_at_once();
-        let signed_in = tokio::time::timeout(LONGEST_SIGN_IN, Follower::sign_in(&quick)).await;
+        let is_first = before.is_none() && self.0.sync.fill_at_sign_in && self.is_new(login, &address);
+        let signed_in = prove(&session, &address, is_first);
+        let signed_in = tokio::time::timeout(LONGEST_SIGN_IN, signed_in).await;
         let late = || ews::Error::Lost("no answer to the sign-in in time".to_owned()).into();
         match signed_in.unwrap_or_else(|_| Err(late())) {
-            Ok(folders) => {
+            Ok(SignedIn { folders, early }) => {
                 let mut digests = vec![digest];
                 let is_new = before.is_none();
                 let mailbox = match before {
@@ -298,12 +300,15 @@ impl Gateway {
                         known.mailbox
                     }
                     None => {
-                        let learned = identity::addresses(&session, &address, &folders);
-                        let learned = tokio::time::timeout(LONGEST_SIGN_IN, learned).await;
-                        let addresses = learned.unwrap_or_else(|_| {
-                            Err(ews::Error::Lost("no answer to a look into the directory in time".to_owned()))
-                        })?;
-                        self.open(login, &address, session, Way::Own { addresses }).await?
+                        let (addresses, early) = match early {
+                            Some((addresses, early)) => (addresses, Some(early)),
+                            None => (learned(&session, &address, &folders).await?, None),
+                        };
+                        let mailbox = self.open(login, &address, session, Way::Own { addresses }).await?;
+                        if let Some(early) = early {
+                            mailbox.follower().note_early(early);
+                        }
+                        mailbox
                     }
                 };
                 mailbox.note_accepted();
@@ -367,6 +372,42 @@ impl Gateway {
             },
         }
     }
+}
+
+/// What Exchange told of somebody whom it accepted.
+struct SignedIn {
+    /// The distinguished folders.
+    folders: Vec<Option<Folder>>,
+    /// The addresses, and what the first fill needs, of a mailbox of which nothing is known.
+    early: Option<(Vec<String>, Early)>,
+}
+
+/// Lets Exchange judge the credentials in one call; of a mailbox of which nothing is known (`is_first`) the rest is then
+/// asked at once.
+async fn prove(session: &ews::Session, address: &str, is_first: bool) -> Result<SignedIn, sync::Error> {
+    let quick = session.giving_up_at_once();
+    let early = if is_first { Early::of_tree(&quick).await? } else { None };
+    let Some(mut early) = early else {
+        return Ok(SignedIn { folders: Follower::sign_in(&quick).await?, early: None });
+    };
+    let known: Vec<Option<Folder>> = early.folders().cloned().map(Some).collect();
+    let (folders, addresses, ()) = tokio::join!(
+        Follower::sign_in(&quick),
+        identity::addresses(session, address, &known),
+        early.read_ids(session, 2)
+    );
+    Ok(SignedIn { folders: folders?, early: Some((addresses?, early)) })
+}
+
+/// All addresses of a mailbox.
+async fn learned(
+    session: &ews::Session,
+    address: &str,
+    folders: &[Option<Folder>],
+) -> Result<Vec<String>, ews::Error> {
+    let learned = tokio::time::timeout(LONGEST_SIGN_IN, identity::addresses(session, address, folders)).await;
+    let late = || ews::Error::Lost("no answer to a look into the directory in time".to_owned());
+    learned.unwrap_or_else(|_| Err(late()))
 }
 
 #[cfg(test)]

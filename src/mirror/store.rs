@@ -190,6 +190,15 @@ impl Store {
         Ok(Self { settings, open: Mutex::default(), own: OnceLock::new() })
     }
 
+    /// Whether there is a file for a key.
+    pub fn has(&self, key: &Key) -> bool {
+        self.path(&file_name(key)).exists()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.settings.path.join(format!("{name}.redb"))
+    }
+
     /// The mirror of a key. Items of another `rendering` are fetched and rendered anew. Blocks.
     pub fn open(&self, key: &Key, rendering: &str) -> Result<Arc<Mirror>, Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -198,7 +207,7 @@ impl Store {
             return Ok(mirror);
         }
         open.retain(|_, mirror| mirror.strong_count() > 0);
-        let path = self.settings.path.join(format!("{name}.redb"));
+        let path = self.path(&name);
         let began = Instant::now();
         let mut is_new = false;
         let mirror = loop {

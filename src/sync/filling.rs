@@ -28,7 +28,7 @@ use tokio::sync::SemaphorePermit;
 /// How often the log tells about a fill.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 /// Items that come with a few calls.
-const SMALL: u64 = 200;
+pub(super) const SMALL: u64 = 200;
 /// Characters of a bar.
 const BAR: usize = 20;
 
@@ -95,11 +95,7 @@ impl Follower {
             return;
         }
         let (follower, id) = (self.clone(), id.clone());
-        tokio::spawn(async move {
-            if let Err(error) = follower.refresh(std::slice::from_ref(&id)).await {
-                tracing::warn!(%error, collection = %id, "a collection could not be filled; the next request tries again");
-            }
-        });
+        tokio::spawn(async move { follower.fill_behind(&id).await });
     }
 
     /// Fills all collections of which nothing is known, the smallest first, if the settings ask for it.
@@ -115,20 +111,29 @@ impl Follower {
             };
             let mut empty: Vec<&Folder> = folders.iter().filter(|f| f.sync_state.is_none()).collect();
             empty.sort_by_key(|folder| follower.size(&folder.collection.id).unwrap_or(u64::MAX));
+            // One after the other: what somebody waits for comes between.
             for folder in empty {
-                let id = &folder.collection.id;
-                if let Err(error) = follower.refresh(std::slice::from_ref(id)).await {
-                    tracing::warn!(%error, collection = %id, "a collection could not be filled; the next request tries again");
-                }
+                follower.fill_behind(&folder.collection.id).await;
             }
+            follower.forget_early();
         });
+    }
+
+    /// Fills a collection for which nobody waits.
+    async fn fill_behind(&self, id: &CollectionId) {
+        if let Err(error) = self.refresh(std::slice::from_ref(id)).await {
+            tracing::warn!(%error, collection = %id, "a collection could not be filled; the next request tries again");
+        }
+    }
+
+    fn is_small(&self, id: &CollectionId) -> bool {
+        self.size(id).is_some_and(|size| size <= SMALL)
     }
 
     /// The right of a first fill to send a request. A small collection needs none: it is filled with what fills leave
     /// free.
     pub(super) async fn lane(&self, folder: &Folder) -> Option<SemaphorePermit<'_>> {
-        let is_small = self.size(&folder.collection.id).is_some_and(|size| size <= SMALL);
-        if is_small { None } else { self.0.lanes.acquire().await.ok() }
+        if self.is_small(&folder.collection.id) { None } else { self.0.lanes.acquire().await.ok() }
     }
 
     /// Looks in Exchange for the items of a collection that is not complete which have one of these properties, and enters

@@ -1,6 +1,7 @@
 //! One mailbox that is followed: what belongs to it while somebody holds it.
 
 use super::coverage::Coverage;
+use super::early::Early;
 use super::filling::Fill;
 use super::live::{self, Live, Place};
 use super::shared::Shared;
@@ -110,6 +111,8 @@ pub(super) struct State {
     pub(super) asked: Option<Instant>,
     /// How many items are in each collection, as the folder tree told.
     pub(super) sizes: HashMap<CollectionId, u64>,
+    /// What was read before the mailbox was opened.
+    pub(super) early: Option<Early>,
     /// The ids of [`DISTINGUISHED`], once they are known.
     pub(super) distinguished: Option<Vec<Option<String>>>,
 }

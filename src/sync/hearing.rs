@@ -3,7 +3,7 @@
 use super::coverage::Coverage;
 use super::follower::{Error, Follower, Inner, lock};
 use super::live::{self, Place};
-use super::tree::Tree;
+use super::tree::Extent;
 use crate::ews::Event;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ impl Follower {
         if lock(&self.0.state).coverage.knows_folders() {
             return Ok(());
         }
-        self.follow_tree(Tree::Whole).await
+        self.follow_tree(Extent::Whole).await
     }
 
     /// From now on every change is heard of.

@@ -29,7 +29,7 @@ const HIDDEN: [&str; 7] = [
 const COLORS: [&str; 8] =
     ["#0B6FBFFF", "#2E8B57FF", "#B8860BFF", "#8B3A9EFF", "#C0392BFF", "#00838FFF", "#6D4C41FF", "#546E7AFF"];
 
-fn kind(class: &str) -> Option<CollectionKind> {
+pub(super) fn kind(class: &str) -> Option<CollectionKind> {
     // Sub-classes are holiday and birthday calendars and the like: compared by prefix. docs/EXCHANGE.md, Folders
     let is = |base: &str| class == base || class.strip_prefix(base).is_some_and(|rest| rest.starts_with('.'));
     if HIDDEN.contains(&class) {

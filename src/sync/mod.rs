@@ -9,6 +9,7 @@
 //! **Invariant:** requests that come at the same time share one refresh, and it goes on when they leave.
 
 mod coverage;
+mod early;
 mod fetch;
 mod filling;
 mod follower;
@@ -24,6 +25,7 @@ pub mod source;
 mod tree;
 mod twins;
 
+pub use early::Early;
 pub use filling::Progress;
 pub use follower::{Error, Follower, Links, Settings};
 pub use live::Live;

@@ -5,7 +5,7 @@ use super::follower::{Error, Follower, lock};
 use super::limited;
 use crate::convert;
 use crate::ews::types::ItemClass;
-use crate::ews::{FolderSelector, ItemChange};
+use crate::ews::{FolderSelector, ItemChange, Page};
 use crate::mirror::{Commit, Folder, Mirror};
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use futures_util::future::try_join_all;
@@ -140,7 +140,8 @@ impl Follower {
         let key = id.clone();
         let Some(folder) = self.0.mirror.run(move |mirror| mirror.folder(&key)).await? else { return Ok(()) };
         // No look at the folder comes before: it would take one more call, and nothing is known that it could save.
-        self.follow(&folder, Stamp { text: None, seen: Instant::now() }).await
+        let seen = self.early_began(&folder.collection.upstream.0).unwrap_or_else(Instant::now);
+        self.follow(&folder, Stamp { text: None, seen }).await
     }
 
     /// One GetFolder over all collections that are followed; gives those of `wanted` that have to be followed.
@@ -236,8 +237,12 @@ impl Follower {
         let key = id.clone();
         let written = self.0.mirror.run(move |mirror| mirror.written(&key)).await?;
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
-        let (found, lost) =
-            tokio::try_join!(self.find_all(folder, sender), self.fetch_pages(folder, pages, Show::Parts))?;
+        // What was written since is not in a page that was read early.
+        let first = self.early_page(&folder.collection.upstream.0).filter(|_| written.is_empty());
+        let (found, lost) = tokio::try_join!(
+            self.find_all(folder, first, sender),
+            self.fetch_pages(folder, pages, Show::Parts)
+        )?;
         let Found { mut members, mut gone, sync_state } = found;
         for item in lost {
             members.remove(&item);
@@ -259,6 +264,7 @@ impl Follower {
     async fn find_all(
         &self,
         folder: &Folder,
+        mut first: Option<Page<ItemChange>>,
         wanted: mpsc::Sender<Vec<(String, ItemClass)>>,
     ) -> Result<Found, Error> {
         let id = &folder.collection.id;
@@ -266,9 +272,12 @@ impl Follower {
         let (mut members, mut gone) = (HashSet::new(), HashSet::new());
         let mut state: Option<String> = None;
         loop {
-            let page = {
-                let _lane = self.lane(folder).await;
-                session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?
+            let page = match first.take() {
+                Some(page) => page,
+                None => {
+                    let _lane = self.lane(folder).await;
+                    session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?
+                }
             };
             let mut written = Vec::new();
             for change in page.changes {

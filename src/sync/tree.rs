@@ -1,9 +1,10 @@
 //! The tree of folders: which collections there are.
 
+use super::early::{self, Tree};
 use super::follower::{Error, Follower, lock};
 use super::hierarchy::{self, DISTINGUISHED};
 use crate::ews::types::Folder as EwsFolder;
-use crate::ews::{FolderChange, FolderSelector, Session};
+use crate::ews::{FolderSelector, Session};
 use crate::mirror::{Folder, Mirror};
 use crate::model::id::CollectionId;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 /// How much of the folder tree is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tree {
+pub(super) enum Extent {
     /// All of it, if something in it changed.
     IfChanged,
     /// All of it.
@@ -55,7 +56,7 @@ impl Follower {
             return Ok(known);
         }
         let follower = self.clone();
-        tokio::spawn(async move { follower.follow_tree(Tree::IfChanged).await })
+        tokio::spawn(async move { follower.follow_tree(Extent::IfChanged).await })
             .await
             .map_err(|_| Error::Interrupted)??;
         Ok(self.0.mirror.known_folders().await?)
@@ -72,9 +73,9 @@ impl Follower {
         lock(&self.0.state).coverage.is_tree_fresh(window)
     }
 
-    pub(super) async fn follow_tree(&self, wanted: Tree) -> Result<(), Error> {
+    pub(super) async fn follow_tree(&self, wanted: Extent) -> Result<(), Error> {
         let _looking = self.0.looking.lock().await;
-        let is_whole = wanted == Tree::Whole;
+        let is_whole = wanted == Extent::Whole;
         if !is_whole && self.is_tree_fresh() {
             return Ok(());
         }
@@ -110,25 +111,15 @@ impl Follower {
                 folders.into_iter().map(|f| f.map(|f| f.id)).collect()
             }
         };
-        let mut folders = Vec::new();
-        let mut state: Option<String> = None;
-        loop {
-            let page = session.sync_hierarchy(state.as_deref()).await?;
-            folders.extend(page.changes.into_iter().filter_map(|change| match change {
-                FolderChange::Written(folder) => Some(*folder),
-                FolderChange::Gone(_) => None,
-            }));
-            let stuck = state.as_deref() == Some(page.sync_state.as_str());
-            state = Some(page.sync_state);
-            if page.is_last || stuck {
-                break;
-            }
-        }
+        let Tree { folders, sync_state, began: at } = match self.early_tree().filter(|_| !is_whole) {
+            Some(tree) => tree,
+            None => early::tree(&session, at).await?,
+        };
         let collections = hierarchy::collections(&folders, &distinguished);
         let places: HashMap<String, CollectionId> =
             collections.iter().map(|c| (c.upstream.0.clone(), c.id.clone())).collect();
         let sizes = folders.iter().filter_map(|f| Some((places.get(&f.id)?.clone(), f.count?))).collect();
-        self.0.mirror.run(move |mirror| mirror.set_collections(&collections, state.as_deref())).await?;
+        self.0.mirror.run(move |mirror| mirror.set_collections(&collections, Some(&sync_state))).await?;
         let mut state = lock(&self.0.state);
         state.sizes = sizes;
         state.coverage.know_folders(places, folders.iter().map(|folder| folder.id.as_str()));

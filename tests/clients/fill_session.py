@@ -100,7 +100,11 @@ def everybody():
 
     @timed("small")
     def _():
-        return len(ask(Gateway(url, user, password), "PROPFIND", home + "tasks/", ETAGS, IOS)[1])
+        gateway = Gateway(url, user, password)
+        text = ask(gateway, "PROPFIND", home, HOME, IOS)[2]
+        named = {response.findtext(f".//{DAV}displayname"): response.findtext(DAV + "href")
+                 for response in ET.fromstring(text).iter(DAV + "response")}
+        return len(ask(gateway, "PROPFIND", named["Project X"], ETAGS, IOS)[1])
 
     @timed("ios")
     def _():
@@ -152,8 +156,7 @@ try:
     print(f"     {len(members):,} members in {parts} parts, the first after {first or 0:.1f} s")
     check("the home is listed within 5 s", outcome["home"][1] == 207 and outcome["home"][0] < 5, outcome["home"])
     small = outcome["small"]
-    check("the small collection is there while the large one is filled", small[1] > 0 and small[0] < outcome["ios"][0] / 2,
-          small)
+    check("a calendar of six events is there within 5 s", small[1] == 6 and small[0] < 5, small)
     check("the first members come within 10 s", first and first < 10, first)
     check("they come in parts, and all in the end", parts > 2 and len(members) >= EVENTS, (parts, len(members)))
     check("a whole listing lacks nothing", outcome["ios"][1] == members, len(outcome["ios"][1]))
