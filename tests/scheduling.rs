@@ -109,6 +109,10 @@ async fn put(client: &Client, path: &str, body: &str) -> crate::support::http::A
     client.ask("PUT", path, &[("Content-Type", "text/calendar")], body).await
 }
 
+async fn put_if(client: &Client, path: &str, etag: &str, body: &str) -> crate::support::http::Answer {
+    client.ask("PUT", path, &[("Content-Type", "text/calendar"), ("If-Match", etag)], body).await
+}
+
 /// Whom Exchange sent something for somebody, mail by mail.
 async fn sent(stage: &Stage, who: &str) -> Vec<Vec<String>> {
     let dump = stage.dump(who).await;
@@ -302,49 +306,300 @@ async fn copies_of_an_event_with_one_uid_are_two_objects_that_can_both_be_change
     assert_eq!(uids(&other, &calendar).await, before, "nor on another gateway");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn invitations_to_two_occurrences_of_one_series_are_both_answered() {
-    let stage = Stage::empty(3).await;
-    let client = client_of(&stage, USER, "own").await;
-    let calendar = dav::path::default_calendar(USER);
-    let made = stage
-        .colleague(
-            COLLEAGUE,
-            "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items><t:CalendarItem><t:Subject>single</t:Subject>\
-             <t:Start>2027-03-01T10:00:00Z</t:Start><t:End>2027-03-01T11:00:00Z</t:End><t:Recurrence>\
-             <t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Monday</t:DaysOfWeek></t:WeeklyRecurrence>\
-             <t:NumberedRecurrence><t:StartDate>2027-03-01</t:StartDate><t:NumberOfOccurrences>6</t:NumberOfOccurrences>\
-             </t:NumberedRecurrence></t:Recurrence></t:CalendarItem></m:Items></m:CreateItem>",
-        )
-        .await;
-    let id = made.split("ItemId Id=\"").nth(1).unwrap_or_else(|| panic!("{made}")).split('"').next().unwrap();
-    for number in [2, 4] {
+/// A colleague's series of six Mondays, to single occurrences of which others are invited.
+struct Series {
+    stage: Stage,
+    id: String,
+}
+
+impl Series {
+    async fn new() -> Self {
+        let stage = Stage::empty(3).await;
+        let made = stage
+            .colleague(
+                COLLEAGUE,
+                "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items><t:CalendarItem><t:Subject>single</t:Subject>\
+                 <t:Start>2027-03-01T10:00:00Z</t:Start><t:End>2027-03-01T11:00:00Z</t:End><t:Recurrence>\
+                 <t:WeeklyRecurrence><t:Interval>1</t:Interval><t:DaysOfWeek>Monday</t:DaysOfWeek></t:WeeklyRecurrence>\
+                 <t:NumberedRecurrence><t:StartDate>2027-03-01</t:StartDate><t:NumberOfOccurrences>6</t:NumberOfOccurrences>\
+                 </t:NumberedRecurrence></t:Recurrence></t:CalendarItem></m:Items></m:CreateItem>",
+            )
+            .await;
+        let id = made.split("ItemId Id=\"").nth(1).unwrap_or_else(|| panic!("{made}"));
+        let id = id.split('"').next().unwrap().to_owned();
+        Self { stage, id }
+    }
+
+    async fn update(&self, item: &str) {
         let invited = format!(
             "<m:UpdateItem ConflictResolution='AlwaysOverwrite' MessageDisposition='SendAndSaveCopy' \
-             SendMeetingInvitationsOrCancellations='SendToAllAndSaveCopy'><m:ItemChanges><t:ItemChange>\
-             <t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='{number}'/><t:Updates><t:SetItemField>\
-             <t:FieldURI FieldURI='calendar:RequiredAttendees'/><t:CalendarItem><t:RequiredAttendees><t:Attendee>\
-             <t:Mailbox><t:EmailAddress>{USER}</t:EmailAddress></t:Mailbox></t:Attendee></t:RequiredAttendees>\
-             </t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"
+             SendMeetingInvitationsOrCancellations='SendToAllAndSaveCopy'><m:ItemChanges><t:ItemChange>{item}\
+             <t:Updates><t:SetItemField><t:FieldURI FieldURI='calendar:RequiredAttendees'/><t:CalendarItem>\
+             <t:RequiredAttendees><t:Attendee><t:Mailbox><t:EmailAddress>{USER}</t:EmailAddress></t:Mailbox>\
+             </t:Attendee></t:RequiredAttendees></t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange>\
+             </m:ItemChanges></m:UpdateItem>"
         );
-        let answer = stage.colleague(COLLEAGUE, &invited).await;
+        let answer = self.stage.colleague(COLLEAGUE, &invited).await;
         assert!(answer.contains("NoError"), "{answer}");
     }
-    let before = uids(&client, &calendar).await;
-    assert_eq!(before.len(), 2, "{before:?}");
-    assert_eq!(before.values().collect::<BTreeSet<_>>().len(), 2, "{before:?}");
-    for href in before.keys() {
-        let text = client.ask("GET", href, &[], "").await.text().replace("\r\n ", "");
-        assert!(text.contains("RECURRENCE-ID") && text.contains("NEEDS-ACTION"), "{text}");
-        put(&client, href, &text.replace("NEEDS-ACTION", "ACCEPTED")).await.expect(204);
+
+    /// Invites to single occurrences, by their numbers from 1.
+    async fn invite(&self, numbers: &[u32]) {
+        for number in numbers {
+            let (id, number) = (&self.id, number);
+            self.update(&format!("<t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='{number}'/>"))
+                .await;
+        }
     }
-    assert_eq!(sent(&stage, USER).await, [[COLLEAGUE], [COLLEAGUE]]);
-    assert_eq!(uids(&client, &calendar).await, before);
-    for href in before.keys() {
-        let text = client.ask("GET", href, &[], "").await.text().replace("\r\n ", "");
-        assert!(
-            lines_of(&text, "ATTENDEE").iter().any(|l| l.contains(USER) && l.contains("ACCEPTED")),
-            "{text}"
+
+    /// Invites to all of it.
+    async fn invite_to_all(&self) {
+        let get = format!(
+            "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:ItemIds><t:ItemId Id='{}'/>\
+             </m:ItemIds></m:GetItem>",
+            self.id
         );
+        let got = self.stage.colleague(COLLEAGUE, &get).await;
+        let key = got.split("ChangeKey=\"").nth(1).unwrap().split('"').next().unwrap();
+        self.update(&format!("<t:ItemId Id='{}' ChangeKey='{key}'/>", self.id)).await;
     }
+
+    /// The user's items in Exchange: when the occurrence is, answer and minutes of the reminder.
+    async fn items(&self) -> Vec<(String, String, String)> {
+        let dump = self.stage.dump(USER).await;
+        let folders = dump["folders"].as_array().unwrap();
+        let items = folders.iter().find(|f| f["name"] == "Calendar").unwrap()["items"].as_array().unwrap();
+        let text = |item: &serde_json::Value, field: &str| {
+            item["properties"][field].as_str().unwrap_or_default().to_owned()
+        };
+        let mut items: Vec<_> = items
+            .iter()
+            .map(|item| {
+                let remind = text(item, "item:ReminderMinutesBeforeStart");
+                (text(item, "calendar:Start"), text(item, "calendar:MyResponseType"), remind)
+            })
+            .collect();
+        items.sort();
+        items
+    }
+}
+
+/// The only object of a calendar: path, tag and text.
+async fn only(client: &Client, calendar: &str) -> (String, String, String) {
+    let listed = client.propfind(calendar, "1", "<D:getetag/>").await;
+    let objects: Vec<_> = listed.responses().into_iter().filter(|r| !r.href.ends_with('/')).collect();
+    let [object] = &objects[..] else { panic!("{}", listed.text()) };
+    let got = client.ask("GET", &object.href, &[], "").await.expect(200);
+    assert_eq!(got.header("etag"), object.text("getetag"));
+    (object.href.clone(), object.text("getetag"), got.text().replace("\r\n ", ""))
+}
+
+/// The text with its `at`th VEVENT changed, or without it.
+fn edited(text: &str, at: usize, edit: impl Fn(&str) -> String) -> String {
+    let (head, rest) = text.split_once("BEGIN:VEVENT").unwrap();
+    let mut events: Vec<String> =
+        rest.split("BEGIN:VEVENT").map(|event| format!("BEGIN:VEVENT{event}")).collect();
+    let last = events.pop().unwrap();
+    events.push(last.replace("END:VCALENDAR\r\n", ""));
+    events[at] = edit(&events[at]);
+    format!("{head}{}END:VCALENDAR\r\n", events.concat())
+}
+
+fn accepted(event: &str) -> String {
+    event.replace("NEEDS-ACTION", "ACCEPTED")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invitations_to_single_occurrences_of_one_series_are_one_object_and_each_is_answered() {
+    let series = Series::new().await;
+    let client = client_of(&series.stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    series.invite(&[4, 2]).await;
+    let (href, etag, text) = only(&client, &calendar).await;
+    assert_eq!(lines_of(&text, "UID:").iter().collect::<BTreeSet<_>>().len(), 1, "{text}");
+    assert_eq!(
+        lines_of(&text, "RECURRENCE-ID"),
+        ["RECURRENCE-ID:20270308T100000Z", "RECURRENCE-ID:20270322T100000Z"]
+    );
+    assert_eq!(text.matches("BEGIN:VEVENT").count(), 2);
+    assert!(!text.contains("RRULE"));
+    let elsewhere = client_of(&series.stage, USER, "elsewhere").await;
+    assert_eq!(
+        only(&elsewhere, &calendar).await,
+        (href.clone(), etag.clone(), text.clone()),
+        "on every gateway"
+    );
+    put(&client, &href, &text).await.expect(204);
+    assert_eq!(sent(&series.stage, USER).await, [[""; 0]; 0], "what is unchanged tells nobody");
+
+    // One is answered.
+    let stale = etag.clone();
+    let answered = edited(&text, 1, accepted);
+    put_if(&client, &href, &etag, &answered).await.expect(204);
+    assert_eq!(sent(&series.stage, USER).await, [[COLLEAGUE]]);
+    let states: Vec<_> = series.items().await.into_iter().map(|(start, answer, _)| (start, answer)).collect();
+    let state = |start: &str, answer: &str| (start.to_owned(), answer.to_owned());
+    let unanswered = state("2027-03-08T10:00:00Z", "NoResponseReceived");
+    assert_eq!(states, [unanswered, state("2027-03-22T10:00:00Z", "Accept")]);
+    let (_, etag, text) = only(&client, &calendar).await;
+    assert_ne!(etag, stale);
+    put_if(&client, &href, &stale, &edited(&text, 0, accepted)).await.expect(412);
+
+    // The other gets an alarm, and stays unanswered.
+    let alarm =
+        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT42M\r\nEND:VALARM\r\nEND:VEVENT";
+    let reminded = edited(&text, 0, |event| {
+        let (before, rest) = event.split_once("BEGIN:VALARM").unwrap_or((event, ""));
+        let after = rest.split_once("END:VALARM\r\n").map_or(rest, |(_, after)| after);
+        format!("{before}{after}").replace("END:VEVENT", alarm)
+    });
+    put_if(&client, &href, &etag, &reminded).await.expect(204);
+    let reminders: Vec<_> = series.items().await.into_iter().map(|(_, _, minutes)| minutes).collect();
+    assert_eq!((reminders[0].as_str(), reminders[1] == "42"), ("42", false), "{reminders:?}");
+    assert_eq!(sent(&series.stage, USER).await.len(), 1);
+
+    // Both at once.
+    let (_, etag, text) = only(&client, &calendar).await;
+    assert!(text.contains("TRIGGER:-PT42M"), "{text}");
+    let both = text.replace("NEEDS-ACTION", "TENTATIVE").replace("PARTSTAT=ACCEPTED", "PARTSTAT=TENTATIVE");
+    put_if(&client, &href, &etag, &both).await.expect(204);
+    assert_eq!(sent(&series.stage, USER).await.len(), 3);
+
+    // One is left out, and the other removed.
+    let (_, etag, text) = only(&client, &calendar).await;
+    put_if(&client, &href, &etag, &edited(&text, 0, |_| String::new())).await.expect(204);
+    assert_eq!(sent(&series.stage, USER).await.len(), 4, "it is declined");
+    let left: Vec<_> = series.items().await.into_iter().map(|(start, ..)| start).collect();
+    assert_eq!(left, ["2027-03-22T10:00:00Z"]);
+    let (same, _, text) = only(&client, &calendar).await;
+    assert_eq!((same.as_str(), lines_of(&text, "RECURRENCE-ID").len()), (href.as_str(), 1));
+    client.ask("DELETE", &href, &[], "").await.expect(204);
+    assert_eq!(sent(&series.stage, USER).await.len(), 5);
+    assert!(series.items().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_single_occurrences_of_an_object_are_declined_with_it_or_with_their_answers() {
+    let series = Series::new().await;
+    let client = client_of(&series.stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    series.invite(&[1, 2, 3]).await;
+    let (href, etag, text) = only(&client, &calendar).await;
+    let declined = edited(&text, 2, |event| event.replace("NEEDS-ACTION", "DECLINED"));
+    put_if(&client, &href, &etag, &declined).await.expect(204);
+    assert_eq!((sent(&series.stage, USER).await.len(), series.items().await.len()), (1, 2));
+    put(&client, &href, &declined).await.expect(204);
+    assert_eq!((sent(&series.stage, USER).await.len(), series.items().await.len()), (1, 2), "the same again");
+    client.ask("DELETE", &href, &[("If-Match", &etag)], "").await.expect(412);
+    client.ask("DELETE", &href, &[("Schedule-Reply", "F")], "").await.expect(204);
+    assert_eq!((sent(&series.stage, USER).await.len(), series.items().await.len()), (1, 0));
+    assert!(uids(&client, &calendar).await.is_empty());
+
+    series.invite(&[5, 6]).await;
+    let (href, ..) = only(&client, &calendar).await;
+    client.ask("DELETE", &href, &[], "").await.expect(204);
+    assert_eq!((sent(&series.stage, USER).await.len(), series.items().await.len()), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_single_occurrences_is_refused_what_only_the_organiser_may_do() {
+    let series = Series::new().await;
+    let client = client_of(&series.stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    series.invite(&[2, 4]).await;
+    let (href, _, text) = only(&client, &calendar).await;
+    let id = "RECURRENCE-ID:20270308T100000Z";
+    for (wrong, part) in [
+        (text.replace(&format!("{id}\r\n"), ""), "RECURRENCE-ID"),
+        (text.replace(id, "RECURRENCE-ID:20270315T100000Z"), "20270315T100000Z"),
+        (text.replace("DTSTART:20270308T100000Z", "DTSTART:20270308T090000Z"), "organiser"),
+        (text.replace(id, "RECURRENCE-ID:20270322T100000Z"), "twice"),
+    ] {
+        // What could be done of it is not done either.
+        let wrong = wrong.replace("SUMMARY:single", "SUMMARY:mine");
+        let refused = put(&client, &href, &wrong).await.expect(403);
+        assert!(refused.text().contains(part), "{}", refused.text());
+    }
+    let elsewhere = calendar.replace("/calendar/", "/team/");
+    client.ask("MKCALENDAR", &elsewhere, &[], "").await.expect(201);
+    for method in ["MOVE", "COPY"] {
+        let to = format!("{elsewhere}x.ics");
+        let refused = client.ask(method, &href, &[("Destination", &to)], "").await.expect(403);
+        assert!(refused.text().contains("single occurrences"), "{}", refused.text());
+    }
+    assert_eq!(only(&client, &calendar).await.2, text);
+    assert!(sent(&series.stage, USER).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_invitation_that_comes_or_goes_is_one_change_of_the_same_object() {
+    let series = Series::new().await;
+    let client = client_of(&series.stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    let token = std::cell::RefCell::new(String::new());
+    let changes = async || {
+        let wanted = format!(
+            "<D:sync-collection><D:sync-token>{}</D:sync-token><D:sync-level>1</D:sync-level><D:prop>\
+             <D:getetag/></D:prop></D:sync-collection>",
+            token.borrow()
+        );
+        let answer = client.report(&calendar, &wanted).await.expect(207);
+        *token.borrow_mut() = answer.xml().find("sync-token").unwrap().text().into_owned();
+        let tag = |r: &crate::support::http::Response| r.found("getetag").map(|_| r.text("getetag"));
+        answer.responses().iter().map(|r| (r.href.clone(), tag(r))).collect::<Vec<_>>()
+    };
+    client.propfind(&calendar, "1", "<D:getetag/>").await;
+    changes().await;
+    let (mut tags, mut hrefs) = (BTreeSet::new(), BTreeSet::new());
+    for number in [3, 1, 5] {
+        series.invite(&[number]).await;
+        let seen = changes().await;
+        let [(href, Some(etag))] = &seen[..] else { panic!("{seen:?}") };
+        assert!(tags.insert(etag.clone()), "a new tag");
+        hrefs.insert(href.clone());
+    }
+    assert_eq!(hrefs.len(), 1);
+    assert_eq!(lines_of(&only(&client, &calendar).await.2, "RECURRENCE-ID").len(), 3);
+    // The first of them, which the others joined, is answered in Outlook and taken back there.
+    let dump = series.stage.dump(USER).await;
+    let items =
+        dump["folders"].as_array().unwrap().iter().find(|f| f["name"] == "Calendar").unwrap()["items"]
+            .clone();
+    let of = |start: &str| {
+        let found =
+            items.as_array().unwrap().iter().find(|i| i["properties"]["calendar:Start"] == start).unwrap();
+        found["id"].as_str().unwrap().to_owned()
+    };
+    series.stage.delete_event(USER, &of("2027-03-15T10:00:00Z")).await;
+    let seen = changes().await;
+    let [(href, Some(etag))] = &seen[..] else { panic!("{seen:?}") };
+    assert!(tags.insert(etag.clone()) && hrefs.contains(href));
+    for start in ["2027-03-01T10:00:00Z", "2027-03-29T10:00:00Z"] {
+        series.stage.delete_event(USER, &of(start)).await;
+    }
+    assert_eq!(changes().await, [(href.clone(), None)], "it is gone with the last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_invited_to_the_whole_series_later_sees_the_series_under_its_uid() {
+    let series = Series::new().await;
+    let client = client_of(&series.stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    series.invite(&[2, 4]).await;
+    let (href, _, text) = only(&client, &calendar).await;
+    let uid = lines_of(&text, "UID:")[0].to_owned();
+    let dump = series.stage.dump(USER).await;
+    let folders = dump["folders"].as_array().unwrap();
+    let items = folders.iter().find(|f| f["name"] == "Calendar").unwrap()["items"].as_array().unwrap();
+    let singles: Vec<String> = items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect();
+    series.invite_to_all().await;
+    // While Exchange holds both, no UID is there twice.
+    let both = uids(&client, &calendar).await;
+    assert_eq!(both.values().collect::<BTreeSet<_>>().len(), 3, "{both:?}");
+    assert_eq!(both.get(&href), Some(&uid), "the series has it");
+    assert!(client.ask("GET", &href, &[], "").await.text().contains("RRULE"));
+    for id in singles {
+        series.stage.delete_event(USER, &id).await;
+    }
+    assert_eq!(uids(&client, &calendar).await, BTreeMap::from([(href, uid)]));
 }

@@ -134,6 +134,7 @@ pub(super) fn render(
         None => {}
     }
     Rendered {
+        occurrence: None,
         body,
         vcard4: Some(vcard4),
         name: identity::resource_name(name.as_deref(), &uid, ".vcf", item),

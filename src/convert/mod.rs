@@ -30,7 +30,7 @@ pub mod write;
 mod zone;
 
 pub use attachment::{AttachmentEdit, managed_id, with_attachments};
-pub use event::exception_named;
+pub use event::{exception_named, single_occurrence};
 pub use person::{address_of, render as person};
 pub use privacy::Privacy;
 pub use sought::sought;
@@ -162,6 +162,8 @@ pub struct Rendered {
     pub last_modified: Timestamp,
     /// What can be fetched by its MANAGED-ID.
     pub attachments: Vec<Attachment>,
+    /// For a single occurrence to which the owner is invited without its series: when the series would have it.
+    pub occurrence: Option<Timestamp>,
 }
 
 /// An attachment that a rendering links to.
@@ -272,7 +274,7 @@ pub fn render_copy(context: &Context, item: &Item, related: &Related) -> Result<
     let rendered = render(context, &bare, related)?;
     // The same version of the same item with another text.
     let etag = ETag(identity::hash(format!("copy {}", rendered.etag.0), 32));
-    Ok(Rendered { etag, ..rendered })
+    Ok(Rendered { etag, occurrence: None, ..rendered })
 }
 
 /// Names on an item that only the directory can turn into SMTP addresses: X.500 names of participants and

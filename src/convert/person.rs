@@ -24,6 +24,7 @@ pub fn render(context: &Context, person: &Person) -> Rendered {
     let etag = hash([RENDERING_VERSION.to_string().as_bytes(), &body, &vcard4].concat(), 32);
     let name = identity::resource_name(None, &mailbox.address.to_lowercase(), EXTENSION, item);
     Rendered {
+        occurrence: None,
         body,
         vcard4: Some(vcard4),
         fallback_name: identity::fallback_name(item, EXTENSION),

@@ -40,6 +40,7 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         || kept.as_ref().is_some_and(|k| !k.changed(&sums(item)).is_empty());
     let body = kept.and_then(|kept| kept_body(context, &kept, item, &projected, &links));
     Ok(Rendered {
+        occurrence: None,
         body: body.unwrap_or_else(|| Bytes::from(projected.write())),
         vcard4: None,
         fallback_name: identity::fallback_name(item, ".ics"),

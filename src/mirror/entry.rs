@@ -34,6 +34,17 @@ pub struct Entry {
     pub vcard4: Option<Bytes>,
     /// What the upstream told of it, in a form that is the owner's; `None` where that is not worth keeping.
     pub source: Option<Bytes>,
+    /// The items of an object that single occurrences of one series make; empty for all other objects.
+    pub parts: Vec<Part>,
+}
+
+/// A single occurrence of a series that is an item by itself: its owner is invited to it and not to the series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The item.
+    pub item: UpstreamId,
+    /// When the series would have the occurrence.
+    pub original: Timestamp,
 }
 
 /// An attachment of a member.
@@ -157,6 +168,13 @@ impl Entry {
                 .text(&attachment.media_type)
                 .number(i64::try_from(attachment.size).unwrap_or(i64::MAX));
         }
+        // Rows of other objects end before, as those of earlier versions do.
+        if !self.parts.is_empty() {
+            packer.number(i64::try_from(self.parts.len()).unwrap_or(0));
+        }
+        for part in &self.parts {
+            packer.text(&part.item.0).instant(Some(part.original));
+        }
         packer.0
     }
 
@@ -171,6 +189,11 @@ impl Entry {
             }
         }
         packer.0
+    }
+
+    /// Whether it is one item that may be an object together with others.
+    pub fn is_part(&self) -> bool {
+        matches!(self.parts.as_slice(), [only] if only.item == self.upstream)
     }
 
     /// As clients see it, under the name that it got.
@@ -214,6 +237,11 @@ impl Entry {
                 size: u64::try_from(h.number()?).ok()?,
             });
         }
+        let count = if h.0.is_empty() { 0 } else { h.number()? };
+        let mut parts = Vec::new();
+        for _ in 0..count {
+            parts.push(Part { item: UpstreamId(h.text()?), original: h.instant()?? });
+        }
         let (body, vcard4, source) = unpack_bodies(body)?;
         Some(Self {
             upstream,
@@ -229,6 +257,7 @@ impl Entry {
             body,
             vcard4,
             source,
+            parts,
         })
     }
 }

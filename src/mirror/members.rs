@@ -3,8 +3,8 @@
 use super::entry::{Entry, Unpacker};
 use super::store::Error;
 use super::tables::{
-    BODIES, DISPLACED, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, REVISIONS, SHOWN, STAGE, UIDS, damaged,
-    listed,
+    BODIES, DISPLACED, FOLDERS, Folder, HEADS, LOG, Listed, NAMES, PARTS, REVISIONS, SHOWN, STAGE, UIDS,
+    damaged, listed,
 };
 use super::times::Times;
 use super::window::has_ended;
@@ -25,6 +25,7 @@ pub(super) struct Members<'t> {
     log: Table<'t, (&'static str, u64), &'static str>,
     revisions: Table<'t, (&'static str, &'static str), u64>,
     staged: Table<'t, (&'static str, &'static str), (&'static [u8], &'static [u8])>,
+    pub(super) parts: Table<'t, (&'static str, &'static str), (&'static [u8], &'static [u8])>,
 }
 
 impl<'t> Members<'t> {
@@ -41,6 +42,7 @@ impl<'t> Members<'t> {
             log: write.open_table(LOG)?,
             revisions: write.open_table(REVISIONS)?,
             staged: write.open_table(STAGE)?,
+            parts: write.open_table(PARTS)?,
         })
     }
 
@@ -63,6 +65,9 @@ impl<'t> Members<'t> {
 
     /// The version of an item that is a member.
     pub(super) fn version_of(&self, item: &UpstreamId) -> Result<Option<UpstreamVersion>, Error> {
+        if let Some(part) = self.part(item)? {
+            return Ok(Some(part.version));
+        }
         let Some(name) = self.name_of(item)? else { return Ok(None) };
         let Some(head) = self.heads.get((self.id.as_str(), name.as_str()))? else { return Ok(None) };
         Ok(Some(Entry::unpack_head(head.value()).ok_or_else(damaged)?.version))
@@ -84,6 +89,9 @@ impl<'t> Members<'t> {
 
     /// Removes an item, if it is a member.
     pub(super) fn remove(&mut self, folder: &mut Folder, item: &UpstreamId) -> Result<(), Error> {
+        if let Some(part) = self.part(item)? {
+            return self.remove_part(folder, &part);
+        }
         if let Some(name) = self.name_of(item)? {
             self.names.remove((self.id.as_str(), item.0.as_str()))?;
             self.remove_name(folder, &name)?;
@@ -93,7 +101,7 @@ impl<'t> Members<'t> {
     }
 
     /// A name has become free: whoever should have it gets it.
-    fn give_back(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
+    pub(super) fn give_back(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
         let id = self.id.clone();
         let mut waiting = Vec::new();
         for row in self.displaced.range((id.as_str(), name, "")..)? {
@@ -114,13 +122,17 @@ impl<'t> Members<'t> {
             };
             if entry.name.as_str() == name {
                 // The first one takes the name, the others are displaced again.
-                self.put(folder, &entry)?;
+                if entry.parts.is_empty() {
+                    self.put_member(folder, &entry)?;
+                } else {
+                    self.combine_again(folder, &entry.uid)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn remove_name(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
+    pub(super) fn remove_name(&mut self, folder: &mut Folder, name: &str) -> Result<(), Error> {
         let was_shown = self.is_shown(folder, name)?;
         self.forget_indexed(name)?;
         self.heads.remove((self.id.as_str(), name))?;
@@ -186,6 +198,15 @@ impl<'t> Members<'t> {
 
     /// Enters an item, or its new version; gives the name that it has.
     pub(super) fn put(&mut self, folder: &mut Folder, entry: &Entry) -> Result<ResourceName, Error> {
+        let was_part = self.part(&entry.upstream)?;
+        if let Some(part) = was_part.filter(|part| !entry.is_part() || part.uid != entry.uid) {
+            self.remove_part(folder, &part)?;
+        }
+        if entry.is_part() { self.put_part(folder, entry) } else { self.put_member(folder, entry) }
+    }
+
+    /// Enters an object as clients see it.
+    pub(super) fn put_member(&mut self, folder: &mut Folder, entry: &Entry) -> Result<ResourceName, Error> {
         let old = self.name_of(&entry.upstream)?;
         let is_free = |name: &ResourceName| {
             let is_own = old.as_deref() == Some(name.as_str());
@@ -229,6 +250,46 @@ impl<'t> Members<'t> {
             self.give_back(folder, left)?;
         }
         Ok(name)
+    }
+
+    /// The item has this name from now on.
+    pub(super) fn set_name(&mut self, item: &UpstreamId, name: &str) -> Result<(), Error> {
+        self.names.insert((self.id.as_str(), item.0.as_str()), name)?;
+        Ok(())
+    }
+
+    /// The item has no name any more.
+    pub(super) fn forget_name(&mut self, item: &UpstreamId) -> Result<(), Error> {
+        self.names.remove((self.id.as_str(), item.0.as_str()))?;
+        Ok(())
+    }
+
+    /// A member that is there, as clients see it.
+    pub(super) fn listed(&self, name: &ResourceName) -> Result<Listed, Error> {
+        let head = self.heads.get((self.id.as_str(), name.as_str()))?.ok_or_else(damaged)?;
+        listed(name.as_str(), head.value()).ok_or_else(damaged)
+    }
+
+    /// What is behind a member of this UID that parts make, with its name.
+    pub(super) fn made_of_parts(&self, uid: &str) -> Result<Option<(String, Entry)>, Error> {
+        for row in self.uids.range((self.id.as_str(), uid, "")..)? {
+            let (key, _) = row?;
+            let (collection, found, name) = key.value();
+            if (collection, found) != (self.id.as_str(), uid) {
+                break;
+            }
+            let Some(head) = self.heads.get((collection, name))? else { continue };
+            let entry = Entry::unpack_head(head.value()).ok_or_else(damaged)?;
+            if !entry.parts.is_empty() {
+                return Ok(Some((name.to_owned(), entry)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The collection.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Lays an item aside.

@@ -16,6 +16,7 @@ mod heal;
 mod intent;
 mod known;
 mod members;
+mod parts;
 mod record;
 mod rest;
 mod store;
@@ -25,7 +26,7 @@ mod window;
 mod write;
 
 pub use arrival::Arrival;
-pub use entry::{Attachment, Entry};
+pub use entry::{Attachment, Entry, Part};
 pub use intent::{Intent, Owed};
 pub use record::Deed;
 pub use store::{Error, Key, Mirror, Settings, Store};

@@ -129,17 +129,18 @@ impl Mirror {
         }
         for (id, entry) in &deed.written {
             let mut folder = folder_of(write, id)?.ok_or_else(|| Error::NoCollection(id.clone()))?;
-            let name = {
+            let head = {
                 let mut members = Members::open(write, id)?;
                 members.unstage(&entry.upstream)?;
                 let name = members.put(&mut folder, entry)?;
-                members.show(&mut folder, &name, &entry.span)?;
-                name
+                let listed = members.listed(&name)?;
+                members.show(&mut folder, &name, &listed.span)?;
+                listed.head
             };
             write.open_table(WRITTEN)?.insert((id.as_str(), entry.upstream.0.as_str()), ())?;
             self.fence(id, &entry.upstream);
             store_folder(write, &folder)?;
-            heads.push(entry.head(name));
+            heads.push(head);
         }
         Ok(heads)
     }

@@ -4,8 +4,8 @@ use super::heal::set_aside;
 use super::known::Known;
 use super::record::Queue;
 use super::tables::{
-    ARRIVALS, BODIES, DISPLACED, ENDED, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, REVISIONS, SHOWN, STAGE,
-    UIDS, WRITTEN,
+    ARRIVALS, BODIES, DISPLACED, ENDED, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, PARTS, REVISIONS, SHOWN,
+    STAGE, UIDS, WRITTEN,
 };
 use super::times::Times;
 use super::write::forget_versions;
@@ -325,6 +325,7 @@ pub(super) fn open_file(path: &Path, settings: &Settings, rendering: &str) -> Re
     write.open_table(DISPLACED)?;
     write.open_table(ENDED)?;
     write.open_table(SHOWN)?;
+    write.open_table(PARTS)?;
     {
         let mut times = Times::open(&write)?;
         if !has_times {

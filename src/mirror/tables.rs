@@ -36,8 +36,10 @@ pub(super) const STAGE: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = Tabl
 pub(super) const DISPLACED: TableDefinition<'_, (&str, &str, &str), ()> = TableDefinition::new("displaced");
 /// Collection, name: ended before the horizon, and shown until the horizon moves.
 pub(super) const SHOWN: TableDefinition<'_, (&str, &str), ()> = TableDefinition::new("shown");
-/// Collection, UID → when a write of this gateway ended the meeting or the owner's part in it, in seconds.
-pub(super) const ENDED: TableDefinition<'_, (&str, &str), i64> = TableDefinition::new("ended");
+/// Collection, item → packed head and bodies of a single occurrence as it would be alone: see `parts.rs`.
+pub(super) const PARTS: TableDefinition<'_, (&str, &str), (&[u8], &[u8])> = TableDefinition::new("parts");
+/// Collection, hash of a request → when it ended a meeting or the owner's part in it, in seconds.
+pub(super) const ENDED: TableDefinition<'_, (&str, &[u8]), i64> = TableDefinition::new("ended_by");
 
 /// Collection, name → packed write that has been begun.
 pub(super) const INTENTS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("intents");
@@ -390,11 +392,14 @@ impl Mirror {
         let read = self.begin_read()?;
         let (names, heads, stage) =
             (read.open_table(NAMES)?, read.open_table(HEADS)?, read.open_table(STAGE)?);
+        let parts = read.open_table(PARTS)?;
         let mut found = HashMap::new();
         for item in items {
             let key = (id.as_str(), item.0.as_str());
             let version = |head: &[u8]| Ok::<_, Error>(Entry::unpack_head(head).ok_or_else(damaged)?.version);
             if let Some(row) = stage.get(key)? {
+                found.insert(item.clone(), version(row.value().0)?);
+            } else if let Some(row) = parts.get(key)? {
                 found.insert(item.clone(), version(row.value().0)?);
             } else if let Some(name) = names.get(key)?
                 && let Some(head) = heads.get((id.as_str(), name.value()))?
@@ -439,11 +444,13 @@ impl Mirror {
         Ok(found)
     }
 
-    /// Members of one UID, as they will be once what is staged is visible: only UIDs of what is staged.
+    /// Items of one UID, as they will be once what is staged is visible: only UIDs of what is staged. Different single
+    /// occurrences of one series are one object, and no others are there of its UID: these are left out.
     pub fn twins(&self, id: &CollectionId, gone: &HashSet<UpstreamId>) -> Result<Vec<Vec<Entry>>, Error> {
         let read = self.begin_read()?;
         let (stage, uids) = (read.open_table(STAGE)?, read.open_table(UIDS)?);
         let (heads, bodies) = (read.open_table(HEADS)?, read.open_table(BODIES)?);
+        let parts = read.open_table(PARTS)?;
         let mut staged: HashSet<UpstreamId> = HashSet::new();
         let mut by_uid: BTreeMap<String, Vec<UpstreamId>> = BTreeMap::new();
         for row in stage.range((id.as_str(), "")..)? {
@@ -469,9 +476,18 @@ impl Mirror {
                 let key = (collection, name);
                 let (Some(head), Some(body)) = (heads.get(key)?, bodies.get(key)?) else { continue };
                 let entry = Entry::unpack(head.value(), body.value()).ok_or_else(damaged)?;
-                if !staged.contains(&entry.upstream) && !gone.contains(&entry.upstream) {
-                    twins.push(entry);
+                let mut entries = Vec::new();
+                for part in &entry.parts {
+                    let Some(row) = parts.get((id.as_str(), part.item.0.as_str()))? else { continue };
+                    let (head, body) = row.value();
+                    entries.push(Entry::unpack(head, body).ok_or_else(damaged)?);
                 }
+                if entries.is_empty() {
+                    entries.push(entry);
+                }
+                let stays =
+                    |entry: &Entry| !staged.contains(&entry.upstream) && !gone.contains(&entry.upstream);
+                twins.extend(entries.into_iter().filter(stays));
             }
             if twins.len() + items.len() < 2 {
                 continue;
@@ -481,7 +497,11 @@ impl Mirror {
                 let (head, body) = row.value();
                 twins.push(Entry::unpack(head, body).ok_or_else(damaged)?);
             }
-            all.push(twins);
+            let originals: HashSet<_> =
+                twins.iter().flat_map(|e| &e.parts).map(|part| part.original).collect();
+            if !(twins.iter().all(Entry::is_part) && originals.len() == twins.len()) {
+                all.push(twins);
+            }
         }
         Ok(all)
     }

@@ -75,6 +75,7 @@ fn entry(id: impl ToString, version: &str) -> Entry {
         body: format!("{id} {version}").into_bytes().into(),
         vcard4: None,
         source: Some(b"told".as_slice().into()),
+        parts: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::members::{Members, folder_of, store_folder};
 use super::store::{Error, Mirror};
 use super::tables::{
-    BODIES, DISPLACED, ENDED, FOLDERS, Folder, HEADS, LOG, META, NAMES, REVISIONS, SHOWN, STAGE, UIDS,
+    BODIES, DISPLACED, ENDED, FOLDERS, Folder, HEADS, LOG, META, NAMES, PARTS, REVISIONS, SHOWN, STAGE, UIDS,
     WRITTEN, damaged,
 };
 use super::times::Times;
@@ -51,6 +51,7 @@ impl Mirror {
             write.open_table(DISPLACED)?.retain(|(collection, ..), ()| collection != id)?;
             write.open_table(ENDED)?.retain(|(collection, _), _| collection != id)?;
             write.open_table(SHOWN)?.retain(|(collection, _), ()| collection != id)?;
+            write.open_table(PARTS)?.retain(|(collection, _), _| collection != id)?;
             Times::open(&write)?.forget(id)?;
         }
         let mut meta = write.open_table(META)?;
@@ -194,6 +195,20 @@ pub(super) fn forget_versions(write: &WriteTransaction) -> Result<(), Error> {
     }
     for (collection, name, head) in anew {
         heads.insert((collection.as_str(), name.as_str()), head.as_slice())?;
+    }
+    let mut parts = write.open_table(PARTS)?;
+    let mut anew = Vec::new();
+    for row in parts.iter()? {
+        let (key, value) = row?;
+        let (head, body) = value.value();
+        let mut entry = Entry::unpack(head, body).ok_or_else(damaged)?;
+        entry.version.0.clear();
+        let (collection, item) = key.value();
+        anew.push((collection.to_owned(), item.to_owned(), entry));
+    }
+    for (collection, item, entry) in anew {
+        let (head, body) = (entry.pack_head(), entry.pack_body());
+        parts.insert((collection.as_str(), item.as_str()), (head.as_slice(), body.as_slice()))?;
     }
     write.open_table(STAGE)?.retain(|_, _| false)?;
     let mut table = write.open_table(FOLDERS)?;

@@ -4,7 +4,7 @@ use super::follower::{Error, Follower};
 use super::source;
 use crate::convert::{self, Related};
 use crate::ews::types::{Item, ItemClass};
-use crate::mirror::{Attachment, Entry, Folder};
+use crate::mirror::{Attachment, Entry, Folder, Part};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
 use futures_util::StreamExt as _;
@@ -354,7 +354,9 @@ pub(super) fn entry(
         span,
         last_modified,
         attachments,
+        occurrence,
     } = rendered;
+    let part = occurrence.map(|original| Part { item: UpstreamId(item.id.id.clone()), original });
     Entry {
         upstream: UpstreamId(item.id.id.clone()),
         version: UpstreamVersion(item.id.change_key.clone()),
@@ -378,5 +380,6 @@ pub(super) fn entry(
         body,
         vcard4,
         source: source::pack(item, related).filter(|_| !context.hides(item)),
+        parts: part.into_iter().collect(),
     }
 }

@@ -1,4 +1,6 @@
 //! Items that Outlook copied: with them it copied what they are called by, and two objects of one UID must not be seen.
+//!
+//! Single occurrences of one series are no copies of each other: see `mirror/parts.rs`.
 
 use super::fetch::entry;
 use super::follower::{Error, Follower};
@@ -15,8 +17,8 @@ const MOST: usize = 50;
 impl Follower {
     /// Of several items of one UID the oldest has it, on every gateway; the others are staged as objects of their own.
     ///
-    /// Events that Outlook copies get a UID of their own from Exchange. Others do not: invitations to several single
-    /// occurrences of one series, and events that another program copied.
+    /// Events that Outlook copies get a UID of their own from Exchange. Others do not: events that another program copied.
+    /// A series has its UID whatever else does. Without it all its single occurrences have it, each once.
     pub(super) async fn part_twins(&self, folder: &Folder, gone: &HashSet<UpstreamId>) -> Result<(), Error> {
         let kind = folder.collection.kind;
         let id = folder.collection.id.clone();
@@ -33,19 +35,27 @@ impl Follower {
                     found.push((item, related));
                 }
             }
-            found.sort_by_key(|(item, _)| (item.time("DateTimeCreated"), item.id.id.clone()));
-            let copies: Vec<(Item, convert::Related)> = found.into_iter().skip(1).collect();
-            let context = self.context_for(&id, &copies).await?;
+            found.sort_by_key(|(item, _)| {
+                (item.recurrence().is_none(), item.time("DateTimeCreated"), item.id.id.clone())
+            });
+            let context = self.context_for(&id, &found).await?;
             let key = id.clone();
             self.mirror()
                 .run(move |mirror| {
-                    let entries: Vec<_> = copies
-                        .iter()
-                        .filter_map(|(item, related)| {
-                            let rendered = convert::render_copy(&context, item, related).ok()?;
-                            Some(entry(&context, item, related, rendered))
-                        })
-                        .collect();
+                    let single = |item: &Item| convert::single_occurrence(&context, item);
+                    let are_single = found.first().is_some_and(|(first, _)| single(first).is_some());
+                    let (mut originals, mut entries) = (HashSet::new(), Vec::new());
+                    for (at, (item, related)) in found.iter().enumerate() {
+                        let original = single(item).filter(|_| are_single);
+                        let is_copy = match original {
+                            Some(original) => !originals.insert(original),
+                            None => at > 0,
+                        };
+                        let render = if is_copy { convert::render_copy } else { convert::render };
+                        if let Ok(rendered) = render(&context, item, related) {
+                            entries.push(entry(&context, item, related, rendered));
+                        }
+                    }
                     mirror.stage(&key, &entries)
                 })
                 .await?;

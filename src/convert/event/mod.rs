@@ -108,7 +108,14 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         span,
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,
+        occurrence: single_occurrence(context, item),
     })
+}
+
+/// When its series would have an occurrence to which the owner is invited without the series.
+pub fn single_occurrence(context: &Context, item: &Item) -> Option<Timestamp> {
+    let is_single = item.recurrence().is_none() && people::is_invitation(context, item);
+    item.time("RecurrenceId").filter(|_| is_single)
 }
 
 /// A modified occurrence.

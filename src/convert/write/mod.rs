@@ -16,6 +16,7 @@ mod event;
 pub(super) mod fields;
 mod glance;
 mod own_zone;
+mod parts;
 mod rest;
 mod rule;
 mod series;
@@ -27,6 +28,7 @@ pub(super) use contact::{PHOTO_PLACE, line, places};
 pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};
 pub use glance::{Glance, glance, with_answer};
+pub use parts::{Divided, divide, overrides_alone, part_named};
 pub use rest::{Trace, with_foreign};
 
 pub use super::event::differing;
@@ -182,6 +184,11 @@ impl Plan {
             outcome: Vec::new(),
             text: octets.clone(),
         }
+    }
+
+    /// Whether it takes an invitation out of the calendar.
+    pub fn declines(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.status == "DECLINED")
     }
 
     /// Lets the item that is created have this mark, by which this write is known again.

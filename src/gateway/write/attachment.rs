@@ -87,6 +87,9 @@ impl Mailbox {
         self.refuse_hidden(id, name).await?;
         let known = self.get_known(id, name).await?.ok_or(Error::NotFound)?;
         conditions.judge(Some(&known.head))?;
+        if let Some(entry) = self.entry(id, name).await? {
+            Self::refuse_several(&entry)?;
+        }
         let found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
         let found = found.ok_or(Error::NotFound)?;
         let items = [(found.item.clone(), found.related.clone())];

@@ -2,10 +2,11 @@
 
 use super::Conditions;
 use crate::convert::write::{class_of, tells_of_end};
-use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
+use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
+use crate::mirror::Entry;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 
 /// Whether the others of a meeting hear of its end. RFC 6638 8.1
@@ -54,42 +55,88 @@ impl Mailbox {
             known => known?,
         };
         let class = class_of(folder.collection.kind, &entry.body);
-        self.refuse_private_now(class, &entry.upstream).await?;
+        let parts = self.parts(id, name).await?;
+        let is_one = parts.len() < 2;
+        let entries = if is_one { vec![entry] } else { parts };
+        let judge = async || {
+            let now = self.get_known(id, name).await?;
+            conditions.judge(now.as_ref().map(|object| &object.head))
+        };
+        if !is_one && conditions.is_of_state() {
+            for entry in &entries {
+                self.look_at(id, entry, class).await?;
+            }
+            judge().await?;
+        }
+        for entry in entries {
+            // Nothing comes between the last look and the write. Only meetings have a schedule tag, and only guests may not
+            // touch what has become private: everything else goes without a look.
+            let is_seen = entry.schedule_tag.is_some() || conditions.is_of_state() || self.hides_private();
+            let item = if is_seen { self.look_at(id, &entry, class).await? } else { None };
+            match item {
+                None if is_seen && is_one => return Err(Error::NotFound),
+                None if is_seen => continue,
+                _ => {}
+            }
+            if is_one && is_seen {
+                judge().await?;
+            }
+            self.end((id, name), &entry, item.as_ref(), others).await?;
+        }
+        Ok(())
+    }
+
+    /// The item behind an entry as Exchange holds it now, which is entered where it is another version; `None` when it is
+    /// gone.
+    pub(super) async fn look_at(
+        &self,
+        id: &CollectionId,
+        entry: &Entry,
+        class: ItemClass,
+    ) -> Result<Option<Item>, Error> {
+        let Some((item, related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
+            self.follower().record_gone(id, entry.upstream.clone()).await?;
+            return Ok(None);
+        };
+        self.refuse_private(&item)?;
+        let judges_change_keys = self.follower().session().behaviour().judges_change_keys;
+        if item.id.change_key != entry.version.0 || !judges_change_keys {
+            self.follower().record(id, item.clone(), related).await?;
+        }
+        Ok(Some(item))
+    }
+
+    /// Ends what is behind an entry: an organiser's meeting is cancelled, an attendee's declined. `item` is the meeting as
+    /// it is now.
+    pub(super) async fn end(
+        &self,
+        (id, name): (&CollectionId, &ResourceName),
+        entry: &Entry,
+        item: Option<&Item>,
+        others: Others,
+    ) -> Result<(), Error> {
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
-        // Only meetings have a schedule tag: everything else goes without a look.
-        if entry.schedule_tag.is_some() || conditions.is_of_state() {
-            let found = self.follower().fetch_one(class, &entry.upstream.0).await?;
-            let Some((item, related)) = found else {
-                self.follower().record_gone(id, entry.upstream).await?;
-                return Err(Error::NotFound);
-            };
-            let behaviour = session.behaviour();
-            if item.id.change_key != entry.version.0 || !behaviour.judges_change_keys {
-                let head = self.follower().record(id, item.clone(), related).await?;
-                conditions.judge(head.as_ref())?;
-            }
-            if entry.schedule_tag.is_some() && others == Others::Told {
-                let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
-                let tells = tells_of_end(&entry.body, is_own);
-                if is_own {
-                    notify = if tells { Notify::All } else { Notify::Nobody };
-                } else if !item.flag("IsCancelled") {
-                    // The answer takes the meeting out of the calendar by itself.
-                    match session.answer(&item.id, Answer::Decline, "", tells).await {
-                        Ok(()) if behaviour.removes_declined => {
-                            return Ok(self.follower().record_gone(id, entry.upstream).await?);
-                        }
-                        // It may still be there.
-                        Ok(()) => {}
-                        Err(error) => {
-                            tracing::warn!(%error, "a meeting cannot be declined and is only removed");
-                        }
+        if let Some(item) = item.filter(|_| entry.schedule_tag.is_some() && others == Others::Told) {
+            let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
+            let tells = tells_of_end(&entry.body, is_own);
+            if is_own {
+                notify = if tells { Notify::All } else { Notify::Nobody };
+            } else if !item.flag("IsCancelled") {
+                // The answer takes the meeting out of the calendar by itself.
+                match session.answer(&item.id, Answer::Decline, "", tells).await {
+                    Ok(()) if session.behaviour().removes_declined => {
+                        return Ok(self.follower().record_gone(id, entry.upstream.clone()).await?);
+                    }
+                    // It may still be there.
+                    Ok(()) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a meeting cannot be declined and is only removed");
                     }
                 }
             }
         }
-        self.remove((id, name), entry.upstream, notify).await
+        self.remove((id, name), entry.upstream.clone(), notify).await
     }
 
     /// Takes a member's item to Deleted Items; an organiser's guests hear that it will not be held.
@@ -108,7 +155,12 @@ impl Mailbox {
                 // The answer may have been lost after the work was done.
                 self.follower().distrust(id);
                 let has_looked = self.follower().refresh(std::slice::from_ref(id)).await.is_ok();
-                let is_gone = has_looked && self.entry(id, name).await?.is_none();
+                let is_it = |item: &UpstreamId| *item == upstream;
+                let there = self.entry(id, name).await?;
+                let is_gone = has_looked
+                    && there.is_none_or(|there| {
+                        !is_it(&there.upstream) && !there.parts.iter().any(|part| is_it(&part.item))
+                    });
                 return if is_gone { Ok(()) } else { Err(error.into()) };
             }
         };

@@ -97,12 +97,12 @@ impl Mailbox {
         self.follower().distrust(id);
         self.follower().refresh(std::slice::from_ref(id)).await?;
         // What the mirror shows is then what was found.
-        let found = match self.find_upstream(id, name, folder.collection.kind, &Conditions::default()).await {
+        let found = match self.find_written(&folder, name, body).await {
             // Somebody removed it all.
             Err(Error::Changed) => None,
             found => found?,
         };
-        let Some((entry, found)) = self.entry(id, name).await?.zip(found) else {
+        let Some((entry, found)) = found else {
             return self.end_intent(id, name).await;
         };
         let class = write::class_of(folder.collection.kind, &entry.body);

@@ -15,6 +15,7 @@ mod delete;
 mod groups;
 mod intent;
 mod members;
+mod parts;
 mod put;
 mod refused;
 mod relocate;

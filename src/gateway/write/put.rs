@@ -80,18 +80,21 @@ impl Mailbox {
                 self.current_folder(id).await?;
             }
             was_there = self.get_known(id, name).await?.is_some();
-            if !was_there && self.has_ended(id, &shown).await? {
+            if !was_there && self.has_ended(id, name, conditions, &body).await? {
                 return Ok(gone(name, false));
             }
             // It came in after the client's last look: the client could not know of it, and adds what it got by mail.
             if let Some((invitation, served)) = self.invitation(&folder, &shown).await? {
                 drop((uid_lock, name_lock));
-                let Some(body) = write::with_answer(&self.follower().rendering(), &served, &body) else {
+                let Some(answer) = write::with_answer(&self.follower().rendering(), &served, &body) else {
                     let text = "the invitation has come in already, and this copy has no answer to it";
                     return Err(Refusal::new(Reason::UidConflict(invitation), text).into());
                 };
+                self.note_ended(id, name, &body).await?;
                 let none = Conditions::default();
-                return Box::pin(self.put_telling(others, id, &invitation, &none, body)).await;
+                let written = Box::pin(self.put_telling(others, id, &invitation, &none, answer)).await?;
+                // It is not the client's text.
+                return Ok(Written { etag: None, ..written });
             }
         }
         let done = |head: Head| Written {
@@ -107,6 +110,14 @@ impl Mailbox {
         }
         let error = match self.put_here(&folder, name, conditions, &body, audience).await {
             Err(error @ (Error::Changed | Error::Unavailable { .. } | Error::Unsupported(_))) => error,
+            Err(Error::Refused(refusal)) if was_there && *conditions == Conditions::default() => {
+                let Some(answer) = self.answer_of_copy(id, name, &refusal, &body).await? else {
+                    return Err(refusal.into());
+                };
+                self.note_ended(id, name, &body).await?;
+                let written = self.put_here(&folder, name, conditions, &answer, audience).await?;
+                return Ok(Written { etag: None, ..written });
+            }
             Ok(written) => {
                 if folder.collection.kind == CollectionKind::AddressBook {
                     self.note_missing(id, &written.name, &body).await;
@@ -166,6 +177,12 @@ impl Mailbox {
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
         self.refuse_hidden(id, name).await?;
+        if folder.collection.kind == CollectionKind::Calendar {
+            let parts = self.parts(id, name).await?;
+            if parts.len() > 1 || !parts.is_empty() && write::overrides_alone(body) > 1 {
+                return self.put_parts(folder, name, conditions, body, audience, parts).await;
+            }
+        }
         let found = self.find(id, name, folder.collection.kind, conditions).await?;
         self.put_upon(folder, name, conditions, body, audience, found).await
     }
@@ -200,10 +217,9 @@ impl Mailbox {
                 found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
                 continue;
             }
-            let declines = plan.reply.as_ref().is_some_and(|reply| reply.status == "DECLINED");
-            if found.is_some() && (plan.calls_off || declines) {
+            if found.is_some() && (plan.calls_off || plan.declines()) {
                 // Before the first call: a client whose answer is lost repeats itself.
-                self.note_ended(id, &plan.uid).await?;
+                self.note_ended(id, name, body).await?;
             }
             if let Some(called_off) = found.take_if(|_| plan.calls_off) {
                 self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All).await?;
@@ -304,18 +320,50 @@ impl Mailbox {
         Ok(None)
     }
 
-    /// Whether an earlier request has already cancelled or declined what this one cancels or declines.
-    async fn has_ended(&self, id: &CollectionId, shown: &Glance) -> Result<bool, Error> {
-        let (id, Some(uid)) = (id.clone(), shown.uid.clone().filter(|_| shown.ends)) else {
-            return Ok(false);
-        };
-        Ok(self.mirror().run(move |mirror| mirror.has_ended(&id, &uid)).await?)
+    /// What was served of an invitation, with the answer that a client gave in a text that was refused for its other words.
+    /// Clients store answers in the words of the mail by which the invitation came. Who names a version has seen what is
+    /// served, and is refused.
+    async fn answer_of_copy(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        refusal: &Refusal,
+        body: &Bytes,
+    ) -> Result<Option<Bytes>, Error> {
+        if refusal.reason != Reason::AttendeeChange {
+            return Ok(None);
+        }
+        let Some(Object { body: served, .. }) = self.get_known(id, name).await? else { return Ok(None) };
+        let context = self.follower().rendering();
+        let known = write::with_answer(&context, &served, &served);
+        Ok(write::with_answer(&context, &served, body).filter(|answer| known.as_ref() != Some(answer)))
     }
 
-    /// Remembers that a meeting is going to be over for its owner.
-    async fn note_ended(&self, id: &CollectionId, uid: &str) -> Result<(), Error> {
-        let (id, uid) = (id.clone(), uid.to_owned());
-        Ok(self.mirror().run(move |mirror| mirror.note_ended(&id, &uid)).await?)
+    /// Whether this very request has already cancelled a meeting, or declined the owner's part in it. Whoever creates an
+    /// object on purpose says so, or says it otherwise: that is stored.
+    async fn has_ended(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        conditions: &Conditions,
+        body: &Bytes,
+    ) -> Result<bool, Error> {
+        if conditions.if_none_match.is_some() {
+            return Ok(false);
+        }
+        let (id, name, body) = (id.clone(), name.clone(), body.clone());
+        Ok(self.mirror().run(move |mirror| mirror.has_ended(&id, &name, &body)).await?)
+    }
+
+    /// Remembers a request by which a meeting is going to be over for its owner.
+    pub(super) async fn note_ended(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        body: &Bytes,
+    ) -> Result<(), Error> {
+        let (id, name, body) = (id.clone(), name.clone(), body.clone());
+        Ok(self.mirror().run(move |mirror| mirror.note_ended(&id, &name, &body)).await?)
     }
 
     /// Writes down a plan that takes several calls.

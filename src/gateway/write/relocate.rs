@@ -61,6 +61,7 @@ impl Mailbox {
         };
         self.refuse_hidden(from.0, from.1).await?;
         let entry = self.known(from, conditions).await?;
+        Self::refuse_several(&entry)?;
         let _uid = self.lock_uid(to.0, &entry.uid).await?;
         // What lies at the destination is judged by what Exchange holds now.
         self.follower().distrust(to.0);
@@ -69,7 +70,6 @@ impl Mailbox {
             None => self.current_folder(to.0).await?.collection,
         };
         self.refuse_hidden(to.0, to.1).await?;
-        self.refuse_private_now(class_of(source.kind, &entry.body), &entry.upstream).await?;
         let entry = match self.newest(from, &entry, source.kind, conditions).await? {
             Some(newest) => newest,
             None => entry,
@@ -86,6 +86,7 @@ impl Mailbox {
             return Err(Error::Changed);
         }
         if let Some(there) = &there {
+            Self::refuse_several(there)?;
             self.refuse_private_now(class_of(target.kind, &there.body), &there.upstream).await?;
             if !is_same_uid(&there.uid, &entry.uid) {
                 let text = "an object is not replaced by one with another UID";
@@ -139,11 +140,16 @@ impl Mailbox {
         there: Option<&Entry>,
     ) -> Result<Option<Head>, Error> {
         let is_rename = how == Relocation::Move && from.0 == to.0;
-        let item = if is_rename { item_of(entry) } else { self.take_over(how, entry, from, target).await? };
         let class = class_of(target.kind, &entry.body);
+        let item = if is_rename {
+            self.refuse_private_now(class, &entry.upstream).await?;
+            item_of(entry)
+        } else {
+            self.take_over(how, entry, from, target).await?
+        };
         let renamed = self.rename(entry, item.clone(), to.1, class).await;
         let replaced = match (&renamed, there) {
-            (Ok(()), Some(old)) => self.throw_away(item_of(old)).await,
+            (Ok(()), Some(old)) => self.replace_seen(class, old).await,
             _ => Ok(()),
         };
         let mut gone = Vec::new();
@@ -227,6 +233,8 @@ impl Mailbox {
         };
         let before = self.namesakes(&target.id, &entry.uid).await?;
         let item = item_of(entry);
+        // As late as can be: Exchange does not judge the version of what is moved.
+        self.refuse_private_now(class_of(target.kind, &entry.body), &entry.upstream).await?;
         let outcome = self.follower().session().relocate_item(relocate, &item, &target.upstream.0).await;
         if let Ok(Some(item)) = outcome {
             return Ok(item);
@@ -278,6 +286,15 @@ impl Mailbox {
         let session = self.follower().session();
         session.update_item(class, &Target::Item(item), &changes, Notify::Nobody).await?;
         Ok(())
+    }
+
+    /// Throws away what was at the destination; what has become private meanwhile stays.
+    async fn replace_seen(&self, class: ItemClass, old: &Entry) -> Result<(), Error> {
+        match self.refuse_private_now(class, &old.upstream).await {
+            Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.throw_away(item_of(old)).await,
+        }
     }
 
     pub(super) async fn throw_away(&self, item: ItemId) -> Result<(), Error> {
