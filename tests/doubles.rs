@@ -285,6 +285,33 @@ async fn a_decline_or_cancellation_that_is_repeated_creates_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_cancelled_or_declined_meeting_that_is_imported_later_is_stored() {
+    let scene = Scene::new().await;
+    let cancelled = |uid: &str| meeting(uid).replace("SUMMARY", "STATUS:CANCELLED\r\nSUMMARY");
+    let stored = async |name: &str, uid: &str, body: &str, condition: &str, status: u16| {
+        let path = format!("{}{name}", scene.calendar);
+        let answer = scene.put_as(USER, &path, body, condition).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        assert_eq!(scene.items("Calendar", uid).await, usize::from(status == 201), "{name}");
+        let shown = scene.owner.ask("GET", &path, &[], "").await;
+        assert_eq!(shown.status, if status == 201 { 200 } else { 404 }, "{name}");
+    };
+    for (uid, name, condition, edit) in [
+        ("on-purpose", "on-purpose.ics", "*", ""),
+        ("elsewhere", "imported.ics", "", ""),
+        ("other-words", "other-words.ics", "", "LOCATION:archive\r\nSUMMARY"),
+    ] {
+        let body = cancelled(uid);
+        scene.create(&format!("{uid}.ics"), &meeting(uid)).await.expect(201);
+        stored(&format!("{uid}.ics"), uid, &body, "", 204).await;
+        stored(&format!("{uid}.ics"), uid, &body, "", 204).await;
+        let body = if edit.is_empty() { body } else { body.replace("SUMMARY", edit) };
+        stored(name, uid, &body, condition, 201).await;
+        assert_eq!(scene.mails(uid).await, 2, "{uid}: the guests were told once of each");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_octets_created_again_are_refused_unless_their_answer_was_lost() {
     let scene = Scene::new().await;
     let body = event("again", "");

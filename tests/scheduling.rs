@@ -603,3 +603,68 @@ async fn who_is_invited_to_the_whole_series_later_sees_the_series_under_its_uid(
     }
     assert_eq!(uids(&client, &calendar).await, BTreeMap::from([(href, uid)]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_in_the_words_of_the_mail_is_given_and_not_refused() {
+    let stage = Stage::empty(3).await;
+    let host = client_of(&stage, COLLEAGUE, "colleague").await;
+    let client = client_of(&stage, USER, "own").await;
+    let (calendar, theirs) = (dav::path::default_calendar(USER), dav::path::default_calendar(COLLEAGUE));
+    let organizer = format!("ORGANIZER:mailto:{COLLEAGUE}");
+    let guests = ["ATTENDEE:mailto:demo@example.com", "ATTENDEE:mailto:demo3@example.com"];
+    let asked = event("asked", &[&organizer, guests[0], guests[1]]);
+    put(&host, &format!("{theirs}asked.ics"), &asked).await.expect(201);
+    let (href, served) = titled(&client, &calendar, "asked").await.unwrap();
+    let etag = client.ask("GET", &href, &[], "").await.header("etag").to_owned();
+    let mail = |answer: &str| {
+        let own = format!("ATTENDEE;PARTSTAT={answer};CN=Demo;RSVP=TRUE:MAILTO:demo@example.com");
+        event("asked", &[&organizer, &own]).replace("SUMMARY:asked", "SUMMARY:Invitation: asked")
+    };
+    for refused in [
+        put_if(&client, &href, &etag, &mail("ACCEPTED")).await,
+        put(&client, &href, &mail("ACCEPTED").replace("DTSTART:20270610T10", "DTSTART:20270610T09")).await,
+        put(&client, &href, &mail("NEEDS-ACTION")).await,
+    ] {
+        assert_eq!(refused.status, 403, "{}", refused.text());
+    }
+    assert!(sent(&stage, USER).await.is_empty());
+    let answered = put(&client, &href, &mail("ACCEPTED")).await.expect(204);
+    assert_eq!(answered.header("etag"), "", "what is stored is not what was sent");
+    assert_eq!(sent(&stage, USER).await, [[COLLEAGUE]]);
+    let (_, now) = titled(&client, &calendar, "asked").await.unwrap();
+    let people = |text: &str| lines_of(text, "ATTENDEE").len();
+    assert!(now.contains("PARTSTAT=ACCEPTED") && people(&now) == people(&served), "{now}");
+    for _ in 0..2 {
+        put(&client, &href, &mail("DECLINED")).await.expect(204);
+        assert_eq!(sent(&stage, USER).await, [[COLLEAGUE], [COLLEAGUE]]);
+        assert!(titled(&client, &calendar, "asked").await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mail_of_one_occurrence_says_nothing_of_the_others() {
+    let series = Series::new().await;
+    let client = client_of(&series.stage, USER, "own").await;
+    let calendar = dav::path::default_calendar(USER);
+    series.invite(&[2, 4]).await;
+    let (href, _, text) = only(&client, &calendar).await;
+    let own = format!("ATTENDEE;PARTSTAT=ACCEPTED;CN=Me:mailto:{USER}");
+    let uid = lines_of(&text, "UID:")[0].trim_start_matches("UID:").to_owned();
+    let mail =
+        event(&uid, &["RECURRENCE-ID:20270322T100000Z", &format!("ORGANIZER:mailto:{COLLEAGUE}"), &own]);
+    let mail = mail.replace("20270610T", "20270322T").replace("SUMMARY:", "SUMMARY:Invitation ");
+    for _ in 0..2 {
+        put(&client, &href, &mail).await.expect(204);
+        let answers: Vec<_> = series.items().await.into_iter().map(|(_, answer, _)| answer).collect();
+        assert_eq!(answers, ["NoResponseReceived", "Accept"]);
+        assert_eq!(sent(&series.stage, USER).await, [[COLLEAGUE]]);
+    }
+    // One that came in after the client's last look.
+    let other = client_of(&series.stage, USER, "other").await;
+    other.propfind(&calendar, "1", "<D:getetag/>").await;
+    let mail = mail.replace("20270322T", "20270308T");
+    put(&other, &format!("{calendar}by-mail.ics"), &mail).await.expect(204);
+    let answers: Vec<_> = series.items().await.into_iter().map(|(_, answer, _)| answer).collect();
+    assert_eq!(answers, ["Accept", "Accept"]);
+    assert_eq!(sent(&series.stage, USER).await.len(), 2);
+}

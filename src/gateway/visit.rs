@@ -125,7 +125,7 @@ impl Gateway {
 
 impl Mailbox {
     /// Whether details of private items are hidden from this user.
-    fn hides_private(&self) -> bool {
+    pub(super) fn hides_private(&self) -> bool {
         self.follower().rendering().privacy == Privacy::Hidden
     }
 

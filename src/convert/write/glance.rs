@@ -3,6 +3,7 @@
 use super::KINDS;
 use super::event::user;
 use super::parts::is_same;
+use super::series::is_cancelled;
 use crate::convert::Context;
 use crate::text::{Component, Line, address};
 use bytes::Bytes;
@@ -16,6 +17,8 @@ pub struct Glance {
     pub organizer: String,
     /// It has participants: somebody may get mail about it.
     pub has_participants: bool,
+    /// It ends somebody's participation or the whole meeting: an event is cancelled, or one of these addresses declines.
+    pub ends: bool,
 }
 
 /// Looks at an object before it is planned; one that cannot be read shows nothing.
@@ -28,10 +31,16 @@ pub fn glance(context: &Context, body: &[u8]) -> Glance {
     let components: Vec<&Component> =
         tree.children.iter().filter(|child| KINDS.contains(&child.name.as_str())).collect();
     let Some(first) = components.first() else { return Glance::default() };
+    let declines = |line: &Line| {
+        line.param("PARTSTAT").is_some_and(|word| word.eq_ignore_ascii_case("DECLINED"))
+            && address::of_line(line).is_some_and(|own| context.is_owner(&own))
+    };
+    let ends = |one: &&Component| is_cancelled(one) || one.lines_named("ATTENDEE").any(declines);
     Glance {
         uid: first.value("UID").map(str::to_owned).filter(|uid| !uid.trim().is_empty()),
         organizer: first.line("ORGANIZER").map(user).unwrap_or_default(),
         has_participants: components.iter().any(|one| one.line("ATTENDEE").is_some()),
+        ends: components.iter().any(ends),
     }
 }
 

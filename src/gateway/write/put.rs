@@ -90,7 +90,9 @@ impl Mailbox {
                     let text = "the invitation has come in already, and this copy has no answer to it";
                     return Err(Refusal::new(Reason::UidConflict(invitation), text).into());
                 };
-                self.note_ended(id, name, &body).await?;
+                if shown.ends {
+                    self.note_ended(id, name, &body).await?;
+                }
                 let none = Conditions::default();
                 let written = Box::pin(self.put_telling(others, id, &invitation, &none, answer)).await?;
                 // It is not the client's text.
@@ -114,7 +116,9 @@ impl Mailbox {
                 let Some(answer) = self.answer_of_copy(id, name, &refusal, &body).await? else {
                     return Err(refusal.into());
                 };
-                self.note_ended(id, name, &body).await?;
+                if shown.ends {
+                    self.note_ended(id, name, &body).await?;
+                }
                 let written = self.put_here(&folder, name, conditions, &answer, audience).await?;
                 return Ok(Written { etag: None, ..written });
             }
