@@ -1,5 +1,5 @@
 use super::tables::STAGE;
-use super::{Change, Commit, Deed, Entry, Error, Key, Mirror, Settings, Store};
+use super::{Change, Commit, Deed, Entry, Error, Key, Mirror, Part, Settings, Store};
 use crate::model::collection::{Collection, CollectionKind, Rights};
 use crate::model::id::{CollectionId, ETag, SyncToken, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Span};
@@ -555,4 +555,83 @@ async fn work_goes_well_while_the_file_is_closed_again_and_again() {
     rester.await.unwrap();
     assert_eq!(mirror.run(|mirror| mirror.list(&cal())).await.unwrap().len(), 100);
     assert!(mirror.opened.load(Ordering::Relaxed) > 1, "it was closed in between");
+}
+
+/// A single occurrence of the series `s`, at this second.
+fn single(id: &str, version: &str, second: i64) -> Entry {
+    let original = jiff::Timestamp::from_second(second).unwrap();
+    let body = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nTZID:Z\r\nEND:VTIMEZONE\r\nBEGIN:VEVENT\r\n\
+         UID:s\r\nSUMMARY:{id}{version}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    );
+    Entry {
+        uid: "s".to_owned(),
+        name: "s.ics".parse().unwrap(),
+        body: body.into(),
+        parts: vec![Part { item: item(id), original }],
+        ..entry(id, version)
+    }
+}
+
+#[test]
+fn single_occurrences_are_one_member_whatever_comes_and_goes() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("1");
+    let name = "s.ics".parse().unwrap();
+    let text = |mirror: &Mirror| {
+        let body = mirror.get(&cal(), &name).unwrap().unwrap().body;
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert_eq!(text.matches("BEGIN:VTIMEZONE").count(), 1, "{text}");
+        text.lines().filter_map(|line| line.strip_prefix("SUMMARY:").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let tag = |mirror: &Mirror| mirror.list(&cal()).unwrap()[0].head.etag.clone();
+    // Alone it is what it always was.
+    refresh(&mirror, &[single("b", "1", 200)], &[], "1");
+    assert_eq!((members(&mirror), tag(&mirror)), (vec!["s.ics".to_owned()], ETag("b-1".to_owned())));
+    refresh(&mirror, &[single("a", "1", 100), single("c", "1", 300)], &[], "2");
+    assert_eq!(
+        (members(&mirror), text(&mirror)),
+        (vec!["s.ics".to_owned()], vec!["a1".into(), "b1".into(), "c1".into()])
+    );
+    let versions = mirror.versions(&cal(), &[item("a"), item("b"), item("c")]).unwrap();
+    assert_eq!(versions.len(), 3);
+    assert!(versions.values().all(|version| version.0 == "1"));
+    // Another gateway, which heard of them in another order, sees the same.
+    let other = Shelf::new();
+    let elsewhere = other.open("1");
+    refresh(&elsewhere, &[single("a", "1", 100), single("b", "1", 200), single("c", "1", 300)], &[], "1");
+    assert_eq!((tag(&mirror), text(&mirror)), (tag(&elsewhere), text(&elsewhere)));
+    // A write to one of them is seen at once, and survives the refresh that began before it.
+    mirror.begin_refresh(&cal());
+    let before = tag(&mirror);
+    let heads = mirror.record(&Deed { written: vec![(cal(), single("b", "2", 200))], gone: vec![] }).unwrap();
+    assert_eq!((heads[0].name.as_str(), &heads[0].etag), ("s.ics", &tag(&mirror)));
+    assert_ne!(before, tag(&mirror));
+    mirror.stage(&cal(), &[single("b", "1", 200)]).unwrap();
+    commit(&mirror, &[], None, "3");
+    assert_eq!(text(&mirror), ["a1", "b2", "c1"]);
+    // The one that came first goes, then all but one, then the last.
+    refresh(&mirror, &[], &[item("b")], "4");
+    assert_eq!((members(&mirror), text(&mirror)), (vec!["s.ics".to_owned()], vec!["a1".into(), "c1".into()]));
+    mirror.begin_refresh(&cal());
+    commit(&mirror, &[], Some(&["c"]), "5");
+    assert_eq!((members(&mirror), tag(&mirror)), (vec!["s.ics".to_owned()], ETag("c-1".to_owned())));
+    refresh(&mirror, &[], &[item("c")], "6");
+    assert_eq!(members(&mirror), [""; 0]);
+}
+
+#[test]
+fn a_series_takes_uid_and_name_from_its_single_occurrences() {
+    let shelf = Shelf::new();
+    let mirror = shelf.open("1");
+    refresh(&mirror, &[single("a", "1", 100), single("b", "1", 200)], &[], "1");
+    let series = Entry { uid: "s".to_owned(), name: "s.ics".parse().unwrap(), ..entry("z", "1") };
+    let copy = |id: &str| Entry { uid: format!("s-{id}"), ..entry(id, "1") };
+    refresh(&mirror, &[copy("a"), copy("b"), series], &[], "2");
+    assert_eq!(members(&mirror), ["a.ics", "b.ics", "s.ics"]);
+    assert_eq!(mirror.entry(&cal(), &"s.ics".parse().unwrap()).unwrap().unwrap().upstream, item("z"));
+    assert!(mirror.parts(&cal(), &"s.ics".parse().unwrap()).unwrap().is_empty());
+    refresh(&mirror, &[], &[item("z")], "3");
+    refresh(&mirror, &[single("b", "2", 200), single("a", "2", 100)], &[], "4");
+    assert_eq!(members(&mirror), ["s.ics"]);
 }

@@ -44,6 +44,17 @@ pub fn glance(context: &Context, body: &[u8]) -> Glance {
     }
 }
 
+/// What the owner answers to each event of an object, in order.
+pub fn own_answers(context: &Context, text: &[u8]) -> Vec<Option<String>> {
+    let Ok(calendar) = Component::parse(text) else { return Vec::new() };
+    let is_own = |line: &&Line| address::of_line(line).is_some_and(|own| context.is_owner(&own));
+    let answer = |event: &Component| {
+        let line = event.lines_named("ATTENDEE").find(is_own)?;
+        Some(line.param("PARTSTAT").unwrap_or("NEEDS-ACTION").to_uppercase())
+    };
+    calendar.children_named("VEVENT").map(answer).collect()
+}
+
 /// An invitation as it was served, with the owner's answers out of a client's own copy of it and nothing else of that copy:
 /// what came by mail may be worded otherwise. `None` where the copy has no answer to it, or is of another time.
 ///

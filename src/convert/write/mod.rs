@@ -27,7 +27,7 @@ pub(super) use contact::{PHOTO_PLACE, line, places};
 
 pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};
-pub use glance::{Glance, glance, with_answer};
+pub use glance::{Glance, glance, own_answers, with_answer};
 pub use parts::{Divided, divide, overrides_alone, part_named};
 pub use rest::{Trace, with_foreign};
 

@@ -339,8 +339,9 @@ impl Mailbox {
         }
         let Some(Object { body: served, .. }) = self.get_known(id, name).await? else { return Ok(None) };
         let context = self.follower().rendering();
-        let known = write::with_answer(&context, &served, &served);
-        Ok(write::with_answer(&context, &served, body).filter(|answer| known.as_ref() != Some(answer)))
+        let answer = write::with_answer(&context, &served, body);
+        let known = write::own_answers(&context, &served);
+        Ok(answer.filter(|answer| write::own_answers(&context, answer) != known))
     }
 
     /// Whether this very request has already cancelled a meeting, or declined the owner's part in it. Whoever creates an
