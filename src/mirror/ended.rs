@@ -1,4 +1,5 @@
-//! Writes that have ended meetings: a client that repeats one, since it got no answer, must not create the meeting anew.
+//! Writes after which the object that was sent is not what is there: a client that repeats one, since it got no answer, must
+//! neither create anew the meeting that it ended nor be refused the answer that it has given.
 
 use super::store::{Error, Mirror};
 use super::tables::ENDED;
@@ -14,19 +15,38 @@ const MAX_ROWS: u64 = 1_000;
 /// makes a repetition be taken for a new object, or the other way round, and no more than that.
 const MAX_AGE: i64 = 24 * 60 * 60;
 
+/// What has become of such a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It cancels a meeting, or declines the owner's part in it.
+    Ended,
+    /// It answers an invitation, and nothing else of it is stored.
+    Answered,
+}
+
 /// What tells a request from all others.
-fn request(name: &ResourceName, octets: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(name.as_str()).chain_update([0]).chain_update(octets).finalize().into()
+fn request(outcome: Outcome, name: &ResourceName, octets: &[u8]) -> [u8; 32] {
+    let kind = match outcome {
+        Outcome::Ended => [0],
+        Outcome::Answered => [1],
+    };
+    let hash = Sha256::new().chain_update(kind).chain_update(name.as_str());
+    hash.chain_update([0]).chain_update(octets).finalize().into()
 }
 
 impl Mirror {
-    /// Notes that this text, put at this name, cancels a meeting or declines the owner's part in it; durable when this
-    /// returns.
-    pub fn note_ended(&self, id: &CollectionId, name: &ResourceName, octets: &[u8]) -> Result<(), Error> {
+    /// Notes what this text, put at this name, does; durable when this returns.
+    pub fn note_outcome(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        octets: &[u8],
+        outcome: Outcome,
+    ) -> Result<(), Error> {
         let write = self.begin()?;
         {
             let mut table = write.open_table(ENDED)?;
-            let request = request(name, octets);
+            let request = request(outcome, name, octets);
             table.insert((id.as_str(), request.as_slice()), Timestamp::now().as_second())?;
             if table.len()? > MAX_ROWS {
                 let mut times =
@@ -40,10 +60,16 @@ impl Mirror {
         Ok(())
     }
 
-    /// Whether this very text, put at this name, was to end a meeting not long ago.
-    pub fn has_ended(&self, id: &CollectionId, name: &ResourceName, octets: &[u8]) -> Result<bool, Error> {
+    /// Whether this very text, put at this name, was to do that not long ago.
+    pub fn had_outcome(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        octets: &[u8],
+        outcome: Outcome,
+    ) -> Result<bool, Error> {
         let read = self.begin_read()?;
-        let request = request(name, octets);
+        let request = request(outcome, name, octets);
         let at = read.open_table(ENDED)?.get((id.as_str(), request.as_slice()))?.map(|row| row.value());
         Ok(at.is_some_and(|at| (Timestamp::now().as_second() - at).abs() < MAX_AGE))
     }

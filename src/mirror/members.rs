@@ -202,7 +202,19 @@ impl<'t> Members<'t> {
         if let Some(part) = was_part.filter(|part| !entry.is_part() || part.uid != entry.uid) {
             self.remove_part(folder, &part)?;
         }
-        if entry.is_part() { self.put_part(folder, entry) } else { self.put_member(folder, entry) }
+        if !entry.is_part() {
+            return self.put_member(folder, entry);
+        }
+        // What was an object of its own until now is none any more.
+        if let Some(name) = self.name_of(&entry.upstream)? {
+            let there = self.heads.get((self.id.as_str(), name.as_str()))?;
+            let there = there.map(|row| Entry::unpack_head(row.value()).ok_or_else(damaged)).transpose()?;
+            let is_own = there.is_some_and(|there| there.parts.is_empty());
+            if is_own && self.made_of_parts(&entry.uid)?.is_some() {
+                self.remove(folder, &entry.upstream)?;
+            }
+        }
+        self.put_part(folder, entry)
     }
 
     /// Enters an object as clients see it.

@@ -26,6 +26,7 @@ mod window;
 mod write;
 
 pub use arrival::Arrival;
+pub use ended::Outcome;
 pub use entry::{Attachment, Entry, Part};
 pub use intent::{Intent, Owed};
 pub use record::Deed;

@@ -6,7 +6,7 @@ use crate::convert::Related;
 use crate::convert::write::{self, Audience, Divided};
 use crate::ews::types::ItemClass;
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Entry, Folder};
+use crate::mirror::{Entry, Folder, Outcome};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::object::Object;
 use bytes::Bytes;
@@ -60,8 +60,7 @@ impl Mailbox {
             return Err(Error::Denied("you may not remove anything from this folder".to_owned()));
         }
         if ends {
-            // Before the first call: a client whose answer is lost repeats itself.
-            self.note_ended(id, name, body).await?;
+            self.note_outcome((id, name), body, Outcome::Ended).await?;
         }
         for (text, found) in work {
             self.put_upon(folder, name, &Conditions::default(), &text, audience, Some(found)).await?;

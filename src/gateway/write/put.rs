@@ -9,7 +9,7 @@ use crate::ews::types::write::Notify;
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Folder, Intent, Owed};
+use crate::mirror::{Folder, Intent, Outcome, Owed};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Object};
@@ -80,7 +80,7 @@ impl Mailbox {
                 self.current_folder(id).await?;
             }
             was_there = self.get_known(id, name).await?.is_some();
-            if !was_there && self.has_ended(id, name, conditions, &body).await? {
+            if !was_there && self.had_outcome((id, name), conditions, &body, Outcome::Ended).await? {
                 return Ok(gone(name, false));
             }
             // It came in after the client's last look: the client could not know of it, and adds what it got by mail.
@@ -91,7 +91,7 @@ impl Mailbox {
                     return Err(Refusal::new(Reason::UidConflict(invitation), text).into());
                 };
                 if shown.ends {
-                    self.note_ended(id, name, &body).await?;
+                    self.note_outcome((id, name), &body, Outcome::Ended).await?;
                 }
                 let none = Conditions::default();
                 let written = Box::pin(self.put_telling(others, id, &invitation, &none, answer)).await?;
@@ -114,10 +114,14 @@ impl Mailbox {
             Err(error @ (Error::Changed | Error::Unavailable { .. } | Error::Unsupported(_))) => error,
             Err(Error::Refused(refusal)) if was_there && *conditions == Conditions::default() => {
                 let Some(answer) = self.answer_of_copy(id, name, &refusal, &body).await? else {
+                    if self.had_outcome((id, name), conditions, &body, Outcome::Answered).await? {
+                        return Ok(gone(name, false));
+                    }
                     return Err(refusal.into());
                 };
+                self.note_outcome((id, name), &body, Outcome::Answered).await?;
                 if shown.ends {
-                    self.note_ended(id, name, &body).await?;
+                    self.note_outcome((id, name), &body, Outcome::Ended).await?;
                 }
                 let written = self.put_here(&folder, name, conditions, &answer, audience).await?;
                 return Ok(Written { etag: None, ..written });
@@ -222,8 +226,7 @@ impl Mailbox {
                 continue;
             }
             if found.is_some() && (plan.calls_off || plan.declines()) {
-                // Before the first call: a client whose answer is lost repeats itself.
-                self.note_ended(id, name, body).await?;
+                self.note_outcome((id, name), body, Outcome::Ended).await?;
             }
             if let Some(called_off) = found.take_if(|_| plan.calls_off) {
                 self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All).await?;
@@ -344,31 +347,31 @@ impl Mailbox {
         Ok(answer.filter(|answer| write::own_answers(&context, answer) != known))
     }
 
-    /// Whether this very request has already cancelled a meeting, or declined the owner's part in it. Whoever creates an
-    /// object on purpose says so, or says it otherwise: that is stored.
-    async fn has_ended(
+    /// Whether this very request has already had an outcome that does not show in what is there. Whoever creates an object on
+    /// purpose says so, or says it otherwise: that is stored.
+    async fn had_outcome(
         &self,
-        id: &CollectionId,
-        name: &ResourceName,
+        (id, name): (&CollectionId, &ResourceName),
         conditions: &Conditions,
         body: &Bytes,
+        outcome: Outcome,
     ) -> Result<bool, Error> {
         if conditions.if_none_match.is_some() {
             return Ok(false);
         }
         let (id, name, body) = (id.clone(), name.clone(), body.clone());
-        Ok(self.mirror().run(move |mirror| mirror.has_ended(&id, &name, &body)).await?)
+        Ok(self.mirror().run(move |mirror| mirror.had_outcome(&id, &name, &body, outcome)).await?)
     }
 
-    /// Remembers a request by which a meeting is going to be over for its owner.
-    pub(super) async fn note_ended(
+    /// Remembers the outcome of a request, before its first call: a client whose answer is lost repeats itself.
+    pub(super) async fn note_outcome(
         &self,
-        id: &CollectionId,
-        name: &ResourceName,
+        (id, name): (&CollectionId, &ResourceName),
         body: &Bytes,
+        outcome: Outcome,
     ) -> Result<(), Error> {
         let (id, name, body) = (id.clone(), name.clone(), body.clone());
-        Ok(self.mirror().run(move |mirror| mirror.note_ended(&id, &name, &body)).await?)
+        Ok(self.mirror().run(move |mirror| mirror.note_outcome(&id, &name, &body, outcome)).await?)
     }
 
     /// Writes down a plan that takes several calls.
