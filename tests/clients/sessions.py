@@ -62,6 +62,8 @@ class Tools:
     def python(self, name):
         if name is None:
             return sys.executable
+        if name == "system":
+            return "/usr/bin/python3"
         home = self.folder / name
         done = home / "installed"
         want = "\n".join(self.PINS[name])
@@ -82,6 +84,7 @@ SESSIONS = {
     "readers": ("readers_session.py", "readers", ["G", "E", USER, PASSWORD]),
     "writers": ("writers_session.py", "writers", ["G", "E", USER, PASSWORD]),
     "evolution": ("evolution_session.py", "system", ["G", USER, PASSWORD]),
+    "evolution-loss": ("evolution_loss_session.py", "system", [USER, PASSWORD]),
     "fill": ("fill_session.py", "thunderbird", [USER, PASSWORD]),
     "thunderbird": ("thunderbird_session.py", "thunderbird", ["G", "C", USER, PASSWORD]),
     "exchangelib": ("exchangelib_session.py", "exchangelib", ["E", USER, PASSWORD]),
@@ -158,7 +161,7 @@ def run_session(name, program, tools, record):
     product, mode = (mode, "") if mode in PRODUCTS else ("exchange2016", mode)
     script, environment, arguments = SESSIONS[name]
     said = []
-    python = "/usr/bin/python3" if environment == "system" else tools.python(environment)
+    python = tools.python(environment)
     if mode:
         demo = Deployment(program, record, mode, USER)
         more = {"EXDAV_CA": CA, "CURL_CA_BUNDLE": CA, "REQUESTS_CA_BUNDLE": CA, "SSL_CERT_FILE": CA, **demo.colleague}
@@ -174,7 +177,8 @@ def run_session(name, program, tools, record):
                    EXDAV_REFERENCE_CACHE=str(tools.folder / "reference"), **more)
         demo.control.reset()
         done = subprocess.run([python, str(HERE / script), *[known.get(a, a) for a in arguments]], env=env,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=7200 if os.environ.get("EXDAV_FILL") == "long" else 900)
         said.append(done.stdout)
         calls = demo.control.calls()
         counts = re.findall(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
