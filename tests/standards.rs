@@ -232,6 +232,63 @@ async fn a_write_goes_on_only_while_the_collection_has_the_sync_token_of_if() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lists_of_if_hold_when_one_of_them_does_and_negated_states_when_they_are_not_so() {
+    let (_stage, client) = stage().await;
+    let other = format!("{}other/", dav::path::calendar_home(USER));
+    client.ask("MKCALENDAR", &other, &[("If", "(<DAV:no-lock>)")], "").await.expect(412);
+    client.ask("MKCALENDAR", &other, &[("If", "(Not <DAV:no-lock>)")], "").await.expect(201);
+    let token = async |path: &str| {
+        client.propfind(path, "1", "<D:getetag/>").await.expect(207);
+        client.propfind(path, "0", "<D:sync-token/>").await.responses()[0].text("sync-token")
+    };
+    let (here, there) = (token(&calendar()).await, token(&other).await);
+    let (one, two) = (format!("{}1.ics", calendar()), format!("{}2.ics", calendar()));
+    put(&client, &two, &[], &event("2", &at(9))).await.expect(201);
+    let second = client.ask("GET", &two, &[], "").await.header("etag").to_owned();
+    let coll = calendar();
+    let created = event("1", &at(9));
+    for (holds, lists) in [
+        (false, format!("<{coll}> (<{here}>)")),
+        (false, format!("<{coll}> (<NOW> <{here}>)")),
+        (false, format!("<{coll}> (<NOW> Not <NOW>)")),
+        (false, format!("<{coll}> (Not <NOW>) (<{here}>)")),
+        (false, format!("<{other}> (<NOW>) <{coll}> (<{there}>)")),
+        (false, format!("<{two}> ([\"another\"])")),
+        (false, format!("<{two}> (Not [{second}])")),
+        (false, format!("<{coll}> (<NOW> [{second}])")),
+        (false, "(<opaquelocktoken:x>)".to_owned()),
+        (false, format!("<{coll}> (<NOW>")),
+        (true, format!("<{coll}> (<NOW>)")),
+        (true, format!("<{coll}> (Not <{here}> <NOW>)")),
+        (true, format!("<{coll}> (<{here}>) (<NOW>)")),
+        (true, format!("<{other}> (<{there}>) <{coll}> (<urn:x>)")),
+        (true, format!("<{two}> ([{second}])")),
+        (true, format!("<{two}> (Not [\"another\"])")),
+        (true, format!("<{two}> (Not [\"another\"] [{second}] Not <NOW>)")),
+        (true, "(Not <DAV:no-lock>)".to_owned()),
+        (true, format!("(Not [{second}])")),
+    ] {
+        let name = if holds { format!("{}{}.ics", coll, lists.len()) } else { one.clone() };
+        let now = token(&coll).await;
+        let lists = lists.replace("NOW", &now);
+        let answer = put(&client, &name, &[("If", &lists)], &created).await;
+        assert_eq!(answer.status, if holds { 201 } else { 412 }, "{lists}: {}", answer.text());
+        if holds {
+            client.ask("DELETE", &name, &[], "").await.expect(204);
+        } else {
+            assert_eq!(token(&coll).await, now);
+        }
+    }
+    // Of what is written itself.
+    put(&client, &two, &[("If", &format!("(Not [{second}])"))], &event("2", &at(10))).await.expect(412);
+    let either = format!("([\"another\"]) ([{second}])");
+    put(&client, &two, &[("If", &either), ("If-Match", "\"another\"")], &event("2", &at(10)))
+        .await
+        .expect(412);
+    put(&client, &two, &[("If", &either)], &event("2", &at(10))).await.expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_over_what_changed_since_the_date_that_the_client_names() {
     let (_stage, client) = stage().await;
     let member = format!("{}u.ics", calendar());
@@ -240,16 +297,24 @@ async fn nothing_is_written_over_what_changed_since_the_date_that_the_client_nam
     let changed = event("u", &at(10));
     put(&client, &member, &[("If-Unmodified-Since", old)], &changed).await.expect(412);
     let to = format!("{}v.ics", calendar());
-    for method in ["MOVE", "COPY", "DELETE"] {
+    let update =
+        "<propertyupdate xmlns='DAV:'><set><prop><displayname>x</displayname></prop></set></propertyupdate>";
+    for (method, body) in [("MOVE", ""), ("COPY", ""), ("DELETE", ""), ("PROPPATCH", update), ("GET", "")] {
         let headers = [("If-Unmodified-Since", old), ("Destination", to.as_str())];
-        client.ask(method, &member, &headers, "").await.expect(412);
+        client.ask(method, &member, &headers, body).await.expect(412);
     }
+    let attach = format!("{member}?action=attachment-add");
+    client.ask("POST", &attach, &[("If-Unmodified-Since", old)], "content").await.expect(412);
     // An entity tag says more than a date. RFC 9110 13.2.2
     let etag = client.ask("GET", &member, &[], "").await.header("etag").to_owned();
     put(&client, &member, &[("If-Unmodified-Since", old), ("If-Match", &etag)], &changed).await.expect(204);
     client.ask("DELETE", &member, &[("If-Unmodified-Since", late)], "").await.expect(204);
     let path = format!("{}conditional/", dav::path::calendar_home(USER));
-    client.ask("MKCALENDAR", &path, &[], "").await.expect(201);
+    client.ask("MKCALENDAR", &path, &[("If-Match", "*")], "").await.expect(412);
+    client.ask("MKCALENDAR", &path, &[("If-None-Match", "*")], "").await.expect(201);
+    let rename =
+        "<propertyupdate xmlns='DAV:'><set><prop><displayname>x</displayname></prop></set></propertyupdate>";
+    client.ask("PROPPATCH", &path, &[("If-Match", "\"x\"")], rename).await.expect(412);
     client.ask("DELETE", &path, &[("If-Match", "\"x\"")], "").await.expect(412);
     client.ask("DELETE", &path, &[("If-Match", "*")], "").await.expect(204);
 }
@@ -323,4 +388,20 @@ async fn davmails_path_of_a_calendar_within_the_calendar_leads_to_it() {
     let member = client.ask("GET", &format!("/users/{USER}/calendar/Choir/a.ics"), &[], "").await.expect(301);
     assert_eq!(member.header("location"), format!("{path}a.ics"));
     client.ask("PROPFIND", &format!("/users/{USER}/calendar/Other/"), &[], "").await.expect(404);
+    // Names as people give them, in a folder of folders, too.
+    for (folder, name) in [("buero", "Müller &amp; Söhne: Büro+1"), ("year", "100% @home")] {
+        let path = format!("{}{folder}/", dav::path::calendar_home(USER));
+        client.ask("MKCALENDAR", &path, XML, &named.replace("Choir", name)).await.expect(201);
+        let name = name.replace("&amp;", "&");
+        let encoded = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+        for at in [format!("calendar/{encoded}"), format!("calendar/Sub%20folder/{encoded}/")] {
+            let answer = client.ask("PROPFIND", &format!("/users/{USER}/{at}"), &[], "").await.expect(301);
+            assert_eq!(answer.header("location"), path, "{at}");
+        }
+        let found = client.propfind(&path, "0", "<D:displayname/>").await.expect(207);
+        assert_eq!(found.responses()[0].text("displayname"), name);
+        let member = format!("/users/{USER}/calendar/{encoded}/%C3%A4.ics");
+        let answer = client.ask("GET", &member, &[], "").await.expect(301);
+        assert_eq!(answer.header("location"), format!("{path}%C3%A4.ics"));
+    }
 }

@@ -405,7 +405,7 @@ pub fn headers(octets: &[u8]) {
             }
             for name in ["if-match", "if"] {
                 let is_met = current.is_some() && (says(name, TAG) || name == "if-match" && says(name, "*"));
-                let is_always = name == "if" && says(name, "Not");
+                let is_always = name == "if" && ["Not", "NOT", "not"].iter().any(|not| says(name, not));
                 assert!(
                     lines(name).is_empty() || is_met || is_always,
                     "{name} is taken for met: {headers:?}"

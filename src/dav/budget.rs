@@ -100,6 +100,14 @@ impl Budgets {
 }
 
 impl Budget {
+    /// Waits for memory for members that are answered with, where they are large.
+    pub(super) async fn take_for_answer(&self, octets: usize) -> Result<Option<Share>, Error> {
+        if octets <= SMALL {
+            return Ok(None);
+        }
+        self.take(Use::Answer, octets).await.map(Some)
+    }
+
     /// Waits for so many octets; what is larger than the whole budget gets all of it.
     pub(super) async fn take(&self, what: Use, octets: usize) -> Result<Share, Error> {
         let (user, all) = (&self.user, &self.all.0.all);

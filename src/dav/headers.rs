@@ -3,7 +3,7 @@
 use super::condition::parse_date;
 use super::error::Error;
 use crate::gateway;
-use crate::gateway::write::{Conditions, Others, Tags};
+use crate::gateway::write::{Conditions, Others, TagTest, Tags};
 use crate::model::id::{ETag, ScheduleTag};
 use axum::http::{HeaderMap, HeaderName};
 
@@ -75,53 +75,96 @@ impl Preferences {
     }
 }
 
-/// The conditions of a writing request. Fails with [`gateway::Error::Changed`] where one is not understood: it must not
-/// be taken for met. RFC 9110 13.1, RFC 4918 10.4, RFC 6638 8.3
+/// The conditions of a writing request, where `If` speaks of nothing but its resource and no state token holds. Fails with
+/// [`gateway::Error::Changed`] where one is not understood: it must not be taken for met.
 pub fn conditions(headers: &HeaderMap) -> Result<Conditions, gateway::Error> {
-    conditions_with(headers, &[])
+    let plain = plain_conditions(headers);
+    let Some(lists) = if_lists(headers)? else { return Ok(plain) };
+    let judged = |list: List| {
+        let judge = |(is_negated, state)| match state {
+            State::Tag(Some(tag)) => Judged::Later(TagTest { tag, is_negated }),
+            State::Tag(None) => Judged::Now(false),
+            State::Token(_) => Judged::Now(is_negated),
+        };
+        list.states.into_iter().map(judge).collect()
+    };
+    Ok(with_lists(plain, lists.into_iter().map(judged)))
 }
 
-/// The same, where some state tokens of `If` hold. RFC 6578 5
-pub(super) fn conditions_with(
-    headers: &HeaderMap,
-    holding: &[StateToken],
-) -> Result<Conditions, gateway::Error> {
-    let mut conditions = Conditions {
+/// The conditions of a writing request but for `If`, which may speak of other resources, too. RFC 9110 13.1, RFC 6638 8.3
+pub(super) fn plain_conditions(headers: &HeaderMap) -> Conditions {
+    Conditions {
         if_match: whole(headers, "if-match").map(|list| tags(&list)),
         if_none_match: whole(headers, "if-none-match").map(|list| tags(&list)),
         unmodified_since: text(headers, "if-unmodified-since").and_then(parse_date),
         if_schedule_tag_match: whole(headers, "if-schedule-tag-match")
             .map(|tag| ScheduleTag(bare(&tag).to_owned())),
-    };
-    if let Some(list) = whole(headers, "if") {
-        match (condition_list(&list, holding), &conditions.if_match) {
-            (Lists::Always, _) => {}
-            (Lists::Tags(tags), None) => conditions.if_match = Some(tags),
-            _ => return Err(gateway::Error::Changed),
-        }
+        lists: None,
     }
-    Ok(conditions)
 }
 
-/// A state token of an `If` header, with the href of the resource that it is about; `None`: the requested one.
+/// A list of an `If` header: all of its conditions have to hold. RFC 4918 10.4
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct StateToken {
+pub(super) struct List {
+    /// The href of the resource that it is about; `None`: the requested one.
     pub(super) resource: Option<String>,
-    pub(super) token: String,
+    /// What has to hold, or not to hold where the flag says so.
+    pub(super) states: Vec<(bool, State)>,
 }
 
-/// The state tokens that an `If` header speaks of.
-pub(super) fn state_tokens(headers: &HeaderMap) -> Vec<StateToken> {
-    let lists = whole(headers, "if").and_then(|text| lists(&text)).unwrap_or_default();
-    let mut tokens = Vec::new();
+/// What a resource may have.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    /// A state token: there are no locks, so only sync-tokens ever hold. RFC 6578 5
+    Token(String),
+    /// An entity tag; `None`: a weak one, which says nothing about octets.
+    Tag(Option<ETag>),
+}
+
+/// The lists of `If`, any of which has to hold. Fails with [`gateway::Error::Changed`] where they are not understood:
+/// they must not be taken for met.
+pub(super) fn if_lists(headers: &HeaderMap) -> Result<Option<Vec<List>>, gateway::Error> {
+    whole(headers, "if").map(|text| lists(&text).ok_or(gateway::Error::Changed)).transpose()
+}
+
+/// A condition of `If` that was looked at.
+pub(super) enum Judged {
+    /// Whether it holds.
+    Now(bool),
+    /// It is about the tag of what is written: that is looked at when it is written.
+    Later(TagTest),
+}
+
+/// The conditions with the lists of `If`.
+pub(super) fn with_lists(
+    mut conditions: Conditions,
+    lists: impl IntoIterator<Item = Vec<Judged>>,
+) -> Conditions {
+    let mut left = Vec::new();
     for list in lists {
-        for (_, state) in list.states {
-            if let State::Token(token) = state {
-                tokens.push(StateToken { resource: list.resource.clone(), token });
+        let mut tests = Vec::new();
+        let holds = list.into_iter().all(|judged| match judged {
+            Judged::Now(holds) => holds,
+            Judged::Later(test) => {
+                tests.push(test);
+                true
             }
+        });
+        match (holds, tests.is_empty()) {
+            (true, true) => return conditions,
+            (true, false) => left.push(tests),
+            (false, _) => {}
         }
     }
-    tokens
+    let plain = |list: &Vec<TagTest>| match list.as_slice() {
+        [TagTest { tag, is_negated: false }] => Some(tag.clone()),
+        _ => None,
+    };
+    match left.iter().map(plain).collect() {
+        Some(tags) if conditions.if_match.is_none() => conditions.if_match = Some(Tags::These(tags)),
+        _ => conditions.lists = Some(left),
+    }
+    conditions
 }
 
 /// A header's lines as one list, whatever octets are in them. RFC 9110 5.3
@@ -145,63 +188,18 @@ pub(super) fn bare(tag: &str) -> &str {
     tag.trim().trim_matches(['"', '\\'])
 }
 
-/// What the lists of an `If` header come to.
-enum Lists {
-    /// They hold for every resource.
-    Always,
-    /// They hold for a resource with one of these tags.
-    Tags(Tags),
-    /// They ask for more than is known here.
-    Unknown,
-}
-
-/// `If`: lists, any of which may hold. There are no locks, so the only tokens that hold are sync-tokens. RFC 4918 10.4
-fn condition_list(text: &str, holding: &[StateToken]) -> Lists {
-    let Some(lists) = lists(text) else { return Lists::Unknown };
-    let mut tags = Vec::new();
-    let mut is_unknown = false;
-    for List { resource, states } in lists {
-        let mut left = Vec::new();
-        let holds = states.into_iter().all(|(negated, state)| match state {
-            State::Token(token) => {
-                let token = StateToken { resource: resource.clone(), token };
-                holding.contains(&token) != negated
-            }
-            State::Tag(tag) => {
-                left.push((negated, tag));
-                true
-            }
-        });
-        match (holds, left.as_slice()) {
-            (false, _) => {}
-            (true, []) => return Lists::Always,
-            (true, [(false, tag)]) => tags.push(ETag(bare(tag).to_owned())),
-            (true, _) => is_unknown = true,
-        }
-    }
-    if is_unknown { Lists::Unknown } else { Lists::Tags(Tags::These(tags)) }
-}
-
-/// A list of an `If` header: all of its conditions have to hold, or not to hold where the flag says so.
-struct List {
-    resource: Option<String>,
-    states: Vec<(bool, State)>,
-}
-
-enum State {
-    Token(String),
-    Tag(String),
-}
-
 /// The lists of an `If` header; `None` where it does not follow the grammar. RFC 4918 10.4.2
 fn lists(text: &str) -> Option<Vec<List>> {
     let mut lists = Vec::new();
     let mut resource = None;
+    // A resource tag has lists after it.
+    let mut is_complete = false;
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('<') {
             let (href, after) = after.split_once('>')?;
             resource = Some(href.to_owned());
+            is_complete = false;
             rest = after.trim_start();
             continue;
         }
@@ -212,15 +210,17 @@ fn lists(text: &str) -> Option<Vec<List>> {
                 rest = after.trim_start_matches([',', ' ', '\t']);
                 break;
             }
-            let negated = rest.strip_prefix("Not").map(str::trim_start);
+            // Literals of a grammar are the same in any case. RFC 5234 2.3
+            let negated = ["Not", "NOT", "not"].iter().find_map(|not| rest.strip_prefix(not));
             let is_negated = negated.is_some();
-            let state = negated.unwrap_or(rest);
+            let state = negated.unwrap_or(rest).trim_start();
             let (state, after) = if let Some(token) = state.strip_prefix('<') {
                 let (token, after) = token.split_once('>')?;
                 (State::Token(token.to_owned()), after)
             } else {
                 let (tag, after) = state.strip_prefix('[')?.split_once(']')?;
-                (State::Tag(tag.to_owned()), after)
+                let tag = (!tag.trim_start().starts_with("W/")).then(|| ETag(bare(tag).to_owned()));
+                (State::Tag(tag), after)
             };
             states.push((is_negated, state));
             rest = after.trim_start();
@@ -229,8 +229,9 @@ fn lists(text: &str) -> Option<Vec<List>> {
             return None;
         }
         lists.push(List { resource: resource.clone(), states });
+        is_complete = true;
     }
-    Some(lists)
+    is_complete.then_some(lists)
 }
 
 /// A header's text without blanks around it.
@@ -275,12 +276,43 @@ pub(super) mod tests {
             these(&[]),
             "there are no locks"
         );
-        assert_eq!(read("if", "(Not <DAV:no-lock>)").unwrap().if_match, None);
+        assert_eq!(read("if", "(Not <DAV:no-lock>)").unwrap(), Conditions::default());
+        assert_eq!(read("if", "([\"a\"]) (Not <DAV:no-lock>)").unwrap(), Conditions::default());
+        let test = |tag: &str, is_negated| TagTest { tag: ETag(tag.to_owned()), is_negated };
+        let lists = read("if", "(Not [\"a\"] Not <urn:x>) ([\"b\"]) (<urn:x> [\"c\"])").unwrap().lists;
+        assert_eq!(lists, Some(vec![vec![test("a", true)], vec![test("b", false)]]));
+        let both = conditions(&headers(&[("if", "([\"a\"])"), ("if-match", "\"b\"")])).unwrap();
+        assert_eq!((both.if_match, both.lists), (these(&["b"]), Some(vec![vec![test("a", false)]])));
         assert_eq!(read("if-match", "\"ä\"").unwrap().if_match, these(&["ä"]), "no condition gets lost");
         let twice = headers(&[("if-none-match", "\"a\""), ("if-none-match", "*")]);
         assert_eq!(conditions(&twice).unwrap().if_none_match, Some(Tags::Any), "nor a line of it");
-        for unknown in ["(<urn:lock> [\"a\"]", "(Not [\"a\"])", "(nonsense)"] {
+        for unknown in ["(<urn:lock> [\"a\"]", "(nonsense)"] {
             assert!(read("if", unknown).is_err(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn lists_of_conditions_are_read_as_rfc_4918_10_4_writes_them() {
+        let read = |text: &str| if_lists(&headers(&[("if", text)])).map(Option::unwrap_or_default);
+        let token = |token: &str| State::Token(token.to_owned());
+        let tag = |tag: &str| State::Tag(Some(ETag(tag.to_owned())));
+        let list = |resource: Option<&str>, states| List { resource: resource.map(str::to_owned), states };
+        let text = "(<urn:a> [\"I am an ETag\"]) (Not <urn:b> NOT[W/\"x\"])";
+        let both = [
+            list(None, vec![(false, token("urn:a")), (false, tag("I am an ETag"))]),
+            list(None, vec![(true, token("urn:b")), (true, State::Tag(None))]),
+        ];
+        assert_eq!(read(text).unwrap(), both);
+        let text = "</one> (<urn:a>)(Not <urn:b>) <http://x/two> ([\"c\"])";
+        let tagged = [
+            list(Some("/one"), vec![(false, token("urn:a"))]),
+            list(Some("/one"), vec![(true, token("urn:b"))]),
+            list(Some("http://x/two"), vec![(false, tag("c"))]),
+        ];
+        assert_eq!(read(text).unwrap(), tagged);
+        assert_eq!(if_lists(&headers(&[])).unwrap(), None);
+        for wrong in ["(<urn:a> [\"a\"]", "(nonsense)", "()", "<urn:a>", "([\"a\"]", "(Not)", ""] {
+            assert!(if_lists(&headers(&[("if", wrong)])).is_err(), "{wrong}");
         }
     }
 

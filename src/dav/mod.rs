@@ -19,6 +19,7 @@ mod multistatus;
 mod names;
 mod negotiation;
 pub mod path;
+mod pieces;
 mod precondition;
 mod privilege;
 mod property;

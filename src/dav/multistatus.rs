@@ -4,10 +4,11 @@
 //! length takes the memory of a few pieces. Until a few are written nothing has been promised: a failure before that
 //! is an answer with its own status, and an answer that ends before that has a length.
 
-use super::budget::{Budget, SMALL, Share, Use};
+use super::budget::{Budget, SMALL, Share};
 use super::error::{Error, xml_type};
 use super::headers::Preferences;
 use super::names::{PREFIXES, webdav};
+use super::pieces::{AHEAD, MAX_STALL, PIECE, Piece, body};
 use super::precondition::Precondition;
 use super::property::{self, Scene, Value, Wanted};
 use crate::model::id::SyncToken;
@@ -16,20 +17,12 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
 use std::future::Future;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-/// Octets of a piece.
-const PIECE: usize = 64 * 1024;
-/// Pieces that wait for a slow client.
-const AHEAD: usize = 2;
 /// How often a member is in memory while it is written: as it is stored, shaped, and as XML.
 const COPIES: usize = 3;
-/// The longest that a client may read nothing of an answer that is on its way.
-const MAX_STALL: Duration = Duration::from_secs(60);
 
 const OK: &str = "HTTP/1.1 200 OK";
 const MISSING: &str = "HTTP/1.1 404 Not Found";
@@ -42,14 +35,6 @@ pub(super) struct Multistatus {
     preferences: Preferences,
     /// The memory of what is being written.
     share: Option<Share>,
-}
-
-/// A part of the answer, with its memory if it takes much.
-struct Piece {
-    octets: Bytes,
-    share: Option<Share>,
-    /// Nothing comes after it.
-    is_last: bool,
 }
 
 impl Piece {
@@ -131,10 +116,7 @@ impl Multistatus {
         if self.share.is_some() {
             self.send().await?;
         }
-        let needed = octets.saturating_mul(COPIES);
-        if needed > SMALL {
-            self.share = Some(budget.take(Use::Answer, needed).await?);
-        }
+        self.share = budget.take_for_answer(octets.saturating_mul(COPIES)).await?;
         Ok(())
     }
 
@@ -227,33 +209,6 @@ where
     }
     response.headers_mut().insert("vary", HeaderValue::from_static("Brief, Prefer"));
     Ok(response)
-}
-
-/// The pieces that are there, and then those that come.
-fn body(begun: Vec<Piece>, incoming: mpsc::Receiver<Result<Piece, Error>>) -> Body {
-    let begun = begun.into_iter().map(Ok).collect::<std::collections::VecDeque<_>>();
-    let all = stream::unfold(Some((begun, incoming)), |rest| async {
-        let (mut begun, mut incoming) = rest?;
-        let next = match begun.pop_front() {
-            Some(piece) => Some(piece),
-            None => incoming.recv().await,
-        };
-        // Whoever wrote is gone without having come to the end: what is there must not look like all of it.
-        let piece = next.unwrap_or(Err(Error::ClientGone));
-        let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
-        Some((piece, goes_on.then_some((begun, incoming))))
-    });
-    // The memory of a piece is free when the next is asked for: then it has been written.
-    let all = stream::StreamExt::scan(all, None, |held: &mut Option<Share>, piece| {
-        *held = None;
-        let octets = piece.map(|piece| {
-            *held = piece.share;
-            piece.octets
-        });
-        std::future::ready(Some(octets))
-    });
-    // Compression asks once more after the end.
-    Body::from_stream(stream::StreamExt::fuse(all))
 }
 
 #[cfg(test)]

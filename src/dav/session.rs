@@ -2,14 +2,14 @@
 
 use super::budget::{Budget, Share};
 use super::error::Error;
-use super::headers::{self, Preferences};
+use super::headers::{self, Judged, List, Preferences, State};
 use super::path::{Hrefs, Place, Space, Target};
 use super::property::Scene;
 use super::resource::{self, Resource};
-use crate::gateway::write::Conditions;
+use crate::gateway::write::{Conditions, TagTest};
 use crate::gateway::{Mailbox, Principal};
 use crate::model::collection::{Collection, CollectionKind};
-use crate::model::id::{CollectionId, SyncToken};
+use crate::model::id::{CollectionId, ETag, SyncToken};
 use axum::http::HeaderMap;
 use std::sync::Arc;
 
@@ -96,35 +96,75 @@ impl Session {
         GO_ON.iter().any(|(name, kinds)| agent.contains(name) && kinds.contains(&kind))
     }
 
-    /// The conditions of a writing request for a place. A sync-token in `If` holds while it is the collection's own.
-    /// RFC 6578 5
+    /// The conditions of a writing request for a place. What `If` asks of the place itself is judged where it is written;
+    /// what it asks of other resources is judged here.
     pub(super) async fn conditions(&self, place: &Place) -> Result<Conditions, Error> {
-        let mut holding = Vec::new();
-        for asked in headers::state_tokens(&self.headers) {
-            let Ok(token) = asked.token.parse::<SyncToken>() else { continue };
-            let about = match &asked.resource {
+        let plain = headers::plain_conditions(&self.headers);
+        let Some(lists) = headers::if_lists(&self.headers)? else { return Ok(plain) };
+        let mut judged = Vec::new();
+        for List { resource, states } in lists {
+            let about = match &resource {
                 Some(href) => Target::of_href(href).of_user(self.mailbox.principal()),
                 None => Some(place.clone()),
             };
-            let Some(about) = about else { continue };
-            let Place::Collection(space, id) = resource::resolved(&self.mailbox, about).await else {
-                continue;
+            let about = match about {
+                Some(about) => Some(resource::resolved(&self.mailbox, about).await),
+                None => None,
             };
-            match resource::collection(&self.mailbox, space, &id).await {
-                Ok(_) => {}
-                Err(Error::NotFound) => continue,
-                Err(error) => return Err(error),
+            let mut list = Vec::new();
+            for (is_negated, state) in states {
+                let holds = match state {
+                    State::Tag(Some(tag))
+                        if about.as_ref().is_some_and(|about| has_tags_of(about, place)) =>
+                    {
+                        list.push(Judged::Later(TagTest { tag, is_negated }));
+                        continue;
+                    }
+                    State::Tag(Some(tag)) => self.has_tag(about.as_ref(), &tag).await?,
+                    State::Tag(None) => is_negated,
+                    State::Token(token) => self.has_token(about.as_ref(), &token).await?,
+                };
+                list.push(Judged::Now(holds != is_negated));
             }
-            let fresh = self.mailbox.refresh(std::slice::from_ref(&id)).await?;
-            if fresh.first().is_some_and(|fresh| fresh.token == token) {
-                holding.push(asked);
-            }
+            judged.push(list);
         }
-        Ok(headers::conditions_with(&self.headers, &holding)?)
+        Ok(headers::with_lists(plain, judged))
+    }
+
+    /// Whether a place has this state token: a sync-token is that of its collection while nothing changes. RFC 6578 5
+    async fn has_token(&self, place: Option<&Place>, token: &str) -> Result<bool, Error> {
+        let (Some(Place::Collection(space, id)), Ok(token)) = (place, token.parse::<SyncToken>()) else {
+            return Ok(false);
+        };
+        match resource::collection(&self.mailbox, *space, id).await {
+            Ok(_) => {}
+            Err(Error::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let fresh = self.mailbox.refresh(std::slice::from_ref(id)).await?;
+        Ok(fresh.first().is_some_and(|fresh| fresh.token == token))
+    }
+
+    /// Whether another place than the requested one has this entity tag.
+    async fn has_tag(&self, place: Option<&Place>, tag: &ETag) -> Result<bool, Error> {
+        let Some(place @ Place::Member(..)) = place else { return Ok(false) };
+        match Resource::find(&self.mailbox, place, resource::Tokens::Unwanted).await {
+            Ok(Resource::Member(_, head)) => Ok(head.etag == *tag),
+            Ok(_) | Err(Error::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Seen: Thunderbird's address books cannot recover from the usual answer to a forgotten sync-token.
     pub(super) fn is_thunderbird(&self) -> bool {
         super::headers::text(&self.headers, "user-agent").is_some_and(|agent| agent.contains("Thunderbird/"))
     }
+}
+
+/// Whether an entity tag in a list about one place is that of the other, the requested one. A collection has no tags: in
+/// a list about it they are those of its member that is written.
+fn has_tags_of(about: &Place, requested: &Place) -> bool {
+    about == requested
+        || matches!((about, requested), (Place::Collection(space, id), Place::Member(of, parent, _))
+            if space == of && id == parent)
 }

@@ -5,11 +5,16 @@
 //! nobody out.
 //!
 //! Only a password that was not refused before is a guess: a phone with an old one guesses nothing. A password that
-//! opened the mailbox before is no guess either, so that nobody can lock others out.
+//! opened the mailbox before is no guess either, so that nobody can lock others out. After a restart it is known by its
+//! mark ([`super::password_mark`]): where the other budgets are spent, by those who guess behind the same address for
+//! instance, what fits a mark has a budget of its own.
+//!
+//! The budgets of names are so small that guesses alone do not make Exchange lock an account: Windows does that at ten
+//! wrong passwords within ten minutes. ("Account lockout threshold", security baseline of Windows)
 //!
 //! **Invariant:** memory is bounded whoever comes: those for whom there is no place share one.
 
-use super::visitors::Visitors;
+use super::visitors::{Accepted, Visitors};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,9 +28,11 @@ struct Limit {
 }
 
 /// For one name from one address.
-const FOR_A_PAIR: Limit = Limit { most: 10, each: Duration::from_secs(30) };
+const FOR_A_PAIR: Limit = Limit { most: 5, each: Duration::from_secs(180) };
 /// For one name from all addresses.
-const FOR_A_NAME: Limit = Limit { most: 50, each: Duration::from_secs(30) };
+const FOR_A_NAME: Limit = Limit { most: 7, each: Duration::from_secs(240) };
+/// For one name with passwords that may have opened its mailbox before: one guess in 65,536 does.
+const FOR_USED_PASSWORDS: Limit = Limit { most: 5, each: Duration::from_secs(30) };
 /// Many people may stand behind one address.
 const FROM_AN_ADDRESS: Limit = Limit { most: 100, each: Duration::from_secs(3) };
 /// Names and addresses that have a budget of their own.
@@ -38,6 +45,7 @@ pub(super) struct Guesses {
     visitors: Visitors,
     pairs: Mutex<Budgets<Pair>>,
     names: Mutex<Budgets<String>>,
+    used_passwords: Mutex<Budgets<String>>,
     addresses: Mutex<Budgets<IpAddr>>,
 }
 
@@ -49,10 +57,19 @@ type Pair = (String, Option<IpAddr>);
 pub(super) struct Guess<'a> {
     guesses: &'a Guesses,
     pair: Pair,
-    /// Whether it was paid for by the pair alone.
-    is_known: bool,
+    paid_by: PaidBy,
     /// How long the answer is to be held back if it is wrong: longer with each.
     pub(super) delay: Duration,
+}
+
+/// Which budgets a guess was taken from.
+#[derive(Clone, Copy, PartialEq)]
+enum PaidBy {
+    /// Those of pair, name and address.
+    Stranger,
+    /// The pair's alone.
+    KnownAddress,
+    UsedPassword,
 }
 
 struct Budgets<K> {
@@ -73,28 +90,43 @@ impl Guesses {
             visitors,
             pairs: Mutex::new(Budgets::new(FOR_A_PAIR)),
             names: Mutex::new(Budgets::new(FOR_A_NAME)),
+            used_passwords: Mutex::new(Budgets::new(FOR_USED_PASSWORDS)),
             addresses: Mutex::new(Budgets::new(FROM_AN_ADDRESS)),
         }
     }
 
-    /// Remembers that somebody of this name signed in from this address.
-    pub(super) fn note_signed_in(&self, name: &str, address: Option<IpAddr>) {
-        if let Some(address) = address {
-            self.visitors.note(name, network(address));
-        }
+    /// Remembers that somebody of this name signed in from this address, with this password if it is a new one.
+    pub(super) fn note_signed_in(&self, name: &str, address: Option<IpAddr>, accepted: Option<Accepted<'_>>) {
+        self.visitors.note(name, address.map(network), accepted);
     }
 
     /// Lets a guess through, or says when the next one may come.
-    pub(super) fn pay(&self, name: &str, address: Option<IpAddr>) -> Result<Guess<'_>, Duration> {
+    pub(super) fn pay(
+        &self,
+        name: &str,
+        address: Option<IpAddr>,
+        password: &str,
+    ) -> Result<Guess<'_>, Duration> {
         let now = Instant::now();
         let pair = (name.to_owned(), address.map(network));
-        let debt = lock(&self.pairs).spend(&pair, now)?;
-        let is_known = pair.1.is_some_and(|address| self.visitors.has(name, address));
-        if !is_known && let Err(wait) = self.pay_for_strangers(&pair, now) {
-            lock(&self.pairs).refund(&pair, now);
+        let (debt, paid_by) = match self.pay_by_address(&pair, now) {
+            Ok(paid) => paid,
+            Err(wait) if !self.visitors.may_have_used(name, password) => return Err(wait),
+            Err(_) => (lock(&self.used_passwords).spend(&pair.0, now)?, PaidBy::UsedPassword),
+        };
+        Ok(Guess { guesses: self, pair, paid_by, delay: (debt / 1_000).min(LONGEST_DELAY) })
+    }
+
+    fn pay_by_address(&self, pair: &Pair, now: Instant) -> Result<(Duration, PaidBy), Duration> {
+        let debt = lock(&self.pairs).spend(pair, now)?;
+        if pair.1.is_some_and(|address| self.visitors.has(&pair.0, address)) {
+            return Ok((debt, PaidBy::KnownAddress));
+        }
+        if let Err(wait) = self.pay_for_strangers(pair, now) {
+            lock(&self.pairs).refund(pair, now);
             return Err(wait);
         }
-        Ok(Guess { guesses: self, pair, is_known, delay: (debt / 300).min(LONGEST_DELAY) })
+        Ok((debt, PaidBy::Stranger))
     }
 
     fn pay_for_strangers(&self, (name, address): &Pair, now: Instant) -> Result<(), Duration> {
@@ -115,11 +147,14 @@ impl Guess<'_> {
     /// It was right, or nobody could tell.
     pub(super) fn pay_back(self) {
         let now = Instant::now();
+        let (name, address) = &self.pair;
+        if self.paid_by == PaidBy::UsedPassword {
+            return lock(&self.guesses.used_passwords).refund(name, now);
+        }
         lock(&self.guesses.pairs).refund(&self.pair, now);
-        if self.is_known {
+        if self.paid_by == PaidBy::KnownAddress {
             return;
         }
-        let (name, address) = &self.pair;
         lock(&self.guesses.names).refund(name, now);
         if let Some(address) = address {
             lock(&self.guesses.addresses).refund(address, now);
@@ -178,18 +213,23 @@ mod tests {
     use super::*;
 
     fn wrong(guesses: &Guesses, name: &str, address: &str) -> Result<Duration, Duration> {
-        guesses.pay(name, Some(address.parse().unwrap())).map(|guess| guess.delay)
+        guesses.pay(name, Some(address.parse().unwrap()), "wrong").map(|guess| guess.delay)
     }
 
     fn guesses() -> Guesses {
         Guesses::new(Visitors::default())
     }
 
+    fn signed_in(guesses: &Guesses, name: &str, address: &str, password: &str) {
+        let accepted = Accepted { password, others_stay_good: false };
+        guesses.note_signed_in(name, Some(address.parse().unwrap()), Some(accepted));
+    }
+
     #[test]
-    fn a_name_may_be_guessed_at_ten_times_from_an_address_and_then_once_in_a_while() {
+    fn a_name_may_be_guessed_at_five_times_from_an_address_and_then_once_in_a_while() {
         let guesses = guesses();
-        let delays: Vec<Duration> = (0..10).map(|_| wrong(&guesses, "alice", "192.0.2.1").unwrap()).collect();
-        assert!(delays.is_sorted() && delays[0] < delays[9] && delays[9] <= LONGEST_DELAY, "{delays:?}");
+        let delays: Vec<Duration> = (0..5).map(|_| wrong(&guesses, "alice", "192.0.2.1").unwrap()).collect();
+        assert!(delays.is_sorted() && delays[0] < delays[4] && delays[4] <= LONGEST_DELAY, "{delays:?}");
         let wait = wrong(&guesses, "alice", "192.0.2.1").unwrap_err();
         assert!(wait <= FOR_A_PAIR.each, "{wait:?}");
         wrong(&guesses, "bob", "192.0.2.1").unwrap();
@@ -199,11 +239,9 @@ mod tests {
     #[test]
     fn many_addresses_that_guess_at_a_name_do_not_lock_out_who_signed_in_before() {
         let guesses = guesses();
-        guesses.note_signed_in("alice", Some("203.0.113.5".parse().unwrap()));
-        for n in 0..50 {
-            wrong(&guesses, "alice", &format!("192.0.2.{n}")).unwrap();
-        }
-        wrong(&guesses, "alice", "192.0.2.200").unwrap_err();
+        signed_in(&guesses, "alice", "203.0.113.5", "right");
+        let outcomes: Vec<_> = (0..50).map(|n| wrong(&guesses, "alice", &format!("192.0.2.{n}"))).collect();
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 7);
         wrong(&guesses, "alice", "203.0.113.5").unwrap();
         // That address is one like all others for other names.
         for n in 0..100 {
@@ -214,10 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn who_guesses_behind_the_same_address_does_not_lock_out_a_password_that_was_accepted_before() {
+        let guesses = guesses();
+        let address = "203.0.113.5".parse().unwrap();
+        signed_in(&guesses, "alice", "203.0.113.5", "right");
+        for n in 0..100 {
+            let _ = guesses.pay("alice", Some(address), &format!("guess {n}")).map(|guess| guess.delay);
+            guesses.pay("alice", Some(address), "right").unwrap().pay_back();
+        }
+        // A phone elsewhere is let in, too.
+        guesses.pay("alice", Some("192.0.2.9".parse().unwrap()), "right").unwrap().pay_back();
+        // An old password that is no longer good is asked for a few times.
+        let asked = (0..50).filter(|_| guesses.pay("alice", Some(address), "right").is_ok()).count();
+        assert_eq!(asked, 5);
+    }
+
+    #[test]
     fn right_passwords_cost_nothing() {
         let guesses = guesses();
         for _ in 0..1_000 {
-            guesses.pay("alice", Some("192.0.2.1".parse().unwrap())).unwrap().pay_back();
+            guesses.pay("alice", Some("192.0.2.1".parse().unwrap()), "right").unwrap().pay_back();
         }
         wrong(&guesses, "alice", "192.0.2.1").unwrap();
     }
@@ -246,9 +300,9 @@ mod tests {
     fn whoever_comes_memory_is_bounded() {
         let guesses = guesses();
         for n in 0..3 * MOST_OWN {
-            let _ = guesses.pay(&format!("user{n}"), None).map(|guess| guess.delay);
+            let _ = guesses.pay(&format!("user{n}"), None, "wrong").map(|guess| guess.delay);
         }
         assert_eq!(lock(&guesses.names).full_at.len(), MOST_OWN);
-        guesses.pay("one more", None).map(|guess| guess.delay).unwrap_err();
+        guesses.pay("one more", None, "wrong").map(|guess| guess.delay).unwrap_err();
     }
 }

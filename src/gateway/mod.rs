@@ -14,6 +14,7 @@ mod guesses;
 mod identity;
 mod mailbox;
 mod opening;
+mod password_mark;
 mod product;
 mod read;
 mod search;
@@ -112,13 +113,15 @@ pub struct Export {
     pub body: Bytes,
 }
 
-/// An attachment's content.
+/// An attachment, without its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attachment {
     /// File name for people.
     pub name: String,
     /// Media type.
     pub media_type: String,
-    /// Octets.
-    pub content: Bytes,
+    /// Octets, about.
+    pub size: u64,
+    /// The upstream's id.
+    upstream: String,
 }

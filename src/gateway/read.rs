@@ -241,7 +241,7 @@ impl Mailbox {
             .map_err(Error::from)
     }
 
-    /// The content of an attachment of a member.
+    /// An attachment of a member.
     pub async fn attachment(
         &self,
         id: &CollectionId,
@@ -251,14 +251,21 @@ impl Mailbox {
         self.fresh_folder(id).await?;
         let (key, member, managed) = (id.clone(), name.clone(), managed_id.to_owned());
         let found = self.mirror().run(move |mirror| mirror.attachment(&key, &member, &managed)).await?;
-        let Some(attachment) = found else { return Ok(None) };
-        let session = self.follower().session();
-        let content = self.in_time(session.get_attachments(&[&attachment.upstream])).await?.pop();
-        let content = content.ok_or(Error::NotFound)?.map_err(Error::from)?.into();
-        Ok(Some(Attachment { name: attachment.name, media_type: attachment.media_type, content }))
+        Ok(found.map(|found| Attachment {
+            name: found.name,
+            media_type: found.media_type,
+            size: found.size,
+            upstream: found.upstream,
+        }))
     }
 
-    /// The zone of floating times: the request's, else the mailbox's.
+    /// The content of an attachment.
+    pub async fn attached(&self, attachment: &Attachment) -> Result<Bytes, Error> {
+        let session = self.follower().session();
+        let content = self.in_time(session.get_attachments(&[&attachment.upstream])).await?.pop();
+        Ok(content.ok_or(Error::NotFound)?.map_err(Error::from)?.into())
+    }
+
     /// The zone of days and floating times: that of the request, of the calendar, of the mailbox. RFC 4791 9.8, 5.2.2
     pub(super) fn floating_zone(&self, asked: Option<Zone>, collection: &Collection) -> Zone {
         let own = || collection.timezone.as_deref().and_then(query::zone_of_text);

@@ -2,13 +2,15 @@
 //!
 //! A name that is an account of exdav's own signs in with an app password, and the account says how its mailbox is
 //! reached. Any other name and password are Exchange's, and Exchange checks them. Either way a password is known again
-//! by a keyed hash alone, whose key dies with the process. Within [`Settings::recheck`] of the last yes the hash opens the
+//! by a keyed hash alone, whose key dies with the process; a mark of it that opens nothing outlives it
+//! ([`super::password_mark`]). Within [`Settings::recheck`] of the last yes the hash opens the
 //! mailbox; then it is asked for again.
 
 use super::error::Error;
 use super::identity;
 use super::opening::Way;
 use super::product::Settings;
+use super::visitors::Accepted;
 use super::{Gateway, Mailbox};
 use crate::accounts::{Account, Accounts};
 use crate::ews;
@@ -142,15 +144,25 @@ impl Gateway {
             if let Some(outcome) = self.remembered(&key, &digest) {
                 return outcome;
             }
-            let guess = if self.is_guess(&key, &digest, proof) {
-                let paid = self.0.guesses.pay(&key, address);
-                Some(paid.map_err(|retry_after| Error::TooMany { retry_after })?)
-            } else {
-                None
+            let was_good = self.was_good(&key, &digest);
+            let guess = match proof {
+                // What was good or refused before is none.
+                Proof::Password(password) if !was_good && !lock(&self.0.refused).contains_key(&digest) => {
+                    let paid = self.0.guesses.pay(&key, address, password);
+                    Some(paid.map_err(|retry_after| Error::TooMany { retry_after })?)
+                }
+                Proof::Password(_) | Proof::Vouched => None,
             };
             let outcome = self.ask(login, &key, proof, digest).await;
             if outcome.is_ok() {
-                self.0.guesses.note_signed_in(&key, address);
+                let accepted = match proof {
+                    // Exchange knows one password, an account may have several.
+                    Proof::Password(password) if !was_good => {
+                        Some(Accepted { password, others_stay_good: self.fingerprint(&key)?.is_some() })
+                    }
+                    Proof::Password(_) | Proof::Vouched => None,
+                };
+                self.0.guesses.note_signed_in(&key, address, accepted);
             }
             let delay = guess.as_ref().map(|guess| guess.delay).unwrap_or_default();
             if let Some(guess) = guess.filter(|_| !matches!(outcome, Err(Error::SignIn))) {
@@ -165,10 +177,9 @@ impl Gateway {
         outcome
     }
 
-    /// Whether it is a password that was neither good nor refused before.
-    fn is_guess(&self, key: &str, digest: &Digest, proof: Proof<'_>) -> bool {
-        let was_good = || lock(&self.0.known).get(key).is_some_and(|known| known.knows(digest));
-        matches!(proof, Proof::Password(_)) && !was_good() && !lock(&self.0.refused).contains_key(digest)
+    /// Whether the password opened the mailbox before.
+    fn was_good(&self, key: &str, digest: &Digest) -> bool {
+        lock(&self.0.known).get(key).is_some_and(|known| known.knows(digest))
     }
 
     fn turn(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {

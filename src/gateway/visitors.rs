@@ -1,7 +1,9 @@
-//! From which addresses each name has signed in, remembered over restarts.
+//! From which addresses and with which passwords each name has signed in, remembered over restarts.
 //!
-//! **Invariant:** the file holds names and networks, never anything of a password.
+//! **Invariant:** of passwords the file holds [`Marks`] alone, which open nothing and by which nobody finds a password.
 
+use super::password_mark::Marks;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -13,8 +15,45 @@ const MAX_NAMES: usize = 10_000;
 /// Addresses of each: the latest.
 const MAX_ADDRESSES: usize = 16;
 
-/// Addresses by name, the latest last.
-type Book = HashMap<String, Vec<IpAddr>>;
+type Book = HashMap<String, Visitor>;
+
+/// What is remembered of a name.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
+struct Visitor {
+    /// The latest last.
+    addresses: Vec<IpAddr>,
+    passwords: Marks,
+}
+
+/// How a visitor may be written in the file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    /// By versions that remembered no passwords.
+    Addresses(Vec<IpAddr>),
+    Whole {
+        addresses: Vec<IpAddr>,
+        passwords: Marks,
+    },
+}
+
+impl From<Stored> for Visitor {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Addresses(addresses) => Self { addresses, passwords: Marks::default() },
+            Stored::Whole { addresses, passwords } => Self { addresses, passwords },
+        }
+    }
+}
+
+/// A password that was accepted.
+#[derive(Clone, Copy)]
+pub(super) struct Accepted<'a> {
+    pub(super) password: &'a str,
+    /// Whether the name's other passwords are still good.
+    pub(super) others_stay_good: bool,
+}
 
 /// Who has signed in from where.
 #[derive(Default)]
@@ -43,28 +82,46 @@ impl Visitors {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn has(&self, name: &str, address: IpAddr) -> bool {
-        self.book().get(name).is_some_and(|known| known.contains(&address))
+    fn visitor(&self, name: &str) -> Visitor {
+        self.book().get(name).cloned().unwrap_or_default()
     }
 
-    /// Remembers a sign-in. The file is written only when the address is new for the name.
-    pub(super) fn note(&self, name: &str, address: IpAddr) {
+    /// Whether the name has signed in from this address.
+    pub(super) fn has(&self, name: &str, address: IpAddr) -> bool {
+        self.book().get(name).is_some_and(|known| known.addresses.contains(&address))
+    }
+
+    /// Whether the name may have signed in with this password. Takes about a millisecond where there are any.
+    pub(super) fn may_have_used(&self, name: &str, password: &str) -> bool {
+        self.visitor(name).passwords.fit(password)
+    }
+
+    /// Remembers a sign-in. The file is written only when the address or the password is new for the name.
+    pub(super) fn note(&self, name: &str, address: Option<IpAddr>, accepted: Option<Accepted<'_>>) {
+        let address = address.filter(|address| !self.has(name, *address));
+        let passwords = accepted.and_then(|accepted| {
+            let known = self.visitor(name).passwords;
+            known.with(accepted.password, accepted.others_stay_good).filter(|new| *new != known)
+        });
+        if address.is_none() && passwords.is_none() {
+            return;
+        }
         {
             let mut book = self.book();
-            if book.get(name).is_some_and(|known| known.contains(&address)) {
-                return;
-            }
             if book.len() >= MAX_NAMES
                 && !book.contains_key(name)
                 && let Some(other) = book.keys().next().cloned()
             {
                 book.remove(&other);
             }
-            let known = book.entry(name.to_owned()).or_default();
-            if known.len() >= MAX_ADDRESSES {
-                known.remove(0);
+            let visitor = book.entry(name.to_owned()).or_default();
+            visitor.passwords = passwords.unwrap_or_else(|| visitor.passwords.clone());
+            if let Some(address) = address {
+                if visitor.addresses.len() >= MAX_ADDRESSES {
+                    visitor.addresses.remove(0);
+                }
+                visitor.addresses.push(address);
             }
-            known.push(address);
         }
         let Some(file) = &self.file else { return };
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,15 +148,37 @@ fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn accepted(password: &str) -> Option<Accepted<'_>> {
+        Some(Accepted { password, others_stay_good: false })
+    }
+
     #[test]
     fn who_signed_in_before_a_restart_is_known_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("visitors.json");
         let address = "192.0.2.1".parse().unwrap();
-        Visitors::open(file.clone()).note("alice", address);
+        Visitors::open(file.clone()).note("alice", Some(address), accepted("secret of alice"));
         let again = Visitors::open(file.clone());
         assert!(again.has("alice", address) && !again.has("bob", address));
+        assert!(again.may_have_used("alice", "secret of alice") && !again.may_have_used("alice", "guess"));
+        assert!(!again.may_have_used("bob", "secret of alice"));
+        // The same once more writes nothing.
+        std::fs::remove_file(&file).unwrap();
+        again.note("alice", Some(address), accepted("secret of alice"));
+        assert!(!file.exists());
+        again.note("alice", Some(address), accepted("another secret"));
+        assert!(file.exists() && !again.may_have_used("alice", "secret of alice"));
         std::fs::write(&file, "damaged").unwrap();
         assert!(!Visitors::open(file).has("alice", address));
+    }
+
+    #[test]
+    fn the_file_of_a_version_that_remembered_addresses_alone_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("visitors.json");
+        std::fs::write(&file, r#"{"alice":["192.0.2.1"]}"#).unwrap();
+        let visitors = Visitors::open(file);
+        assert!(visitors.has("alice", "192.0.2.1".parse().unwrap()));
+        assert!(!visitors.may_have_used("alice", ""));
     }
 }

@@ -97,6 +97,7 @@ SESSIONS = {
     "login": ("login_session.py", None, [USER]),
     "live": ("live_session.py", "exchangelib", ["E", "C", USER, PASSWORD]),
     "cost": ("cost_session.py", None, [USER, PASSWORD]),
+    "bounds": ("bounds_session.py", None, [USER, PASSWORD]),
     "reference": ("reference_session.py", None, ["G", USER, PASSWORD]),
     "replay": ("replay.py", None, ["G", USER, PASSWORD]),
 }
@@ -116,6 +117,7 @@ PRODUCTS = {
             "autodiscover": OWN,
             "cost": OWN,
             "fill": OWN,
+            "bounds": OWN,
         },
         "checks": {
             "meetings": {

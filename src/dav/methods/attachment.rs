@@ -2,7 +2,7 @@
 
 use super::{get, put};
 use crate::dav::error::Error;
-use crate::dav::headers::{self, conditions};
+use crate::dav::headers;
 use crate::dav::path::Place;
 use crate::dav::precondition::Precondition;
 use crate::dav::resource;
@@ -25,7 +25,7 @@ pub(in crate::dav) async fn attach(
     let change = Asked::parse(query).change(&session.headers, content)?;
     let is_new = matches!(change, AttachmentChange::Add(..));
     resource::collection(&session.mailbox, *space, id).await?;
-    let done = session.mailbox.change_attachment(id, name, &conditions(&session.headers)?, change).await;
+    let done = session.mailbox.change_attachment(id, name, &session.conditions(place).await?, change).await;
     let done = done.map_err(|error| put::unstorable(&session, *space, id, error))?;
     let mut response = if session.preferences.representation {
         let mut response = get::stored(&session, *space, id, &done.object.name).await?;

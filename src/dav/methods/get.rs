@@ -1,18 +1,21 @@
 //! GET and HEAD of members, whole collections, attachments, and of what a person may try first.
 
-use crate::dav::budget::Use;
+use crate::dav::budget::Share;
 use crate::dav::condition::{self, Verdict};
 use crate::dav::error::Error;
 use crate::dav::negotiation::{card_type, card_version};
 use crate::dav::path::{Place, Space};
+use crate::dav::pieces;
 use crate::dav::resource;
 use crate::dav::session::Session;
 use crate::gateway::Export;
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ETag, ResourceName};
 use crate::model::object::Object;
-use crate::query::shape::CardVersion;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY};
+use crate::query::shape::{CardVersion, Shape};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -21,6 +24,10 @@ use std::fmt::Write as _;
 
 /// Octets of a collection that is given as one text.
 const MAX_EXPORT: usize = 64 << 20;
+/// How often a collection that is given as one text is in memory: its members, and the text.
+const EXPORT_COPIES: usize = 2;
+/// How often a file is in memory while Exchange answers with it: as its answer, in base64, and as it is.
+const FILE_COPIES: usize = 4;
 
 const CALENDAR: &str = "text/calendar; charset=utf-8";
 
@@ -67,12 +74,15 @@ async fn represent(
     conditions: &HeaderMap,
 ) -> Result<Response, Error> {
     let collection = resource::collection(&session.mailbox, space, id).await?;
+    let (_, octets) = session.mailbox.weigh(id, std::slice::from_ref(name), &Shape::Whole).await?;
+    let share = session.budget.take_for_answer(octets).await?;
     let object = session.mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
     let (media_type, body) = match collection.kind {
         CollectionKind::Calendar | CollectionKind::Tasks => (CALENDAR, object.body),
         CollectionKind::AddressBook => card(session, object.body, object.vcard4),
     };
-    let mut response = entity(conditions, &object.head.etag, object.head.last_modified, media_type, body)?;
+    let content = Content { media_type, body, share };
+    let mut response = entity(conditions, &object.head.etag, object.head.last_modified, content)?;
     if let Some(tag) = object.head.schedule_tag.and_then(|tag| HeaderValue::from_str(&tag.to_string()).ok()) {
         response.headers_mut().insert("schedule-tag", tag); // RFC 6638 8.3
     }
@@ -92,7 +102,8 @@ async fn entry(session: &Session, name: &ResourceName) -> Result<Response, Error
     let found = session.mailbox.directory_entries(std::slice::from_ref(name)).await?;
     let Object { head, body, vcard4 } = found.into_iter().next().flatten().ok_or(Error::NotFound)?;
     let (media_type, body) = card(session, body, vcard4);
-    entity(&session.headers, &head.etag, head.last_modified, media_type, body)
+    let content = Content { media_type, body, share: None };
+    entity(&session.headers, &head.etag, head.last_modified, content)
 }
 
 /// The whole collection as one text: what a subscription by URL reads.
@@ -104,13 +115,30 @@ async fn collection(session: &Session, space: Space, id: &CollectionId) -> Resul
     if octets > MAX_EXPORT {
         return Err(Error::TooMuch);
     }
-    let _share = session.budget.take(Use::Answer, octets.saturating_mul(2)).await?;
+    let share = session.budget.take_for_answer(octets.saturating_mul(EXPORT_COPIES)).await?;
     let Export { etag, last_modified, body } = session.mailbox.export(id, version).await?;
     let media_type = match collection.kind {
         CollectionKind::Calendar | CollectionKind::Tasks => CALENDAR,
         CollectionKind::AddressBook => card_type(version),
     };
-    entity(&session.headers, &etag, last_modified, media_type, body)
+    entity(&session.headers, &etag, last_modified, Content { media_type, body, share })
+}
+
+/// A text that is answered with.
+struct Content {
+    media_type: &'static str,
+    body: Bytes,
+    /// Its memory, if it is large.
+    share: Option<Share>,
+}
+
+/// What is large holds its memory until it is with the client.
+fn answered(body: Bytes, share: Option<Share>) -> Response {
+    let Some(share) = share else { return body.into_response() };
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(pieces::whole(body, share));
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
 }
 
 /// 200, 304 or 412 with the headers that go with them. RFC 9110 15.4.5
@@ -118,19 +146,22 @@ fn entity(
     conditions: &HeaderMap,
     etag: &ETag,
     last_modified: Timestamp,
-    media_type: &'static str,
-    body: Bytes,
+    Content { media_type, body, share }: Content,
 ) -> Result<Response, Error> {
     let mut response = match condition::judge(conditions, etag, last_modified) {
         Verdict::Failed => return Err(Error::Changed),
         Verdict::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
-        Verdict::Met => ([(CONTENT_TYPE, media_type)], body).into_response(),
+        Verdict::Met => answered(body, share),
     };
+    let status = response.status();
     let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
         }
     };
+    if status == StatusCode::OK {
+        set(CONTENT_TYPE, media_type);
+    }
     set(ETAG, &etag.to_string());
     set(LAST_MODIFIED, &condition::format_date(last_modified));
     set(CACHE_CONTROL, "private, no-cache");
@@ -145,9 +176,12 @@ async fn attachment(
     managed_id: &str,
 ) -> Result<Response, Error> {
     let found = session.mailbox.attachment(id, name, managed_id).await?.ok_or(Error::NotFound)?;
+    let octets = usize::try_from(found.size).unwrap_or(usize::MAX).saturating_mul(FILE_COPIES);
+    let share = session.budget.take_for_answer(octets).await?;
+    let content = session.mailbox.attached(&found).await?;
     let octets = HeaderValue::from_static("application/octet-stream");
     let media_type = HeaderValue::from_str(&found.media_type).unwrap_or(octets);
-    let mut response = found.content.into_response();
+    let mut response = answered(content, share);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, media_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -32,6 +32,9 @@ pub(in crate::dav) async fn make(
     let kind = kind(verb, *space, request.as_ref())?;
     let properties =
         request.as_ref().map(|request| properties(request, kind)).transpose()?.unwrap_or_default();
+    if matches!(resource::collection(&session.mailbox, *space, id).await, Err(Error::NotFound)) {
+        session.conditions(place).await?.judge(None)?;
+    }
     let new = NewCollection { id: id.clone(), kind, properties };
     let collection = session.mailbox.create_collection(new).await.map_err(|error| match (error, verb) {
         // RFC 4918 9.3.1

@@ -30,6 +30,11 @@ pub(in crate::dav) async fn proppatch(
     }
     let asked = change::parse(&request);
     let resource = Resource::find(&session.mailbox, place, Tokens::Unwanted).await?;
+    let conditions = session.conditions(place).await?;
+    match &resource {
+        Resource::Member(_, head) => conditions.judge(Some(head))?,
+        _ => conditions.judge_untagged()?,
+    }
     let outcomes = outcomes(&session, &resource, &asked).await?;
     let done = outcomes.iter().all(|status| *status == DONE);
     // RFC 8144 2.2

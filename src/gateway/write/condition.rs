@@ -24,6 +24,15 @@ impl Tags {
     }
 }
 
+/// Whether an entity tag is, or is not, that of the resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagTest {
+    /// The tag.
+    pub tag: ETag,
+    /// It must be another one, or none.
+    pub is_negated: bool,
+}
+
 /// The conditions of a writing request. RFC 9110 13.1, RFC 6638 8.3
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
@@ -35,25 +44,31 @@ pub struct Conditions {
     pub unmodified_since: Option<Timestamp>,
     /// `If-Schedule-Tag-Match`
     pub if_schedule_tag_match: Option<ScheduleTag>,
+    /// What `If` asks of the resource's tag: one of the lists has to hold as a whole. RFC 4918 10.4.3
+    pub lists: Option<Vec<Vec<TagTest>>>,
 }
 
 impl Conditions {
     /// Whether a condition speaks of the state in which the resource is, not only of whether it is there.
     pub(super) fn is_of_state(&self) -> bool {
-        self.if_match.is_some() || self.unmodified_since.is_some() || self.if_schedule_tag_match.is_some()
+        self.if_match.is_some()
+            || self.unmodified_since.is_some()
+            || self.if_schedule_tag_match.is_some()
+            || self.lists.is_some()
     }
 
     /// Judges a resource that is there and has neither tags nor a time of change: a collection.
     pub fn judge_untagged(&self) -> Result<(), Error> {
         let met = matches!(self.if_match, None | Some(Tags::Any))
             && self.if_none_match != Some(Tags::Any)
-            && self.if_schedule_tag_match.is_none();
+            && self.if_schedule_tag_match.is_none()
+            && self.a_list_holds(None);
         if met { Ok(()) } else { Err(Error::Changed) }
     }
 
     /// Judges what is there now; `None` when there is nothing. Fails with [`Error::Changed`].
     pub fn judge(&self, current: Option<&Head>) -> Result<(), Error> {
-        let Self { if_match, if_none_match, unmodified_since, if_schedule_tag_match } = self;
+        let Self { if_match, if_none_match, unmodified_since, if_schedule_tag_match, .. } = self;
         let is_newer = |since: &Timestamp| {
             current.is_some_and(|head| head.last_modified.as_second() > since.as_second())
         };
@@ -61,8 +76,14 @@ impl Conditions {
         let met = if_match.as_ref().is_none_or(|tags| tags.fit(current))
             && (if_match.is_some() || !unmodified_since.as_ref().is_some_and(is_newer))
             && !if_none_match.as_ref().is_some_and(|tags| tags.fit(current))
-            && if_schedule_tag_match.as_ref().is_none_or(|wanted| tag == Some(wanted));
+            && if_schedule_tag_match.as_ref().is_none_or(|wanted| tag == Some(wanted))
+            && self.a_list_holds(current.map(|head| &head.etag));
         if met { Ok(()) } else { Err(Error::Changed) }
+    }
+
+    fn a_list_holds(&self, etag: Option<&ETag>) -> bool {
+        let holds = |test: &TagTest| (etag == Some(&test.tag)) != test.is_negated;
+        self.lists.as_ref().is_none_or(|lists| lists.iter().any(|list| list.iter().all(holds)))
     }
 }
 
@@ -95,5 +116,14 @@ mod tests {
         assert!(
             met(schedule("s"), Some(&head)) && !met(schedule("t"), Some(&head)) && !met(schedule("s"), None)
         );
+        let test = |tag: &str, is_negated| TagTest { tag: ETag(tag.into()), is_negated };
+        let lists = |lists: Vec<Vec<TagTest>>| Conditions { lists: Some(lists), ..none() };
+        assert!(!met(lists(Vec::new()), Some(&head)));
+        let other = lists(vec![vec![test("a", true)], vec![test("a", false), test("b", true)]]);
+        assert!(met(other.clone(), Some(&head)) && met(other, None));
+        let not_this = lists(vec![vec![test("a", true)]]);
+        assert!(!met(not_this.clone(), Some(&head)) && met(not_this.clone(), None));
+        assert!(not_this.judge_untagged().is_ok());
+        assert!(lists(vec![vec![test("a", false)]]).judge_untagged().is_err());
     }
 }

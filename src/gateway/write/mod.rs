@@ -25,7 +25,7 @@ mod write_lock;
 
 pub use attachment::{AttachmentChange, File, Instances, ManagedAttachment};
 pub use collection::{CollectionChange, Field, NewCollection};
-pub use condition::{Conditions, Tags};
+pub use condition::{Conditions, TagTest, Tags};
 pub use delete::Others;
 pub(super) use groups::Waiting;
 pub use relocate::{Overwrite, Relocation};
