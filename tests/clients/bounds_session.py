@@ -20,10 +20,10 @@ user, password = sys.argv[1:3]
 check, program = Checks(), os.environ["EXDAV_PROGRAM"]
 MOST = 200  # MB
 LARGE = 9_000_000  # octets of a file: 12 MB in base64
-CALDAV, CARDDAV = "urn:ietf:params:xml:ns:caldav", "urn:ietf:params:xml:ns:carddav"
+CALDAV = "urn:ietf:params:xml:ns:caldav"
 
 exchange = Program(program, "simulate", "--exchange-listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0",
-                   "--events", "300", "--contacts", "2", "--mailboxes", "1")
+                   "--events", "50", "--contacts", "2", "--mailboxes", "1")
 
 
 def free_port():
@@ -33,19 +33,22 @@ def free_port():
 
 
 port = free_port()
-serve = Serve(program, exchange.urls["exchange"], server__listen=f"127.0.0.1:{port}",
-              server__public_url=f"http://127.0.0.1:{port}")
+settings = {"server__listen": f"127.0.0.1:{port}", "server__public_url": f"http://127.0.0.1:{port}"}
+# Files are links, or part of the text.
+links = Serve(program, exchange.urls["exchange"], **settings)
+whole = Serve(program, exchange.urls["exchange"], **settings, calendar__inline_attachments=20_000_000)
 
 
-def run(name, work):
+def run(name, serve, work):
     """Does it with a fresh process and judges the most memory that this had."""
     running = serve.start()
     try:
         gateway = Gateway(f"http://127.0.0.1:{port}", user, password)
-        calendars, books = gateway.homes()
-        gateway.members(calendars + "calendar/"), gateway.members(books + "contacts/")
+        home, _ = gateway.homes()
+        for calendar in gateway.collections(home, "calendar"):
+            gateway.members(calendar)
         began = time.monotonic()
-        work(gateway, calendars + "calendar/", books + "contacts/")
+        work(gateway, home)
         status = Path(f"/proc/{running.process.pid}/status").read_text()
         peak = int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) // 1024
         print(f"     {name}: {peak} MB, {time.monotonic() - began:.1f} s", flush=True)
@@ -124,43 +127,42 @@ def pull(streams, most, patience=2.0):
     return first, got
 
 
-def prepare(gateway, calendar, contacts):
+def prepare(gateway, home):
+    for name in ("large", "long"):
+        status, _, _ = gateway.ask("MKCALENDAR", f"{home}{name}/")
+        check(f"a calendar for what is {name}", status == 201, str(status))
     source = random.Random(1)
     for number in range(3):
-        photo = base64.b64encode(b"\xff\xd8\xff\xe0" + source.randbytes(LARGE)).decode()
-        put(gateway, f"{contacts}large-{number}.vcf",
-            f"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:large-{number}\r\nFN:Large {number}\r\nN:Large;;;;\r\n"
-            f"PHOTO;ENCODING=b;TYPE=JPEG:{photo}\r\nEND:VCARD\r\n", "text/vcard")
-    file = base64.b64encode(source.randbytes(LARGE)).decode()
-    put(gateway, f"{calendar}file.ics",
-        event("file", f"ATTACH;ENCODING=BASE64;VALUE=BINARY;X-FILENAME=large.bin:{file}\r\n"))
+        file = base64.b64encode(source.randbytes(LARGE)).decode()
+        put(gateway, f"{home}large/{number}.ics",
+            event(f"large-{number}", f"ATTACH;ENCODING=BASE64;VALUE=BINARY;FILENAME=large.bin:{file}\r\n"))
     text = "\r\n ".join(["x" * 70] * 1_400)
-    put(gateway, f"{calendar}long.ics", event("long", f"RRULE:FREQ=DAILY\r\nDESCRIPTION:{text}\r\n"))
+    put(gateway, f"{home}long/series.ics", event("long", f"RRULE:FREQ=DAILY\r\nDESCRIPTION:{text}\r\n"))
 
 
-def expansion(gateway, calendar, _):
+def expansion(gateway, home):
     span = 'start="20200101T000000Z" end="21500101T000000Z"'
     body = (f'<C:calendar-query xmlns:C="{CALDAV}" xmlns="DAV:"><prop><C:calendar-data><C:expand {span}/></C:calendar-data>'
             '</prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range '
             f'{span}/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>')
-    status, _, text = gateway.ask("REPORT", calendar, body, Depth="1", Content_Type="application/xml")
+    status, _, text = gateway.ask("REPORT", f"{home}long/", body, Depth="1", Content_Type="application/xml")
     check("an expansion over 130 years is refused by name", status == 403 and b"max-instances" in text, f"{status}")
 
 
-def unfinished(gateway, calendar, _):
-    streams = [socket_with(gateway, head(gateway, "PUT", f"{calendar}slow-{number}.ics", 20_000_000))
+def unfinished(gateway, home):
+    streams = [socket_with(gateway, head(gateway, "PUT", f"{home}calendar/slow-{number}.ics", 20_000_000))
                for number in range(300)]
     push(streams, 15_000_000)
-    check("somebody who waits beside them is served", lambda: len(gateway.members(calendar)) > 300)
+    check("somebody who waits beside them is served", lambda: gateway.members(f"{home}calendar/"))
     for stream in streams:
         stream.close()
 
 
-def many_hrefs(gateway, _, contacts):
-    hrefs = "".join(f"<href>{contacts}large-{number % 3}.vcf</href>" for number in range(64))
-    body = (f'<C:addressbook-multiget xmlns:C="{CARDDAV}" xmlns="DAV:"><prop><getetag/><C:address-data/></prop>{hrefs}'
-            "</C:addressbook-multiget>").encode()
-    request = head(gateway, "REPORT", contacts, len(body), "Depth: 1", "Content-Type: application/xml") + body
+def many_hrefs(gateway, home):
+    hrefs = "".join(f"<href>{home}large/{number % 3}.ics</href>" for number in range(64))
+    body = (f'<C:calendar-multiget xmlns:C="{CALDAV}" xmlns="DAV:"><prop><getetag/><C:calendar-data/></prop>{hrefs}'
+            "</C:calendar-multiget>").encode()
+    request = head(gateway, "REPORT", f"{home}large/", len(body), "Depth: 1", "Content-Type: application/xml") + body
     streams = [socket_with(gateway, request) for _ in range(8)]
     first, got = pull(streams, 30_000_000, 5.0)
     answered = [octets for octets in first.values() if octets.startswith(b"HTTP/1.1 207")]
@@ -170,23 +172,23 @@ def many_hrefs(gateway, _, contacts):
         stream.close()
 
 
-def conditions(gateway, calendar, _):
+def conditions(gateway, home):
     inner = '<C:comp-filter name="VALARM"/>' * 30_000
     body = (f'<C:calendar-query xmlns:C="{CALDAV}" xmlns="DAV:"><prop><getetag/></prop><C:filter>'
             f'<C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{inner}</C:comp-filter></C:comp-filter></C:filter>'
             "</C:calendar-query>")
-    status, _, text = gateway.ask("REPORT", calendar, body, Depth="1", Content_Type="application/xml")
+    status, _, text = gateway.ask("REPORT", f"{home}calendar/", body, Depth="1", Content_Type="application/xml")
     check("30,000 conditions are refused by name", status == 403 and b"valid-filter" in text, f"{status} {text[:200]!r}")
 
 
 def slow_readers(path):
-    def work(gateway, calendar, contacts):
-        at = path(gateway, calendar, contacts)
+    def work(gateway, home):
+        at = path(gateway, home)
         streams = [socket_with(gateway, head(gateway, "GET", at, 0)) for _ in range(40)]
         first, _ = pull(streams, 1, 5.0)
         check("some of them are answered", any(octets.startswith(b"HTTP/1.1 200") for octets in first.values()),
               str(first.values())[:300])
-        check("a small object is read beside them", lambda: gateway.ask("GET", f"{calendar}file.ics")[0] == 200)
+        check("a small object is read beside them", lambda: gateway.ask("GET", f"{home}long/series.ics")[0] == 200)
         for stream in streams:
             stream.close()
         status, headers, body = gateway.ask("GET", at)
@@ -195,19 +197,19 @@ def slow_readers(path):
     return work
 
 
-def attachment(gateway, calendar, _):
-    _, _, text = gateway.ask("GET", f"{calendar}file.ics")
-    unfolded = text.decode().replace("\r\n ", "")
-    return re.search(r"ATTACH[^\r]*?:http://[^/]*(\S+)", unfolded).group(1)
+def attachment(gateway, home):
+    _, _, text = gateway.ask("GET", f"{home}large/0.ics")
+    return re.search(r"ATTACH[^\r]*?:http://[^/]*(\S+)", text.decode().replace("\r\n ", "")).group(1)
 
 
-run("storing large members", prepare)
-run("an expansion", expansion)
-run("300 unfinished bodies", unfinished)
-run("64 large members at once, eight times", many_hrefs)
-run("30,000 conditions", conditions)
-run("40 slow readers of a large member", slow_readers(lambda _, __, contacts: f"{contacts}large-0.vcf"))
-run("40 slow readers of a large file", slow_readers(attachment))
-serve.remove()
+run("storing large members", links, prepare)
+run("an expansion", links, expansion)
+run("300 unfinished bodies", links, unfinished)
+run("30,000 conditions", links, conditions)
+run("40 slow readers of a large file", links, slow_readers(attachment))
+run("64 large members at once, eight times", whole, many_hrefs)
+run("40 slow readers of a large member", whole, slow_readers(lambda _, home: f"{home}large/0.ics"))
+links.remove()
+whole.remove()
 exchange.stop()
 check.finish()
