@@ -24,9 +24,9 @@ pub(super) enum Version {
 
 /// Lines that Exchange changes together: the letter of the group and its properties.
 pub(super) type Groups = &'static [(char, &'static [&'static str])];
-/// For each line of a card whether it has a place in Exchange as one of a group: what has none stays as the client
-/// wrote it.
-pub(super) type Held<'a> = &'a dyn Fn(char, &Component) -> Vec<bool>;
+/// For each line of a card its place in Exchange as one of a group, empty where the group has no places: what has none
+/// stays as the client wrote it.
+pub(super) type Held<'a> = &'a dyn Fn(char, &Component) -> Vec<Option<&'static str>>;
 
 /// Separates the parts of a fingerprint's text.
 pub(super) const UNIT: &str = "\u{1f}";
@@ -93,10 +93,12 @@ pub(super) fn render(
     let name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
     let (mut v3, mut v4) = (project(Version::V3, &uid), project(Version::V4, &uid));
     let mut own = None;
+    let mut is_corrected = false;
     let kept = kept.as_ref().and_then(|kept| Some((kept.octets.clone()?, kept)));
     if let Some((octets, kept)) = kept
         && let Ok(text) = Component::parse(&octets)
     {
+        let as_kept = octets.clone();
         let (text, octets) = with_photo(text, octets, photo);
         let is_v4 = text.value("VERSION").map(str::trim) == Some("4.0");
         let (same, other) = if is_v4 { (&v4, &mut v3) } else { (&v3, &mut v4) };
@@ -105,8 +107,9 @@ pub(super) fn render(
             (text, octets)
         } else {
             let merged = merge(&text, same, (groups, held), &changed);
-            let octets = Bytes::from(merged.write());
-            (merged, octets)
+            is_corrected = merged.is_corrected;
+            let octets = Bytes::from(merged.text.write());
+            (merged.text, octets)
         };
         if item.class == ItemClass::DistributionList {
             // Only Exchange knows the addresses of members that are named by UID.
@@ -125,14 +128,23 @@ pub(super) fn render(
             }
             *other = told;
         }
-        own = Some((is_v4, octets));
+        let is_written = octets != as_kept && text.has_spelled_names();
+        own = Some((is_v4, octets, is_written));
     }
     let (mut body, mut vcard4) = (Bytes::from(v3.write()), Bytes::from(v4.write()));
-    match own {
-        Some((true, octets)) => vcard4 = octets,
-        Some((false, octets)) => body = octets,
-        None => {}
-    }
+    // Revision 1 wrote all names in upper case, and took the labels of what Exchange changed.
+    let is_spelled = match own {
+        Some((true, octets, is_written)) => {
+            vcard4 = octets;
+            is_written || v3.has_spelled_names()
+        }
+        Some((false, octets, is_written)) => {
+            body = octets;
+            is_written || v4.has_spelled_names()
+        }
+        None => v3.has_spelled_names() || v4.has_spelled_names(),
+    };
+    let revision = if is_spelled || is_corrected { 2 } else { u32::from(is_revised) };
     Rendered {
         occurrence: None,
         body,
@@ -140,7 +152,7 @@ pub(super) fn render(
         name: identity::resource_name(name.as_deref(), &uid, ".vcf", item),
         fallback_name: identity::fallback_name(item, ".vcf"),
         uid,
-        etag: identity::etag(context, item, &[], is_revised),
+        etag: identity::etag(context, item, &[], revision),
         schedule_tag: None,
         span: Span::default(),
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
@@ -183,15 +195,23 @@ fn is_in_group(line: &Line, name: &str) -> bool {
     line.group.as_deref().is_some_and(|group| group.eq_ignore_ascii_case(name))
 }
 
-/// The client's text with what Exchange has changed since. Lines that no field of Exchange could hold stay, and
-/// lines whose value is still there stay as the client wrote them, with their labels.
+/// The client's text with what Exchange has changed since.
+struct Merged {
+    text: Component,
+    /// Whether a line has another value and is else as the client wrote it.
+    is_corrected: bool,
+}
+
+/// Lines that no field of Exchange could hold stay, and lines whose value is still there stay as the client wrote them,
+/// with their labels. What is in the same place with another value keeps its types and its label.
 fn merge(
     text: &Component,
     fresh: &Component,
     (groups, held): (Groups, Held),
     changed: &BTreeSet<char>,
-) -> Component {
+) -> Merged {
     let mut merged = text.clone();
+    let mut is_corrected = false;
     let mut items = text.lines.iter().filter(|line| line.group.is_some()).count();
     let respelled = changed.contains(&'Y').then(|| spoken::respell(&mut merged, fresh.clone()));
     let fresh = respelled.as_ref().unwrap_or(fresh);
@@ -200,17 +220,43 @@ fn merge(
             continue;
         }
         let is_meant = |line: &Line| properties.contains(&line.name.as_str()) && !spoken::is_spoken(line);
-        let mut wanted: Vec<&Line> = fresh.lines.iter().filter(|line| is_meant(line)).collect();
-        let mut gone: Vec<Line> = Vec::new();
+        let places = held(*letter, fresh);
+        let mut wanted: Vec<(&Line, Option<&str>)> =
+            fresh.lines.iter().zip(places).filter(|(line, _)| is_meant(line)).collect();
+        let mut gone: Vec<(usize, &'static str)> = Vec::new();
         let held = held(*letter, &merged);
-        for (line, is_held) in merged.lines.iter().zip(held).filter(|(line, _)| is_meant(line)) {
-            match wanted.iter().position(|new| says_the_same(new, line)) {
+        for (at, (line, place)) in merged.lines.iter().zip(held).enumerate() {
+            if !is_meant(line) {
+                continue;
+            }
+            match wanted.iter().position(|(new, _)| says_the_same(new, line)) {
                 Some(at) => drop(wanted.remove(at)),
-                None if is_held => gone.push(line.clone()),
-                None => {}
+                None => gone.extend(place.map(|place| (at, place))),
             }
         }
-        for line in &gone {
+        let mut removed: Vec<Line> = Vec::new();
+        let mut moved_abroad: Vec<String> = Vec::new();
+        for (at, place) in gone {
+            let Some(line) = merged.lines.get_mut(at) else { continue };
+            let successor = wanted
+                .iter()
+                .position(|(new, of)| !place.is_empty() && *of == Some(place) && new.name == line.name);
+            match successor.map(|at| wanted.remove(at)) {
+                Some((new, _)) => {
+                    is_corrected = true;
+                    if country(line) != country(new) {
+                        moved_abroad.extend(line.group.clone());
+                    }
+                    correct(line, new);
+                }
+                None => removed.push(line.clone()),
+            }
+        }
+        // Apple's name of the country by which an address is laid out.
+        merged.lines.retain(|line| {
+            line.name != "X-ABADR" || !moved_abroad.iter().any(|group| is_in_group(line, group))
+        });
+        for line in &removed {
             merged.lines.retain(|other| {
                 let explains = line.group.as_deref().is_some_and(|group| is_in_group(other, group));
                 other != line && !(explains && other.name.starts_with("X-AB"))
@@ -218,7 +264,7 @@ fn merge(
         }
         let at = merged.lines.iter().rposition(is_meant).map_or(merged.lines.len(), |at| at + 1);
         let mut new: Vec<Line> = Vec::new();
-        for line in wanted {
+        for (line, _) in wanted {
             let Some(group) = &line.group else {
                 new.push(line.clone());
                 continue;
@@ -232,7 +278,21 @@ fn merge(
         merged.lines.splice(at..at, new);
     }
     super::kept::set_line(&mut merged, "REV", fresh.line("REV"));
-    merged
+    Merged { text: merged, is_corrected }
+}
+
+/// The country of an address.
+fn country(line: &Line) -> Option<&str> {
+    line.value.rsplit(';').next().filter(|_| line.name == "ADR").map(str::trim)
+}
+
+/// Gives a line of the client another value of Exchange's. What else the client said of the old value, such as its form
+/// as a URI or an address as one text, is not true of the new one.
+fn correct(line: &mut Line, new: &Line) {
+    line.params.retain(|parameter| matches!(parameter.name.as_str(), "" | "TYPE" | "PREF"));
+    let own = new.params.iter().filter(|parameter| !matches!(parameter.name.as_str(), "" | "TYPE" | "PREF"));
+    line.params.extend(own.cloned());
+    line.value.clone_from(&new.value);
 }
 
 /// Lines that stand for nothing in the other version.
@@ -244,8 +304,8 @@ fn carry_over(text: &Component, (groups, held): (Groups, Held), other: &mut Comp
     let mut is_held: Vec<bool> =
         text.lines.iter().map(|line| OF_ONE_VERSION.contains(&line.name.as_str())).collect();
     for (letter, properties) in groups {
-        for ((line, flag), held) in text.lines.iter().zip(&mut is_held).zip(held(*letter, text)) {
-            *flag |= held && properties.contains(&line.name.as_str());
+        for ((line, flag), place) in text.lines.iter().zip(&mut is_held).zip(held(*letter, text)) {
+            *flag |= place.is_some() && properties.contains(&line.name.as_str());
         }
     }
     let group = |line: &Line| line.group.as_deref().map(str::to_ascii_lowercase);

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Lines that Exchange changes together: THE table.
 pub(super) const GROUPS: Groups = &[
@@ -56,14 +56,15 @@ pub(super) const GROUPS: Groups = &[
 pub(super) const CUSTOM_NAMES: [&str; 8] =
     ["X-CUSTOM1", "X-CUSTOM2", "X-CUSTOM3", "X-CUSTOM4", "CUSTOM1", "CUSTOM2", "CUSTOM3", "CUSTOM4"];
 
-/// For each line whether it has a place in Exchange.
-fn held(letter: char, card: &Component) -> Vec<bool> {
+/// For each line its place in Exchange.
+fn held(letter: char, card: &Component) -> Vec<Option<&'static str>> {
     match places::held(letter, card) {
         Some(held) => {
-            let held: HashSet<*const Line> = held.into_iter().map(std::ptr::from_ref).collect();
-            card.lines.iter().map(|line| held.contains(&std::ptr::from_ref(line))).collect()
+            let held: HashMap<*const Line, &'static str> =
+                held.into_iter().map(|(place, line)| (std::ptr::from_ref(line), place)).collect();
+            card.lines.iter().map(|line| held.get(&std::ptr::from_ref(line)).copied()).collect()
         }
-        None => vec![true; card.lines.len()],
+        None => vec![Some(""); card.lines.len()],
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, Stri
             let member = uid(&line.value);
             letter != 'M' || member.starts_with("mailto:") || known.contains(&member)
         };
-        card.lines.iter().map(is_held).collect()
+        card.lines.iter().map(|line| is_held(line).then_some("")).collect()
     };
     card::render(
         context,

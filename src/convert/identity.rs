@@ -1,6 +1,6 @@
 //! Names and tags of objects: UID, resource name, ETag.
 
-use super::{Context, HtmlForm, RENDERING_REVISION, RENDERING_VERSION};
+use super::{Context, HtmlForm, RENDERING_VERSION};
 use crate::ews::field;
 use crate::ews::types::{Item, ItemClass};
 use crate::model::id::{ETag, ResourceName};
@@ -63,9 +63,9 @@ pub(super) fn fallback_name(item: &Item, extension: &str) -> ResourceName {
 
 /// The tag of a rendering: what Exchange holds, and how it is rendered.
 ///
-/// A series shares its ChangeKey with its exceptions: any change of theirs is one of its own. `is_revised`: revisions of
-/// rendering before the present one would have rendered it otherwise.
-pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], is_revised: bool) -> ETag {
+/// A series shares its ChangeKey with its exceptions: any change of theirs is one of its own. `revision`: the latest
+/// revision of rendering that changed how this item is rendered; 0 if none did.
+pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], revision: u32) -> ETag {
     let html = match context.settings.html {
         HtmlForm::XAltDesc => "x",
         HtmlForm::Altrep => "a",
@@ -85,7 +85,7 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], is_revis
         // Its versions do not tell of every change.
         parts.extend(std::iter::once(item).chain(exceptions).map(Item::write));
     }
-    parts.extend(is_revised.then(|| format!("revision {RENDERING_REVISION}")));
+    parts.extend((revision > 0).then(|| format!("revision {revision}")));
     ETag(hash(parts.join("\u{1f}"), 32))
 }
 

@@ -52,9 +52,9 @@ use std::sync::Arc;
 
 /// Part of every ETag: raised whenever the same item would be rendered differently.
 pub const RENDERING_VERSION: u32 = 3;
-/// Raised whenever some items would be rendered differently: mirrors render all of them anew, and the ETags of these alone
-/// change, since they carry it.
-pub const RENDERING_REVISION: u32 = 1;
+/// Raised whenever some items would be rendered differently: mirrors render all of them anew. The ETags of these alone
+/// change, since they carry the latest revision that changed them.
+pub const RENDERING_REVISION: u32 = 2;
 
 /// Who made the text.
 const PRODID: &str = concat!("-//exdav//exdav ", env!("CARGO_PKG_VERSION"), "//EN");

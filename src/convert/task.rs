@@ -46,7 +46,7 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         fallback_name: identity::fallback_name(item, ".ics"),
         uid,
         name,
-        etag: identity::etag(context, item, &[], is_revised),
+        etag: identity::etag(context, item, &[], u32::from(is_revised)),
         schedule_tag: None,
         // What makes a task match a time range is more than its days. RFC 4791 9.9
         span: Span::default(),

@@ -331,7 +331,7 @@ mod tests {
             ["N:Harten;Rene;;;", "SORT-STRING:Harten"]
         );
         assert_eq!(told(Version::V4, "X-ABSHOWAS:COMPANY"), ["X-ABSHOWAS:COMPANY", "KIND:org"]);
-        assert_eq!(told(Version::V3, "KIND:org"), ["X-ABSHOWAS:COMPANY"]);
+        assert_eq!(told(Version::V3, "KIND:org"), ["X-ABShowAs:COMPANY"]);
         assert_eq!(
             told(Version::V3, "ADR;TYPE=home;LABEL=Street:;;Street;;;;"),
             ["ADR;TYPE=home:;;Street;;;;", "LABEL;TYPE=home:Street"]
@@ -347,7 +347,7 @@ mod tests {
             told(Version::V3, "RELATED;VALUE=text;TYPE=spouse:Pat\nRELATED;TYPE=friend:urn:uuid:x"),
             [
                 "related1.X-ABRELATEDNAMES:Pat",
-                "related1.X-ABLABEL:_$!<Spouse>!$_",
+                "related1.X-ABLabel:_$!<Spouse>!$_",
                 "RELATED;TYPE=friend:urn:uuid:x"
             ]
         );

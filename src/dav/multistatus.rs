@@ -21,8 +21,8 @@ use std::future::Future;
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
-/// How often a member is in memory while it is written: as it is stored, shaped, and as XML.
-const COPIES: usize = 3;
+/// How often a member is in memory while it is written: as it is stored (cards in two versions), shaped, and as XML.
+const COPIES: usize = 4;
 
 const OK: &str = "HTTP/1.1 200 OK";
 const MISSING: &str = "HTTP/1.1 404 Not Found";

@@ -298,7 +298,7 @@ impl Mirror {
     }
 
     /// How many of these members, from the first on, have bodies of at most so many octets together; at least one. With
-    /// the octets of those.
+    /// the octets of those. No body is read for this: each would be in memory as a whole.
     pub fn weigh(
         &self,
         id: &CollectionId,
@@ -306,11 +306,14 @@ impl Mirror {
         most: usize,
     ) -> Result<(usize, usize), Error> {
         let read = self.begin_read()?;
-        let bodies = read.open_table(BODIES)?;
+        let heads = read.open_table(HEADS)?;
         let (mut number, mut octets) = (0, 0);
         for name in names {
-            let body = bodies.get((id.as_str(), name.as_str()))?;
-            let more = octets + body.map_or(0, |body| body.value().len());
+            let size = match heads.get((id.as_str(), name.as_str()))? {
+                Some(head) => listed(name.as_str(), head.value()).ok_or_else(damaged)?.head.size,
+                None => 0,
+            };
+            let more = usize::try_from(size).map_or(usize::MAX, |size| octets + size);
             if number > 0 && more > most {
                 break;
             }

@@ -71,7 +71,7 @@ impl Component {
         only_one(read(octets, is_wanted)?)
     }
 
-    /// The text: CRLF line ends, folded at 75 octets.
+    /// The text: CRLF line ends, folded at 75 octets. The lines of cards have their names as they were written.
     pub fn write(&self) -> String {
         let mut out = String::new();
         self.write_to(&mut out);
@@ -84,7 +84,7 @@ impl Component {
         out.push_str(&self.name);
         out.push_str("\r\n");
         for line in &self.lines {
-            line.write(out);
+            line.write(out, self.name == "VCARD");
         }
         for child in &self.children {
             child.write_to(out);
@@ -92,6 +92,11 @@ impl Component {
         out.push_str("END:");
         out.push_str(&self.name);
         out.push_str("\r\n");
+    }
+
+    /// Whether the name of a line was not written in upper case.
+    pub fn has_spelled_names(&self) -> bool {
+        self.lines.iter().any(|line| line.spelled().is_some())
     }
 
     /// Adds a line.

@@ -16,6 +16,26 @@ pub struct Line {
     pub params: Vec<Parameter>,
     /// Raw: escapes are not resolved, since only the property knows whether it has any.
     pub value: String,
+    /// How the name was written. Some readers of vCards know `X-ABLabel` in this spelling alone.
+    pub(crate) spelling: Spelling,
+}
+
+/// A name as it was written, if not in upper case. All are equal: names are the same in any case. RFC 6350 3.3
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spelling(Option<Box<str>>);
+
+impl PartialEq for Spelling {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Spelling {}
+
+impl Spelling {
+    fn of(name: &str) -> Self {
+        Self(name.bytes().any(|octet| octet.is_ascii_lowercase()).then(|| name.into()))
+    }
 }
 
 /// `NAME=value,"other value"`.
@@ -32,7 +52,8 @@ impl Line {
     pub fn raw(name: &str, value: impl Into<String>) -> Self {
         let mut value = value.into();
         value.retain(|c| c == '\t' || !c.is_control());
-        Self { group: None, name: name.to_ascii_uppercase(), params: Vec::new(), value }
+        let spelling = Spelling::of(name);
+        Self { group: None, name: name.to_ascii_uppercase(), params: Vec::new(), value, spelling }
     }
 
     /// A line with a TEXT value.
@@ -91,17 +112,24 @@ impl Line {
             rest = remaining;
         }
         let value = rest.strip_prefix(':')?.to_owned();
-        Some(Self { group, name: name.trim().to_ascii_uppercase(), params, value })
+        let name = name.trim();
+        Some(Self { group, name: name.to_ascii_uppercase(), params, value, spelling: Spelling::of(name) })
     }
 
-    /// Appends the line, folded, with its line end.
-    pub(super) fn write(&self, out: &mut String) {
+    /// The name as it was written, where that is not in upper case.
+    pub(super) fn spelled(&self) -> Option<&str> {
+        // A line that was given another name is no longer spelled so.
+        self.spelling.0.as_deref().filter(|spelled| spelled.eq_ignore_ascii_case(&self.name))
+    }
+
+    /// Appends the line, folded, with its line end; the name in upper case or as it was written.
+    pub(super) fn write(&self, out: &mut String, as_spelled: bool) {
         let mut line = String::with_capacity(self.value.len() + 32);
         if let Some(group) = &self.group {
             line.push_str(group);
             line.push('.');
         }
-        line.push_str(&self.name);
+        line.push_str(self.spelled().filter(|_| as_spelled).unwrap_or(&self.name));
         for parameter in &self.params {
             line.push(';');
             if !parameter.name.is_empty() {

@@ -104,7 +104,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         uid,
         fallback_name: identity::fallback_name(item, ".ics"),
         name,
-        etag: identity::etag(context, item, exceptions, is_revised),
+        etag: identity::etag(context, item, exceptions, u32::from(is_revised)),
         span,
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,

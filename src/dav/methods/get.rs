@@ -24,6 +24,8 @@ use std::fmt::Write as _;
 
 /// Octets of a collection that is given as one text.
 const MAX_EXPORT: usize = 64 << 20;
+/// How often a member is in memory while it is given: as it is stored, and as it is sent.
+const MEMBER_COPIES: usize = 2;
 /// How often a collection that is given as one text is in memory: its members, and the text.
 const EXPORT_COPIES: usize = 2;
 /// How often a file is in memory while Exchange answers with it: as its answer, in base64, and as it is.
@@ -75,7 +77,7 @@ async fn represent(
 ) -> Result<Response, Error> {
     let collection = resource::collection(&session.mailbox, space, id).await?;
     let (_, octets) = session.mailbox.weigh(id, std::slice::from_ref(name), &Shape::Whole).await?;
-    let share = session.budget.take_for_answer(octets).await?;
+    let share = session.budget.take_for_answer(octets.saturating_mul(MEMBER_COPIES)).await?;
     let object = session.mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
     let (media_type, body) = match collection.kind {
         CollectionKind::Calendar | CollectionKind::Tasks => (CALENDAR, object.body),

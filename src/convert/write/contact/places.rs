@@ -62,26 +62,28 @@ const RELATIONS: [(&str, &str); 9] = [
     ("X-EVOLUTION-CHILD", "Children"),
 ];
 
-/// The lines of a group that have a place; `None` where all of them have.
-pub fn held<'a>(letter: char, card: &'a Component) -> Option<Vec<&'a Line>> {
-    let places: Vec<Place<'a>> = match letter {
+/// The lines of a group that have a place, which is empty for days and for other dialects of what has one; `None` where all
+/// of them have.
+pub fn held<'a>(letter: char, card: &'a Component) -> Option<Vec<Place<'a>>> {
+    let mut held: Vec<Place<'a>> = match letter {
         'E' => emails(card, &[]),
         'T' => phones(card),
         'A' => addresses(card),
         'U' => urls(card),
         'I' => messengers(card),
         'R' => relations(card),
-        'D' => days(card).into_iter().map(|(place, line, _)| (place, line)).collect(),
+        // Their forms differ too much for a value to be replaced alone.
+        'D' => days(card).into_iter().map(|(_, line, _)| ("", line)).collect(),
         _ => return None,
     };
-    let mut held: Vec<&Line> = places.into_iter().map(|(_, line)| line).collect();
     // The same in another dialect is held with it.
     let twins = |name: &str| TWINS.iter().find(|names| names.contains(&name));
     let others = card.lines.iter().filter(|line| {
-        twins(&line.name)
-            .is_some_and(|names| held.iter().any(|h| h.name != line.name && names.contains(&h.name.as_str())))
+        twins(&line.name).is_some_and(|names| {
+            held.iter().any(|(_, h)| h.name != line.name && names.contains(&h.name.as_str()))
+        })
     });
-    let others: Vec<&Line> = others.collect();
+    let others: Vec<Place<'a>> = others.map(|line| ("", line)).collect();
     held.extend(others);
     Some(held)
 }
