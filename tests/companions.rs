@@ -493,6 +493,15 @@ async fn a_task_is_never_due_before_it_starts() {
     let days = "<t:DueDate>2027-06-10T00:00:00Z</t:DueDate>";
     let name = scene.made_in_outlook(&format!("<t:Subject>x</t:Subject>{days}")).await;
     assert!(scene.get(&name).await.contains("DUE;VALUE=DATE:20270610"));
+    // What Exchange itself has the wrong way round.
+    let scene = Scene::of("tasks").await;
+    let days = format!("{days}<t:StartDate>2027-06-15T00:00:00Z</t:StartDate>");
+    let name = scene.made_in_outlook(&format!("<t:Subject>x</t:Subject>{days}")).await;
+    let seen = scene.get(&name).await;
+    assert!(
+        seen.contains("DUE;VALUE=DATE:20270610") && !seen.contains("DTSTART;VALUE=DATE:20270615"),
+        "{seen}"
+    );
     // A start that Exchange never had, and a day that Outlook moves before it.
     let scene = Scene::of("tasks").await;
     scene

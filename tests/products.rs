@@ -499,6 +499,19 @@ async fn a_field_newer_than_the_schema_that_is_asked_by_is_refused_by_every_exch
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_2010_is_asked_by_its_own_schema_where_the_settings_name_a_newer_one() {
+    let stage = stage_of(Product::Exchange2010).await;
+    let mailbox = stage.mailbox(FRESH).await;
+    let object = event(&format!("{DAILY}\nLOCATION:Lab\nGEO:52.5;13.4\nDESCRIPTION:Text"));
+    put(&mailbox, &calendar(), "one.ics", &object).await.unwrap();
+    put(&mailbox, &contacts(), "one.vcf", &card("EMAIL:a@example.org\nNOTE:Text")).await.unwrap();
+    for (id, file) in [(calendar(), "one.ics"), (contacts(), "one.vcf")] {
+        let text = anew(&stage, &id, file).await;
+        assert!(text.contains("Text"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_as_far_for_a_colleague_on_gromox_as_its_owner_says() {
     let (stage, mailbox) = gromox().await;
     let task = |lines: &str| {
@@ -764,15 +777,15 @@ async fn two_users_never_share_a_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_another_operation_is_not_taken_and_ends_its_connection() {
-    let answer = |connection: usize, number: usize| match (connection, number) {
-        (1, 2) => folder("SyncFolderItems", "Theirs"),
-        _ => folder("GetFolder", "Mine"),
+    let answer = |_: usize, number: usize| match number {
+        1 => folder("GetFolder", "Mine"),
+        _ => folder("SyncFolderItems", "Theirs"),
     };
     let (session, requests) = odd_server(answer).await;
-    for _ in 0..3 {
+    for _ in 0..10 {
         assert_eq!(shown(&session).await.unwrap(), "Mine");
     }
-    assert_eq!(requests.load(Ordering::Relaxed), 4);
+    assert!(requests.load(Ordering::Relaxed) > 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -783,10 +796,10 @@ async fn a_request_that_a_used_connection_spoilt_is_sent_once_more_over_a_new_on
         _ => folder("GetFolder", "Mine"),
     })
     .await;
-    for _ in 0..2 {
+    for _ in 0..10 {
         assert_eq!(shown(&session).await.unwrap(), "Mine");
     }
-    assert_eq!(requests.load(Ordering::Relaxed), 3);
+    assert!(requests.load(Ordering::Relaxed) > 10);
     // A new connection is not to blame.
     let (session, requests) = odd_server(|_, _| REFUSED.to_owned()).await;
     assert!(matches!(shown(&session).await, Err(ews::Error::Http { status: 400, .. })));

@@ -159,7 +159,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             form: "`Exchange2010_SP2`, `Exchange2013`, `Exchange2013_SP1` or `Exchange2016`",
             default: Some("\"Exchange2013_SP1\""),
             example: "\"Exchange2016\"",
-            doc: "The schema version that is spoken; newer servers understand older versions.",
+            doc: "The schema version that is spoken; newer servers understand older versions, an older server is asked by its own.",
             set: |config, text| {
                 value::choice(&VERSIONS, text).map(|version| version.clone_into(&mut config.ews.version))
             },

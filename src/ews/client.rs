@@ -126,6 +126,9 @@ const ELSEWHERE: [&str; 4] = [
 /// Faults of a server that does not know what is asked for, or a part of it. MS-OXWSCDATA 2.2.5.24
 const NOT_KNOWN: [&str; 2] = ["ErrorInvalidRequest", "ErrorSchemaValidation"];
 
+/// The server is older than the `RequestServerVersion`. MS-OXWSCDATA 2.2.5.24
+const UNKNOWN_VERSION: &str = "ErrorInvalidServerVersion";
+
 /// Whether a request may be sent again after its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -312,6 +315,17 @@ impl Session {
         self.product().schema().map_or(asked, |own| asked.min(own))
     }
 
+    /// `RequestServerVersion`: that of the settings, or the newest one that an older server knows.
+    fn request_version(&self) -> String {
+        let asked = &self.exchange.settings().version;
+        let told = self.version.get().cloned().or_else(|| {
+            let endpoint = self.exchange.known_endpoint(&self.credentials)?;
+            endpoint.version().get().cloned()
+        });
+        let own = told.map(|version| version.schema).filter(|own| Schema::of(own) < Schema::of(asked));
+        own.unwrap_or_else(|| asked.clone())
+    }
+
     /// Requests that may be under way at once.
     pub fn concurrency(&self) -> usize {
         self.exchange.settings().concurrency.max(1)
@@ -324,11 +338,9 @@ impl Session {
         repeat: Repeat,
         body: impl FnOnce(&mut Writer),
     ) -> Result<Element, Error> {
-        let request = bytes::Bytes::from(soap::envelope(
-            &self.exchange.settings().version,
-            self.credentials.impersonated(),
-            body,
-        ));
+        let mut version = self.request_version();
+        let document = soap::envelope(&version, self.credentials.impersonated(), body);
+        let mut request = bytes::Bytes::from(document);
         let mut patience = self.exchange.settings().patience;
         let mut pause = Duration::from_millis(200);
         let mut is_doubted = false;
@@ -345,6 +357,14 @@ impl Session {
                 if self.exchange.moved(&self.credentials, &from).await.is_some() {
                     continue;
                 }
+            }
+            // An older server says in its refusal what it knows: nothing was done.
+            let known = self.request_version();
+            if error.is(UNKNOWN_VERSION) && known != version {
+                tracing::info!(from = version, to = known, "Exchange is older than exchange.version says");
+                request = soap::by_version(&request, &version, &known);
+                version = known;
+                continue;
             }
             let wait = match &error {
                 Error::Busy { back_off } => back_off.unwrap_or(pause),
@@ -397,8 +417,7 @@ impl Session {
 
     /// Sends a request whose answer goes on and gives the answer as it begins: it is nobody's turn while it goes on.
     pub(super) async fn hold(&self, body: impl FnOnce(&mut Writer)) -> Result<Response, Error> {
-        let request =
-            soap::envelope(&self.exchange.settings().version, self.credentials.impersonated(), body);
+        let request = soap::envelope(&self.request_version(), self.credentials.impersonated(), body);
         let mut patience = self.exchange.settings().patience;
         let slot = self.throttle.enter(&mut patience).await?;
         let outcome = in_turn(slot, self.open(request.into(), None)).await;
@@ -432,21 +451,10 @@ impl Session {
 
     async fn send(&self, operation: &str, request: bytes::Bytes) -> Result<Element, Error> {
         let (answer, lease) = self.open(request, Some(self.exchange.settings().timeout)).await?;
-        let server = answer.headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let server = server.to_owned();
+        let server = server_header(&answer.headers);
         let octets = answer.bytes(MOST_OCTETS).await?;
         let answer = soap::open_envelope(&octets);
-        // Faults of some servers do not tell, and are not the last word of a server.
-        if self.version.get().is_none()
-            && let Some(version) =
-                soap::server_version(&octets).or_else(|| answer.is_ok().then(ServerVersion::default))
-        {
-            let version = ServerVersion { server, ..version };
-            if let Some(endpoint) = self.exchange.known_endpoint(&self.credentials) {
-                let _ = endpoint.version().set(version.clone());
-            }
-            let _ = self.version.set(version);
-        }
+        self.learn(&octets, server, answer.is_ok());
         let answer = self.belonging(operation, answer?)?;
         if let Some(lease) = lease {
             self.credentials.line().give_back(lease);
@@ -454,6 +462,21 @@ impl Session {
         match soap::busy_throughout(&answer) {
             Some(back_off) => Err(Error::Busy { back_off }),
             None => Ok(answer),
+        }
+    }
+
+    /// Takes over what the first answer says of its server. Faults of some servers do not tell, and are not the last word
+    /// of a server.
+    fn learn(&self, octets: &[u8], server: String, is_answer: bool) {
+        if self.version.get().is_none()
+            && let Some(version) =
+                soap::server_version(octets).or_else(|| is_answer.then(ServerVersion::default))
+        {
+            let version = ServerVersion { server, ..version };
+            if let Some(endpoint) = self.exchange.known_endpoint(&self.credentials) {
+                let _ = endpoint.version().set(version.clone());
+            }
+            let _ = self.version.set(version);
         }
     }
 
@@ -505,15 +528,23 @@ impl Session {
             _ => {}
         }
         // Faults come with HTTP 500 and say more than the status.
+        let server = server_header(&answer.headers);
         let octets = answer.bytes(MOST_OCTETS).await?;
         match soap::open_envelope(&octets) {
-            Err(error @ (Error::Fault { .. } | Error::Busy { .. })) => Err(error),
+            Err(error @ (Error::Fault { .. } | Error::Busy { .. })) => {
+                self.learn(&octets, server, false);
+                Err(error)
+            }
             _ => {
                 let text = String::from_utf8_lossy(&octets).chars().take(200).collect();
                 Err(Error::Http { status: status.as_u16(), text })
             }
         }
     }
+}
+
+fn server_header(headers: &HeaderMap) -> String {
+    headers.get(SERVER).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 /// Whether the server ends the connection. RFC 9112 9.6

@@ -16,7 +16,7 @@ struct Open {
     /// Whose connections all requests share.
     shared: Option<reqwest::Client>,
     has_answered: bool,
-    /// Each has one connection at most, over which nothing is under way.
+    /// Nothing is under way over the connections of any of these.
     idle: Vec<reqwest::Client>,
 }
 

@@ -123,7 +123,11 @@ impl Behaviour {
         let months = self.longest_months.map(|longest| {
             format!("series that repeat less often than every {longest} months are refused (403, INTERVAL)")
         });
-        told.chain(months).collect()
+        let first = self.first_year;
+        let years = (first > EXCHANGE.first_year).then(|| {
+            format!("birthdays without a year or before {first} stay in the card: others do not see them")
+        });
+        told.chain(months).chain(years).collect()
     }
 }
 

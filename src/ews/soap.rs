@@ -40,6 +40,12 @@ pub fn envelope(version: &str, impersonated: Option<&str>, body: impl FnOnce(&mu
     writer.finish()
 }
 
+/// The same request by another `RequestServerVersion`.
+pub fn by_version(request: &[u8], from: &str, to: &str) -> bytes::Bytes {
+    let header = |version: &str| format!("RequestServerVersion Version=\"{version}\"");
+    String::from_utf8_lossy(request).replacen(&header(from), &header(to), 1).into()
+}
+
 /// The operation's answer within an envelope; a Fault becomes an error.
 pub fn open_envelope(octets: &[u8]) -> Result<Element, Error> {
     let text = decode_lossy(octets);
