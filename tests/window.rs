@@ -73,7 +73,8 @@ async fn changes(client: &Client, token: &str) -> (Vec<String>, Vec<String>, Str
         let list = if response.text("getetag").is_empty() { &mut gone } else { &mut changed };
         list.push(name);
     }
-    (changed.sort(), gone.sort());
+    changed.sort();
+    gone.sort();
     let token =
         answer.xml().children().find(|e| e.name().local() == "sync-token").unwrap().text().into_owned();
     (changed, gone, token)

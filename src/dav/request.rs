@@ -277,13 +277,13 @@ pub(super) async fn carry_out(
     match verb {
         // Answered before.
         Verb::Options => Err(Error::NotFound),
-        Verb::Attach => methods::attachment::attach(session, place, query, octets.into()).await,
+        Verb::Attach => Box::pin(methods::attachment::attach(session, place, query, octets.into())).await,
         Verb::Get => methods::get::get(session, place).await,
-        Verb::Put => methods::put::put(session, place, octets.into()).await,
+        Verb::Put => Box::pin(methods::put::put(session, place, octets.into())).await,
         Verb::Post => methods::post::post(&session, &octets).await,
-        Verb::Delete => methods::delete::delete(session, place).await,
-        Verb::Move => methods::relocate::relocate(session, place, Relocation::Move).await,
-        Verb::Copy => methods::relocate::relocate(session, place, Relocation::Copy).await,
+        Verb::Delete => Box::pin(methods::delete::delete(session, place)).await,
+        Verb::Move => Box::pin(methods::relocate::relocate(session, place, Relocation::Move)).await,
+        Verb::Copy => Box::pin(methods::relocate::relocate(session, place, Relocation::Copy)).await,
         Verb::Mkcalendar | Verb::Mkcol => methods::mkcol::make(session, place, verb, &octets).await,
         Verb::Propfind => methods::propfind::propfind(session, place, &octets).await,
         Verb::Proppatch => methods::proppatch::proppatch(session, place, &octets).await,

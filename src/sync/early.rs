@@ -15,12 +15,17 @@ use crate::model::collection::CollectionKind;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Where a call takes less, a client does not notice that calls come one after the other.
+const SLOW: Duration = Duration::from_millis(400);
 
 /// The folder tree, and the first ids of collections with the time when they were asked for.
 #[derive(Debug)]
 pub struct Early {
     pub(super) tree: Option<Tree>,
+    /// How long the tree took.
+    took: Duration,
     pages: HashMap<String, (Instant, Page<ItemChange>)>,
 }
 
@@ -39,7 +44,10 @@ impl Early {
     pub async fn of_tree(session: &Session) -> Result<Option<Self>, ews::Error> {
         let began = Instant::now();
         match tree(session, began).await {
-            Ok(tree) => Ok(Some(Self { tree: Some(tree), pages: HashMap::new() })),
+            Ok(tree) => {
+                let took = began.elapsed();
+                Ok(Some(Self { tree: Some(tree), took, pages: HashMap::new() }))
+            }
             Err(error @ ews::Error::Response { .. }) if !error.is_transient() => Ok(None),
             Err(error) => Err(error),
         }
@@ -50,8 +58,12 @@ impl Early {
         self.tree.iter().flat_map(|tree| &tree.folders)
     }
 
-    /// Asks for the ids of small collections, calendars first, beside so many other calls. What fails is asked again later.
+    /// Asks a slow server for the ids of small collections, calendars first, beside so many other calls. What fails is asked
+    /// again later.
     pub async fn read_ids(&mut self, session: &Session, others: usize) {
+        if self.took < SLOW {
+            return;
+        }
         let order = |folder: &EwsFolder| {
             let kind = hierarchy::kind(&folder.class)?;
             let count = folder.count.filter(|count| (1..=SMALL).contains(count))?;

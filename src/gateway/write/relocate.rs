@@ -65,7 +65,7 @@ impl Mailbox {
         let _uid = self.lock_uid(to.0, &entry.uid).await?;
         // What lies at the destination is judged by what Exchange holds now.
         self.follower().distrust(to.0);
-        let target = match self.seek(to.0, to.1, Some(&entry.uid)).await? {
+        let target = match Box::pin(self.seek(to.0, to.1, Some(&entry.uid))).await? {
             Some(folder) => folder.collection,
             None => self.current_folder(to.0).await?.collection,
         };
@@ -242,8 +242,8 @@ impl Mailbox {
         // Done or not: Exchange tells what has become of it.
         self.follower().distrust(from.0);
         self.follower().distrust(&target.id);
-        let has_looked = match self.look_again(&target.id, &entry.name, Some(&entry.uid)).await {
-            Ok(()) => self.look_again(from.0, from.1, None).await,
+        let has_looked = match Box::pin(self.look_again(&target.id, &entry.name, Some(&entry.uid))).await {
+            Ok(()) => Box::pin(self.look_again(from.0, from.1, None)).await,
             failed => failed,
         };
         if has_looked.is_ok() {

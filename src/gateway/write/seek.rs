@@ -17,7 +17,9 @@ impl Mailbox {
         uid: Option<&str>,
         conditions: &Conditions,
     ) -> Result<Folder, Error> {
-        let Some(folder) = self.seek(id, name, uid).await? else { return self.recent_folder(id).await };
+        let Some(folder) = Box::pin(self.seek(id, name, uid)).await? else {
+            return self.recent_folder(id).await;
+        };
         let asks_for_it = conditions.if_match.is_some() || conditions.if_schedule_tag_match.is_some();
         if asks_for_it && self.get_known(id, name).await?.is_none() {
             // The client knows it by a name that Exchange cannot be asked for.
@@ -33,7 +35,7 @@ impl Mailbox {
         id: &CollectionId,
         name: &ResourceName,
     ) -> Result<Option<Folder>, Error> {
-        let folder = self.seek(id, name, None).await?;
+        let folder = Box::pin(self.seek(id, name, None)).await?;
         // Who says that there is none has looked at all of it.
         let is_there = self.entry(id, name).await?.is_some();
         Ok(folder.filter(|_| is_there))
