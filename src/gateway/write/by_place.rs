@@ -84,14 +84,17 @@ impl Mailbox {
         let mut lost = plan.lost(before, item);
         let (gone, modified) = differing(&self.follower().rendering(), item);
         let at = |number: &u32| plan.places.get(number);
-        let is_gone = plan.gone.iter().filter_map(at).all(|at| gone.contains(at));
+        let excluded: BTreeSet<Timestamp> = plan.gone.iter().filter_map(at).copied().collect();
+        let is_gone = excluded.iter().eq(&gone);
         let is_changed = plan.moves.iter().chain(&plan.edits).all(|(number, changes)| {
             let id = at(number).and_then(|at| modified.get(at));
             let exception =
                 id.and_then(|id| related.exceptions.iter().find(|exception| exception.id.id == id.id));
             exception.is_some_and(|exception| plan.is_stored(exception, changes))
         });
-        if !(is_gone && is_changed) {
+        // An override that the client took back may still be there.
+        let is_known = modified.keys().all(|at| plan.places.values().any(|known| known == at));
+        if !(is_gone && is_changed && is_known) {
             tracing::warn!("the server does not store all of a series: its occurrences are shown as stored");
             lost.insert(OCCURRENCES);
         }

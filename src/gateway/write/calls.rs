@@ -98,7 +98,10 @@ impl Mailbox {
         progress: &Progress,
     ) -> Result<(Item, Related), Error> {
         let mut id = found.item.id.clone();
-        let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty();
+        // Some servers keep deleted occurrences that should come back: what they have then is looked at.
+        let is_exact =
+            session.behaviour().stores_what_it_takes || found.item.deleted_occurrences().is_empty();
+        let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty() && is_exact;
         if is_plain {
             let after = Item::predicted(plan.class, Some(&found.item), id.clone(), &plan.outcome);
             let keep = plan.keep(&after, &[]);
