@@ -3,8 +3,8 @@
 
 use crate::support::{PASSWORD, Stage, USER, contacts};
 use bytes::Bytes;
-use exdav::gateway::Mailbox;
 use exdav::gateway::write::{Conditions, Written};
+use exdav::gateway::{Mailbox, Settings};
 use exdav::model::id::CollectionId;
 use std::time::Duration;
 
@@ -521,6 +521,70 @@ async fn a_task_is_never_due_before_it_starts() {
         seen.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
     };
     assert!(value("DTSTART:") <= value("DUE:") && seen.contains("RELATED-TO:other"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_a_client_writes_at_or_before_the_start_is_served_as_the_standard_has_it() {
+    for (days, is_day) in [
+        ("DTSTART:20270610T100000Z\nDTEND:20270610T100000Z", false),
+        ("DTSTART;TZID=Europe/Berlin:20270610T100000\nDTEND;TZID=Europe/Berlin:20270610T100000", false),
+        ("DTSTART;VALUE=DATE:20270610\nDTEND;VALUE=DATE:20270610", true),
+    ] {
+        let scene = Scene::events().await;
+        let sent = object("VEVENT", &format!("{days}\nSUMMARY:x\nX-OWN:stays"));
+        let written = scene.put("one.ics", sent.clone()).await;
+        let seen = scene.get("one.ics").await;
+        assert!(
+            !seen.contains("DTEND") && seen.contains("DTSTART") && seen.contains("X-OWN:stays"),
+            "{seen}"
+        );
+        assert!(written.etag.is_none(), "what is served is not what was sent");
+        assert_eq!(scene.exchange().await.contains("<t:IsAllDayEvent>true<"), is_day);
+        // What was served comes back as it is, and what was sent is nothing new.
+        let again = scene.put("one.ics", seen.clone()).await;
+        assert!(again.etag.is_some() && scene.get("one.ics").await == seen);
+        scene.put("one.ics", sent).await;
+        assert_eq!(scene.get("one.ics").await, seen);
+    }
+    for (lines, due) in [
+        ("DTSTART;VALUE=DATE:20270612\nDUE;VALUE=DATE:20270610", "DUE;VALUE=DATE:20270610"),
+        ("DTSTART:20270610T100000Z\nDUE:20270610T090000Z", "DUE:20270610T100000Z"),
+    ] {
+        let scene = Scene::of("tasks").await;
+        scene.put("one.ics", object("VTODO", &format!("{lines}\nSUMMARY:x\nRELATED-TO:other"))).await;
+        let seen = scene.get("one.ics").await;
+        assert!(seen.contains(due) && seen.contains("RELATED-TO:other"), "{seen}");
+        assert!(!seen.contains("20270612"), "{seen}");
+        let again = scene.put("one.ics", seen.clone()).await;
+        assert!(again.etag.is_some() && scene.get("one.ics").await == seen);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_changes_the_html_of_one_occurrence_alone_does_not_leave_its_old_words() {
+    let scene = Scene::events().await;
+    let own = |word: &str| {
+        format!(
+            "BEGIN:VEVENT\nUID:one\nDTSTAMP:20260101T000000Z\nRECURRENCE-ID:20270611T100000Z\n\
+             DTSTART:20270611T100000Z\nDTEND:20270611T110000Z\nSUMMARY:x\nDESCRIPTION:old words\n\
+             X-ALT-DESC;FMTTYPE=text/html:<p>{word} <b>words</b></p>\nEND:VEVENT\nEND:VCALENDAR\n"
+        )
+        .replace('\n', "\r\n")
+    };
+    let series = event("RRULE:FREQ=DAILY;COUNT=5\nSUMMARY:x\nDESCRIPTION:all days");
+    let text = |word: &str| series.replace("END:VCALENDAR\r\n", &own(word));
+    scene.put("one.ics", text("old")).await;
+    scene.put("one.ics", text("new")).await;
+    let seen = scene.get("one.ics").await;
+    assert!(seen.contains("<p>new <b>words</b></p>") && seen.contains("DESCRIPTION:new words"), "{seen}");
+    assert!(!seen.contains("old") && seen.contains("DESCRIPTION:all days"), "{seen}");
+    // In a mirror of its own: what Exchange holds.
+    let store = tempfile::tempdir().unwrap();
+    let other = scene.stage.gateway_with(Duration::ZERO, store.path(), Settings::default());
+    let other = other.sign_in(USER, PASSWORD).await.unwrap();
+    let object = other.get(&scene.collection(), &"one.ics".parse().unwrap()).await.unwrap().unwrap();
+    let text = String::from_utf8(object.body.to_vec()).unwrap().replace("\r\n ", "");
+    assert!(text.contains("DESCRIPTION:new words") && !text.contains("old"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -164,6 +164,78 @@ async fn a_whole_day_is_a_day_in_the_zone_of_the_calendar_or_of_the_query() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn floating_times_and_days_are_those_of_the_calendars_zone_in_queries_expansions_alarms_and_free_busy()
+{
+    let (_stage, client) = stage().await;
+    let zone = |offset: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n\
+             DTSTART:16010101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\n\
+             END:VTIMEZONE\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let path = format!("{}far/", dav::path::calendar_home(USER));
+    let make = format!(
+        "<C:mkcalendar xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><D:set><D:prop>\
+         <C:calendar-timezone>{}</C:calendar-timezone></D:prop></D:set></C:mkcalendar>",
+        zone("+1000")
+    );
+    client.ask("MKCALENDAR", &path, XML, &make).await.expect(201);
+    let floating = "DTSTART:20261210T090000\r\nDTEND:20261210T100000\r\nRRULE:FREQ=DAILY;COUNT=3\r\n\
+        BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT15M\r\nEND:VALARM";
+    put(&client, &format!("{path}f.ics"), &[], &event("f", floating)).await.expect(201);
+    let day = "DTSTART;VALUE=DATE:20261220\r\nDTEND;VALUE=DATE:20261221\r\nTRANSP:OPAQUE";
+    put(&client, &format!("{path}d.ics"), &[], &event("d", day)).await.expect(201);
+    let range = |start: &str, end: &str| format!("<C:time-range start='{start}' end='{end}'/>");
+    let events = |range: &str| query(&format!("<C:comp-filter name='VEVENT'>{range}</C:comp-filter>"));
+    let alarms = |range: &str| {
+        query(&format!(
+            "<C:comp-filter name='VEVENT'><C:comp-filter name='VALARM'>{range}</C:comp-filter></C:comp-filter>"
+        ))
+    };
+    let in_utc = |body: &str| {
+        body.replace("</C:filter>", &format!("</C:filter><C:timezone>{}</C:timezone>", zone("+0000")))
+    };
+    let found = async |body: &str| asked(&client, &path, body).await.expect(207).responses().len();
+    // Nine o'clock in that zone is 23:00 UTC of the day before.
+    let (here, there) =
+        (range("20261209T230000Z", "20261210T000000Z"), range("20261212T090000Z", "20261212T100000Z"));
+    assert_eq!(found(&events(&here)).await, 1);
+    assert_eq!(found(&events(&there)).await, 0);
+    assert_eq!(found(&in_utc(&events(&there))).await, 1);
+    let (here, there) =
+        (range("20261209T224000Z", "20261209T225000Z"), range("20261212T084000Z", "20261212T085000Z"));
+    assert_eq!(found(&alarms(&here)).await, 1);
+    assert_eq!(found(&alarms(&there)).await, 0);
+    assert_eq!(found(&in_utc(&alarms(&there))).await, 1);
+    let expanded = async |body: &str| {
+        let expand =
+            "<C:calendar-data><C:expand start='20261209T000000Z' end='20261222T000000Z'/></C:calendar-data>";
+        let body = body.replace("<D:getetag/>", expand);
+        asked(&client, &path, &body)
+            .await
+            .expect(207)
+            .responses()
+            .iter()
+            .map(|r| r.text("calendar-data"))
+            .collect::<String>()
+    };
+    let all = events(&range("20261209T000000Z", "20261222T000000Z"));
+    let text = expanded(&all).await;
+    assert!(text.contains("DTSTART:20261209T230000Z") && text.contains("DTSTART:20261211T230000Z"), "{text}");
+    assert!(text.contains("DTSTART;VALUE=DATE:20261220"), "{text}");
+    let text = expanded(&in_utc(&all)).await;
+    assert!(text.contains("DTSTART:20261210T090000Z"), "{text}");
+    let busy = format!(
+        "<C:free-busy-query xmlns:C='urn:ietf:params:xml:ns:caldav'>{}</C:free-busy-query>",
+        range("20261209T000000Z", "20261222T000000Z")
+    );
+    let text = asked(&client, &path, &busy).await.expect(200).text().replace("\r\n ", "");
+    assert!(text.contains("20261209T230000Z/"), "{text}");
+    assert!(text.contains("20261219T140000Z/"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_filter_that_can_match_nothing_is_refused_as_invalid() {
     let (_stage, client) = stage().await;
     let range = "<C:time-range start='20060102T000000Z'/>";

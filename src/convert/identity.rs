@@ -105,3 +105,51 @@ pub(super) fn davmail_name(item: &Item) -> Option<String> {
     };
     Some(format!("{stem}{extension}"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    /// The ETag of an item of Exchange at UTC, and what it was, as octets, before there were revisions of rendering.
+    fn etag_of(element: &str, fields: &str) -> (String, String) {
+        let text = format!(
+            "<t:{element} xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'>\
+             <t:ItemId Id='a' ChangeKey='b'/><t:Subject>x</t:Subject>{fields}</t:{element}>"
+        );
+        let item = crate::ews::types::Item::parse(&text).unwrap();
+        let rendered = crate::convert::render(
+            &Context::of("demo@example.com"),
+            &item,
+            &crate::convert::Related::default(),
+        );
+        let first = hash(["3", "x", "0", "UTC", "b"].join("\u{1f}"), 32);
+        (rendered.unwrap().etag.0, first)
+    }
+
+    #[test]
+    fn a_change_of_rendering_changes_the_etags_of_the_items_that_it_renders_otherwise_and_no_others() {
+        let times = |end: &str| format!("<t:Start>2027-06-10T10:00:00Z</t:Start><t:End>{end}</t:End>");
+        let days = |start: &str| {
+            format!("<t:DueDate>2027-06-10T00:00:00Z</t:DueDate><t:StartDate>{start}</t:StartDate>")
+        };
+        let phone = "<t:PhoneNumbers><t:Entry Key='MobilePhone'>1</t:Entry></t:PhoneNumbers>";
+        let spouse = "<t:SpouseName>Kim</t:SpouseName>";
+        for (element, fields, revision) in [
+            ("CalendarItem", times("2027-06-10T11:00:00Z"), 0),
+            ("CalendarItem", times("2027-06-10T10:00:00Z"), 1),
+            ("Task", days("2027-06-09T00:00:00Z"), 0),
+            ("Task", days("2027-06-11T00:00:00Z"), 1),
+            ("Contact", phone.to_owned(), 0),
+            // Its label was written in upper case.
+            ("Contact", format!("{phone}{spouse}"), 2),
+        ] {
+            let (etag, first) = etag_of(element, &fields);
+            let expected = match revision {
+                0 => first,
+                n => hash(["3", "x", "0", "UTC", "b", &format!("revision {n}")].join("\u{1f}"), 32),
+            };
+            assert_eq!(etag, expected, "{element} {fields}");
+        }
+    }
+}

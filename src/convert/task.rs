@@ -39,6 +39,9 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         || body::is_of_html(item)
         || kept.as_ref().is_some_and(|k| !k.changed(&sums(item)).is_empty());
     let body = kept.and_then(|kept| kept_body(context, &kept, item, &projected, &links));
+    let (body, is_mended) = body.unzip();
+    // Revision 1 served what a client wrote to be due before its start.
+    let revision = if is_mended == Some(true) { 2 } else { u32::from(is_revised) };
     Ok(Rendered {
         occurrence: None,
         body: body.unwrap_or_else(|| Bytes::from(projected.write())),
@@ -46,7 +49,7 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         fallback_name: identity::fallback_name(item, ".ics"),
         uid,
         name,
-        etag: identity::etag(context, item, &[], u32::from(is_revised)),
+        etag: identity::etag(context, item, &[], revision),
         schedule_tag: None,
         // What makes a task match a time range is more than its days. RFC 4791 9.9
         span: Span::default(),
@@ -222,23 +225,26 @@ fn move_days(old: &mut Component, fresh: &Component) -> bool {
 
 /// A task is due at its start or later: what Exchange has moved before a start that stayed takes that start with it.
 /// RFC 5545 3.8.2.3
-fn ends_after_start(task: &mut Component, zones: &Zones) {
+///
+/// Whether that was so.
+fn ends_after_start(task: &mut Component, zones: &Zones) -> bool {
     let moment = |name: &str| task.line(name).and_then(|line| zones.moment(line));
-    let (Some(start), Some(due)) = (moment("DTSTART"), moment("DUE")) else { return };
+    let (Some(start), Some(due)) = (moment("DTSTART"), moment("DUE")) else { return false };
     if zones.instant(&due) >= zones.instant(&start) {
-        return;
+        return false;
     }
     let (start, due) = (start.local().date(), due.local().date());
     let (source, target) = if start == due { ("DTSTART", "DUE") } else { ("DUE", "DTSTART") };
     let other = task.line(source).cloned();
-    if target == "DTSTART" && task.line("RRULE").is_none() {
+    if target == "DTSTART" && task.line("RRULE").is_none() && task.children.is_empty() {
         task.lines.retain(|line| line.name != "DTSTART");
-        return;
+        return true;
     }
-    // A rule counts from a start.
+    // A rule and alarms count from a start.
     if let (Some(other), Some(line)) = (other, task.lines.iter_mut().find(|line| line.name == target)) {
         *line = Line { name: target.to_owned(), ..other };
     }
+    true
 }
 
 /// The client's own text with what Exchange has changed since.
@@ -248,21 +254,22 @@ fn kept_body(
     item: &Item,
     projected: &Component,
     links: &[Option<Line>],
-) -> Option<Bytes> {
+) -> Option<(Bytes, bool)> {
     let octets = kept.octets.as_ref()?;
     let mut calendar = Component::parse(octets).ok()?;
     let attached = attachment::put_back(&mut calendar, links);
     let (text, floating) = (calendar.clone(), Zone::iana(&context.zone).unwrap_or(Zone::Utc));
     let zones = Zones::new(&text, &floating);
     let changed: BTreeSet<char> = kept.changed(&sums(item));
-    if changed.is_empty() && !attached {
-        return Some(octets.clone());
+    let Some(old) = calendar.children.iter_mut().find(|child| child.name == "VTODO") else {
+        return changed.is_empty().then(|| (octets.clone(), false));
+    };
+    if changed.is_empty() {
+        let is_mended = ends_after_start(old, &zones);
+        let is_same = !attached && !is_mended;
+        return Some((if is_same { octets.clone() } else { Bytes::from(calendar.write()) }, is_mended));
     }
     let fresh = projected.children_named("VTODO").next()?;
-    let old = calendar.children.iter_mut().find(|child| child.name == "VTODO")?;
-    if changed.is_empty() {
-        return Some(Bytes::from(calendar.write()));
-    }
     // Alarms first: the kept times say which of them Exchange held.
     for (letter, properties) in GROUPS.iter().rev().filter(|(letter, _)| changed.contains(letter)) {
         if *letter == 'A' {
@@ -280,5 +287,5 @@ fn kept_body(
     }
     ends_after_start(old, &zones);
     kept::restamp(old, fresh);
-    Some(Bytes::from(calendar.write()))
+    Some((Bytes::from(calendar.write()), false))
 }

@@ -24,28 +24,38 @@ pub(super) struct Piece {
     pub(super) is_last: bool,
 }
 
+/// What a body goes on with.
+struct Rest {
+    begun: VecDeque<Piece>,
+    incoming: mpsc::Receiver<Result<Piece, Error>>,
+    /// The memory of the piece that was given last.
+    held: Option<Share>,
+    is_over: bool,
+}
+
 /// The pieces that are there, and then those that come.
+///
+/// The memory of a piece is free when the next is asked for: then it has been written. It must not be held until the next
+/// has come, since whoever makes that one may wait for this very memory.
 pub(super) fn body(begun: Vec<Piece>, incoming: mpsc::Receiver<Result<Piece, Error>>) -> Body {
-    let begun = begun.into_iter().map(Ok).collect::<VecDeque<_>>();
-    let all = stream::unfold(Some((begun, incoming)), |rest| async {
-        let (mut begun, mut incoming) = rest?;
-        let next = match begun.pop_front() {
-            Some(piece) => Some(piece),
-            None => incoming.recv().await,
+    let rest = Rest { begun: begun.into(), incoming, held: None, is_over: false };
+    let all = stream::unfold(rest, |mut rest| async {
+        rest.held = None;
+        if rest.is_over {
+            return None;
+        }
+        let next = match rest.begun.pop_front() {
+            Some(piece) => Some(Ok(piece)),
+            None => rest.incoming.recv().await,
         };
         // Whoever wrote is gone without having come to the end: what is there must not look like all of it.
-        let piece = next.unwrap_or(Err(Error::ClientGone));
-        let goes_on = piece.as_ref().is_ok_and(|piece| !piece.is_last);
-        Some((piece, goes_on.then_some((begun, incoming))))
-    });
-    // The memory of a piece is free when the next is asked for: then it has been written.
-    let all = all.scan(None, |held: &mut Option<Share>, piece| {
-        *held = None;
-        let octets = piece.map(|piece| {
-            *held = piece.share;
+        let octets = next.unwrap_or(Err(Error::ClientGone)).map(|piece| {
+            rest.held = piece.share;
+            rest.is_over = piece.is_last;
             piece.octets
         });
-        std::future::ready(Some(octets))
+        rest.is_over |= octets.is_err();
+        Some((octets, rest))
     });
     // Compression asks once more after the end.
     Body::from_stream(all.fuse())
@@ -69,4 +79,39 @@ pub(super) fn whole(text: Bytes, share: Share) -> Body {
         }
     });
     body(Vec::new(), incoming)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::super::budget::{Budgets, Use};
+    use super::*;
+    use crate::gateway::Principal;
+
+    const ALL: usize = 48 << 20;
+
+    #[tokio::test]
+    async fn a_member_as_large_as_the_budget_does_not_wait_for_the_one_before_that_was_read() {
+        let principal = Principal {
+            segment: "a".to_owned(),
+            address: "a@example.com".to_owned(),
+            addresses: vec!["a@example.com".to_owned()],
+            display_name: "a".to_owned(),
+        };
+        let budget = Budgets::new().of(&principal);
+        let (pieces, incoming) = mpsc::channel(AHEAD);
+        let producer = tokio::spawn(async move {
+            for number in 0..3 {
+                let share = budget.take(Use::Answer, ALL).await.ok();
+                assert!(share.is_some(), "{number}");
+                let piece = Piece { octets: Bytes::from_static(b"x"), share, is_last: number == 2 };
+                pieces.send(Ok(piece)).await.unwrap();
+            }
+        });
+        let read = axum::body::to_bytes(body(Vec::new(), incoming), 10);
+        let read =
+            tokio::time::timeout(Duration::from_secs(10), read).await.expect("nobody waits in a circle");
+        assert_eq!(read.unwrap().as_ref(), b"xxx");
+        producer.await.unwrap();
+    }
 }

@@ -87,11 +87,14 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         Some(kept) => kept_body(kept, &scene, &overrides, &projected),
         None => None,
     };
+    let (body, is_mended) = body.unzip();
     let items: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
     let is_revised = people::has_added(context, item)
         || kept.as_ref().is_some_and(|kept| !kept.changed(&sums(item, &items)).is_empty())
         || std::iter::once(&frame).chain(overrides.iter().map(|o| &o.frame)).any(|frame| !frame.has_length())
         || std::iter::once(item).chain(items).any(|item| body::is_of_html(item) || group::is_revised(item));
+    // Revision 1 served an end that is the start.
+    let revision = if is_mended == Some(true) { 2 } else { u32::from(is_revised) };
     let span = match &body {
         Some(text) => kept_span(text, span(item, &frame, &overrides)),
         None => span(item, &frame, &overrides),
@@ -104,7 +107,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         uid,
         fallback_name: identity::fallback_name(item, ".ics"),
         name,
-        etag: identity::etag(context, item, exceptions, u32::from(is_revised)),
+        etag: identity::etag(context, item, exceptions, revision),
         span,
         last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,
@@ -235,18 +238,39 @@ pub(super) fn stamp(name: &str, at: Timestamp) -> Line {
 }
 
 /// The client's own text with what Exchange has changed since; `None` when there is nothing to be kept.
-fn kept_body(kept: &Kept, scene: &Scene, overrides: &[Override], projected: &Component) -> Option<Bytes> {
+fn kept_body(
+    kept: &Kept,
+    scene: &Scene,
+    overrides: &[Override],
+    projected: &Component,
+) -> Option<(Bytes, bool)> {
     let octets = kept.octets.as_ref()?;
     let mut calendar = Component::parse(octets).ok()?;
     let others: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
     let changed: BTreeSet<char> = kept.changed(&sums(scene.item, &others));
     let attached = attachment::put_back(&mut calendar, scene.attachments);
     let answers = overlay_answers(scene, overrides, &mut calendar) || attached;
-    if changed.is_empty() {
-        return Some(if answers { Bytes::from(calendar.write()) } else { octets.clone() });
+    if !changed.is_empty() {
+        merge(scene, overrides, projected, (kept, &changed), &mut calendar);
     }
-    merge(scene, overrides, projected, (kept, &changed), &mut calendar);
-    Some(Bytes::from(calendar.write()))
+    let is_mended = drop_empty_ends(&mut calendar);
+    if changed.is_empty() && !answers && !is_mended {
+        return Some((octets.clone(), false));
+    }
+    Some((Bytes::from(calendar.write()), is_mended))
+}
+
+/// Takes out ends that are the start: an end is later than its start. Whether there were any. RFC 5545 3.8.2.2
+fn drop_empty_ends(calendar: &mut Component) -> bool {
+    let mut any = false;
+    for event in calendar.children.iter_mut().filter(|child| child.name == "VEVENT") {
+        let at = |name: &str| event.line(name).map(|line| (line.value.trim(), line.param("TZID")));
+        if at("DTEND").is_some() && at("DTSTART") == at("DTEND") {
+            event.lines.retain(|line| line.name != "DTEND");
+            any = true;
+        }
+    }
+    any
 }
 
 /// Answers of the invited are Exchange's, whatever a client wrote. Whether any of them differed.
