@@ -47,8 +47,9 @@ pub fn update(
     if is_new && !traits.keeps_wall_clock {
         // Seen: gromox 3.10
         for field in [field::START, field::END] {
-            let at = exception.properties.time(field).map(|at| series::by_first_offset(item, at));
-            at.into_iter().for_each(|at| exception.properties.set_time(field, at));
+            if let Some(at) = exception.properties.time(field) {
+                exception.properties.set_time(field, series::by_first_offset(item, at));
+            }
         }
     }
     let mut draft = Draft {
