@@ -99,14 +99,14 @@ class Mails:
         self.server.server_close()
 
 
-def wait_until(condition, seconds=30):
-    """What `condition` gives once it is true, or `None` when it was not in time."""
+def wait_until(condition, seconds=30, pause=0.05):
+    """What `condition` gives once it is true, or `None` when it was not in time; `pause` lies between two looks."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.05)
+        time.sleep(pause)
     return None
 
 
