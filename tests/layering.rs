@@ -14,7 +14,8 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("xml", vec![]),
         ("simulator", vec![]),
         ("text", vec!["model"]),
-        ("mirror", vec!["model"]),
+        // One object that several items make is put together in the transaction that changes one of them.
+        ("mirror", vec!["model", "text"]),
         ("accounts", vec!["model"]),
         ("ews", vec!["xml"]),
         ("query", vec!["model", "text"]),
