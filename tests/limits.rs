@@ -321,7 +321,8 @@ async fn an_identity_provider_that_sends_a_bomb_or_a_token_for_ever_harms_nobody
     };
     let error = asked(bomb(200).await).await;
     assert!(matches!(error, exdav::ews::Error::Settings(_)), "{error}");
-    let for_ever = format!("{{\"access_token\": \"t\", \"expires_in\": {}}}", u64::MAX);
+    let for_ever =
+        format!("{{\"access_token\": \"t\", \"token_type\": \"Bearer\", \"expires_in\": {}}}", u64::MAX);
     let error = asked(upstream(for_ever.into(), "identity").await).await;
     assert!(!matches!(error, exdav::ews::Error::Settings(_)), "{error}");
 }

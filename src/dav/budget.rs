@@ -63,8 +63,20 @@ pub(super) struct Budget {
 
 /// A part of a budget, given back when it is dropped.
 pub(super) struct Share {
-    _user: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
+    user: OwnedSemaphorePermit,
+    all: OwnedSemaphorePermit,
+}
+
+impl Share {
+    /// Gives back what is more than so many octets.
+    #[must_use]
+    pub(super) fn shrunk_to(mut self, octets: usize) -> Self {
+        for permit in [&mut self.user, &mut self.all] {
+            let surplus = permit.num_permits().saturating_sub(units(octets));
+            drop(permit.split(surplus));
+        }
+        self
+    }
 }
 
 impl Pools {
@@ -120,7 +132,7 @@ impl Budget {
         let both = async {
             let user = Arc::clone(user).acquire_many_owned(number).await.ok()?;
             let all = Arc::clone(all).acquire_many_owned(number).await.ok()?;
-            Some(Share { _user: user, _all: all })
+            Some(Share { user, all })
         };
         tokio::time::timeout(MAX_WAIT, both).await.ok().flatten().ok_or(Error::Busy)
     }

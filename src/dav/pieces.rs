@@ -90,15 +90,18 @@ mod tests {
 
     const ALL: usize = 48 << 20;
 
-    #[tokio::test]
-    async fn a_member_as_large_as_the_budget_does_not_wait_for_the_one_before_that_was_read() {
-        let principal = Principal {
+    fn principal() -> Principal {
+        Principal {
             segment: "a".to_owned(),
             address: "a@example.com".to_owned(),
             addresses: vec!["a@example.com".to_owned()],
             display_name: "a".to_owned(),
-        };
-        let budget = Budgets::new().of(&principal);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_member_as_large_as_the_budget_does_not_wait_for_the_one_before_that_was_read() {
+        let budget = Budgets::new().of(&principal());
         let (pieces, incoming) = mpsc::channel(AHEAD);
         let producer = tokio::spawn(async move {
             for number in 0..3 {
@@ -113,5 +116,15 @@ mod tests {
             tokio::time::timeout(Duration::from_secs(10), read).await.expect("nobody waits in a circle");
         assert_eq!(read.unwrap().as_ref(), b"xxx");
         producer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_needed_to_make_a_text_is_free_while_it_is_read() {
+        let budget = Budgets::new().of(&principal());
+        let share = budget.take(Use::Answer, ALL).await.ok().map(|share| share.shrunk_to(1 << 20));
+        let rest = budget.take(Use::Answer, ALL - (1 << 20));
+        assert!(tokio::time::timeout(Duration::from_secs(5), rest).await.is_ok_and(|rest| rest.is_ok()));
+        drop(share);
+        budget.take(Use::Answer, ALL).await.map(drop).unwrap();
     }
 }

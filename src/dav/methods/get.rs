@@ -137,6 +137,8 @@ struct Content {
 /// What is large holds its memory until it is with the client.
 fn answered(body: Bytes, share: Option<Share>) -> Response {
     let Some(share) = share else { return body.into_response() };
+    // What it took to make the text is free.
+    let share = share.shrunk_to(body.len());
     let length = HeaderValue::from(body.len());
     let mut response = Response::new(pieces::whole(body, share));
     response.headers_mut().insert(CONTENT_LENGTH, length);
