@@ -363,3 +363,60 @@ async fn a_uid_conflict_names_the_object_that_has_the_uid() {
     scene.owner.ask("PUT", &book, &kind, card("other")).await.expect(201);
     scene.owner.ask("PUT", &book, &kind, card("other").replace("UID:other\r\n", "")).await.expect(204);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_stay_what_clients_chose_when_moves_with_overwrite_meet_other_writers_and_readers() {
+    let stage = Stage::empty(3).await;
+    let owner = Client::of(stage.gateway(Duration::ZERO), USER, PASSWORD).await;
+    let scene = Scene { stage, owner, calendar: dav::path::default_calendar(USER) };
+    let (client, calendar) = (&scene.owner, &scene.calendar);
+    let team = calendar.replace("/calendar/", "/team/");
+    client.ask("MKCALENDAR", &team, &[], "").await.expect(201);
+    for round in 0..6 {
+        let uid = format!("round-{round}");
+        let (from, to) = (format!("{team}{uid}.ics"), format!("{calendar}{uid}.ics"));
+        let text = |place: &str| event(&uid, &format!("LOCATION:{place}\r\n"));
+        scene.stage.latency(0).await;
+        scene.put_as(USER, &from, &text("moved"), "*").await.expect(201);
+        scene.put_as(USER, &to, &text("old"), "*").await.expect(201);
+        scene.stage.latency(10).await;
+        let headers = [("Destination", to.as_str()), ("Overwrite", "T")];
+        let depth = [("Depth", "1")];
+        let removes = round % 2 == 1;
+        let last = if removes { "DELETE" } else { "GET" };
+        let (text_put, none) = (text("put"), String::new());
+        let (moved, put, removed, _, _) = tokio::join!(
+            client.ask("MOVE", &from, &headers, ""),
+            scene.put_as(USER, &to, &text_put, ""),
+            client.ask(last, &to, &[], &none),
+            client.ask("PROPFIND", calendar, &depth, ""),
+            client.ask("PROPFIND", &team, &depth, ""),
+        );
+        scene.stage.latency(0).await;
+        let is_done = |answer: &Answer| answer.status < 300;
+        for answer in [&moved, &put, &removed] {
+            assert!(answer.status < 500, "{round}: {} {}", answer.status, answer.text());
+            assert!(!answer.header("location").contains("/ews-"), "{round}: {}", answer.header("location"));
+        }
+        for path in [calendar, &team] {
+            let listed = client.ask("PROPFIND", path, &depth, "").await.expect(207);
+            assert!(!listed.text().contains("/ews-"), "{round}: {}", listed.text());
+        }
+        let shown = client.ask("GET", &to, &[], "").await;
+        let source = client.ask("GET", &from, &[], "").await;
+        assert_eq!(source.status, if is_done(&moved) { 404 } else { 200 }, "{round}");
+        assert_eq!(scene.items("Calendar", &uid).await, usize::from(shown.status == 200), "{round}");
+        if shown.status == 404 {
+            assert!(removes && is_done(&removed), "{round}: nobody removed it");
+            continue;
+        }
+        let place = shown.text().split("LOCATION:").nth(1).unwrap().split("\r\n").next().unwrap();
+        let may_be = [(is_done(&moved), "moved"), (is_done(&put), "put"), (false, "old")];
+        assert!(
+            may_be.iter().any(|(is_done, wanted)| *is_done && *wanted == place),
+            "{round}: {place}, MOVE {}, PUT {}",
+            moved.status,
+            put.status
+        );
+    }
+}

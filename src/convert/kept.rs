@@ -164,8 +164,16 @@ pub(super) fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many lines were read as moments: what the work for a series with many overrides grows by.
+    pub(super) static MOMENTS_READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// A DATE or DATE-TIME line as an instant or day; zones that are not known, and none, are those of the series.
 fn moment(line: &Line, series: &Frame) -> Option<Moment> {
+    #[cfg(test)]
+    MOMENTS_READ.with(|count| count.set(count.get() + 1));
     let value = line.value.trim();
     if let Some(utc) = value.strip_suffix('Z') {
         return Some(Moment::Utc(Zone::Utc.to_instant(local(utc)?)));
@@ -184,15 +192,44 @@ fn local(value: &str) -> Option<DateTime> {
 
 /// Whether a component is the override of this occurrence.
 pub(super) fn is_override_of(event: &Component, original: Timestamp, series: &Frame) -> bool {
-    match event.line("RECURRENCE-ID").and_then(|line| moment(line, series)) {
-        Some(Moment::Utc(at)) if series.is_all_day() => {
-            series.at(original) == Moment::Date(series.zone().day_meant(at))
+    !Overrides::of(std::iter::once(event), series).find(original, series).is_empty()
+}
+
+/// The places of the overrides among the events of a text, so that each of many is found without reading all.
+#[derive(Default)]
+pub(super) struct Overrides {
+    at: BTreeMap<Timestamp, Vec<usize>>,
+    /// Those that a day names, and those of whole days whatever names them.
+    on: BTreeMap<Date, Vec<usize>>,
+}
+
+impl Overrides {
+    /// Reads the RECURRENCE-ID of each event once.
+    pub fn of<'a>(events: impl Iterator<Item = &'a Component>, series: &Frame) -> Self {
+        let mut found = Self::default();
+        for (place, event) in events.enumerate() {
+            match event.line("RECURRENCE-ID").and_then(|line| moment(line, series)) {
+                Some(Moment::Utc(at)) if series.is_all_day() => {
+                    found.on.entry(series.zone().day_meant(at)).or_default().push(place);
+                }
+                Some(Moment::Utc(at)) => found.at.entry(at).or_default().push(place),
+                Some(Moment::Date(day)) => found.on.entry(day).or_default().push(place),
+                _ => {}
+            }
         }
-        Some(Moment::Utc(at)) => at == original,
-        day @ Some(Moment::Date(_)) => {
-            day == Some(series.at(original)) || Some(series.day_of(original)) == day
-        }
-        _ => false,
+        found
+    }
+
+    /// The overrides of an occurrence, in their order: one, unless a text names it twice.
+    pub fn find(&self, original: Timestamp, series: &Frame) -> Vec<usize> {
+        let days = [series.at(original), series.day_of(original)];
+        let of_days = days.iter().filter_map(|day| match day {
+            Moment::Date(day) => self.on.get(day),
+            _ => None,
+        });
+        let places = self.at.get(&original).into_iter().chain(of_days).flatten();
+        let places: BTreeSet<usize> = places.copied().collect();
+        places.into_iter().collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::calendar::series;
 use super::directory::Person;
 use super::element::Element;
 use super::field::Field;
@@ -189,9 +190,13 @@ fn indexed(mailbox: &Mailbox, item: &Item, id: &Element) -> Result<Timestamp, Re
         ));
     }
     let traits = mailbox.product.traits();
-    let all = super::calendar::series::each(item);
-    let mut all = all.filter(|occurrence| traits.counts_deleted || !occurrence.deleted);
-    let found = index.checked_sub(1).and_then(|at| all.nth(at)).ok_or_else(|| {
+    let found = index.checked_sub(1).and_then(|at| {
+        if traits.counts_deleted {
+            return series::nth(item, at);
+        }
+        series::each(item).filter(|occurrence| !occurrence.deleted).nth(at)
+    });
+    let found = found.ok_or_else(|| {
         if !traits.counts_deleted {
             return Refusal::new("ErrorItemCorrupt", "E-3303: failed to load item");
         }
@@ -204,7 +209,7 @@ fn indexed(mailbox: &Mailbox, item: &Item, id: &Element) -> Result<Timestamp, Re
 }
 
 fn existing(item: &Item, start: Timestamp) -> Result<(), Refusal> {
-    match super::calendar::series::at(item, start) {
+    match series::at(item, start) {
         Some(occurrence) if occurrence.deleted => Err(deleted()),
         Some(_) => Ok(()),
         None => Err(Refusal::not_found()),

@@ -275,10 +275,17 @@ fn drop_empty_ends(calendar: &mut Component) -> bool {
 
 /// Answers of the invited are Exchange's, whatever a client wrote. Whether any of them differed.
 fn overlay_answers(scene: &Scene, overrides: &[Override], calendar: &mut Component) -> bool {
+    let places = kept::Overrides::of(calendar.children_named("VEVENT"), scene.series);
+    let mut items: BTreeMap<usize, &Item> = BTreeMap::new();
+    for exception in overrides {
+        for place in places.find(exception.original, scene.series) {
+            items.entry(place).or_insert(exception.item);
+        }
+    }
     let mut any = false;
-    for event in calendar.children.iter_mut().filter(|child| child.name == "VEVENT") {
-        let exception = overrides.iter().find(|o| kept::is_override_of(event, o.original, scene.series));
-        let item = exception.map_or(scene.item, |exception| exception.item);
+    let events = calendar.children.iter_mut().filter(|child| child.name == "VEVENT");
+    for (place, event) in events.enumerate() {
+        let item = items.get(&place).copied().unwrap_or(scene.item);
         any |= people::overlay(scene.context, item, &mut event.lines);
     }
     any
@@ -323,10 +330,14 @@ fn merge(
         kept::restamp(&mut kept, master);
         merged.push(kept);
     }
+    let places = kept::Overrides::of(events.iter(), scene.series);
+    let mut events: Vec<Option<Component>> = events.into_iter().map(Some).collect();
     for (exception, fresh) in overrides.iter().zip(fresh) {
-        let old = events.iter().position(|old| kept::is_override_of(old, exception.original, scene.series));
-        let mut event = old.map_or_else(|| fresh.clone(), |old| events.remove(old));
-        if series_changed && old.is_some() {
+        let found = places.find(exception.original, scene.series).into_iter();
+        let old = found.filter_map(|place| events.get_mut(place)?.take()).next();
+        let is_known = old.is_some();
+        let mut event = old.unwrap_or_else(|| fresh.clone());
+        if series_changed && is_known {
             for group in group::ALL.iter().rev().filter(|group| group.letter != 'R') {
                 if group.letter == 'A' || !group.says_the_same(&event, fresh, scene.series) {
                     group.take_over(&mut event, fresh, &zones, None);
@@ -341,7 +352,7 @@ fn merge(
     }
     // An override that Exchange never took (its rule does not produce it) stays while the rule does.
     if !series_changed {
-        merged.append(&mut events);
+        merged.extend(events.into_iter().flatten());
     }
     for zone in projected.children_named("VTIMEZONE") {
         let id = zone.line("TZID").map(Line::unescaped);
@@ -411,3 +422,7 @@ fn kept_span(text: &[u8], span: Span) -> Span {
         last: span.last.and_then(|at| at.checked_add(FLOATING).ok()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

@@ -35,7 +35,11 @@ impl Numbered {
         let zone = &self.start.zone;
         let at = match moment {
             // Days name occurrences of timed series, too.
-            Moment::Day(_) => self.days.iter().position(|at| at.date() == moment.local().date())?,
+            Moment::Day(_) => {
+                let day = moment.local().date();
+                let first = self.days.partition_point(|at| at.date() < day);
+                self.days.get(first).filter(|at| at.date() == day).map(|_| first)?
+            }
             _ if self.start.moment.is_day() => {
                 let day = DateTime::from(moment.day(zone));
                 self.days.binary_search(&day).ok()?

@@ -93,16 +93,7 @@ fn stays_between_neighbours(
 ) -> Result<(), Refusal> {
     let (Some(start), Some(end)) = (own.time(field::START), own.time(field::END)) else { return Ok(()) };
     let day = |at: Timestamp| zone::local(at, zone).date();
-    let mut before = None;
-    let mut after = None;
-    for occurrence in series::each(item).filter(|o| !o.deleted) {
-        if occurrence.original < original {
-            before = Some(occurrence);
-        } else if occurrence.original > original {
-            after = Some(occurrence);
-            break;
-        }
-    }
+    let [before, after] = series::neighbours(item, original);
     let crosses = before.is_some_and(|b| day(start) <= day(b.start) || start < b.end)
         || after.is_some_and(|a| day(start) >= day(a.start) || end > a.start);
     if crosses {

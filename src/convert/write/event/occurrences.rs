@@ -128,12 +128,11 @@ impl Draft<'_> {
                 gone_before.extend(series::cancelled(&mut known));
             }
         }
-        let exchange_has = |number: &u32| {
-            self.current.is_some_and(|current| {
-                let at = numbered.instant(*number);
-                at.is_some_and(|at| projected::differing(self.context, current.item).1.contains_key(&at))
-            })
-        };
+        let differing = std::cell::LazyCell::new(|| {
+            self.current.map(|current| projected::differing(self.context, current.item).1).unwrap_or_default()
+        });
+        let exchange_has =
+            |number: &u32| numbered.instant(*number).is_some_and(|at| differing.contains_key(&at));
         // Nothing brings back a single occurrence but the rule written again, which is the organiser's alone.
         let is_reset = !invited
             && (gone_before.iter().any(|number| !gone.contains(number))

@@ -1,0 +1,72 @@
+use super::*;
+use crate::convert::kept::MOMENTS_READ;
+use crate::ews::types::ItemClass;
+use std::fmt::Write as _;
+
+fn item(lines: &str) -> Item {
+    let text = format!(
+        "<t:CalendarItem xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'><t:ItemId Id='a' \
+         ChangeKey='b'/>{lines}</t:CalendarItem>"
+    );
+    Item::parse(&text).unwrap()
+}
+
+/// A daily series of so many occurrences, each of them changed, as a client stored it. Of each Outlook changed the subject
+/// since.
+fn series(number: usize) -> (Item, Vec<Item>) {
+    let day = |at: usize| {
+        let days = jiff::Span::new().days(i64::try_from(at).unwrap());
+        jiff::civil::date(2027, 1, 1).checked_add(days).unwrap()
+    };
+    let times = |at: usize| {
+        let day = day(at);
+        format!("<t:Start>{day}T09:00:00Z</t:Start><t:End>{day}T10:00:00Z</t:End>")
+    };
+    let rule = format!(
+        "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NumberedRecurrence>\
+         <t:StartDate>2027-01-01</t:StartDate><t:NumberOfOccurrences>{number}</t:NumberOfOccurrences>\
+         </t:NumberedRecurrence></t:Recurrence>"
+    );
+    let master = item(&format!("<t:Subject>daily</t:Subject>{}<t:UID>u</t:UID>{rule}", times(0)));
+    let changed = |subject: &str| -> Vec<Item> {
+        let one = |at: usize| {
+            let original = format!("<t:OriginalStart>{}T09:00:00Z</t:OriginalStart>", day(at));
+            item(&format!("<t:Subject>{subject} {at}</t:Subject>{}{original}", times(at)))
+        };
+        (0..number).map(one).collect()
+    };
+    let mut text = format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTART:20270101T090000Z\r\nDTEND:20270101T100000Z\r\n\
+         RRULE:FREQ=DAILY;COUNT={number}\r\nSUMMARY:daily\r\nX-CLIENT:1\r\nEND:VEVENT\r\n"
+    );
+    for at in 0..number {
+        let day = day(at).strftime("%Y%m%d").to_string();
+        let _ = write!(
+            text,
+            "BEGIN:VEVENT\r\nUID:u\r\nRECURRENCE-ID:{day}T090000Z\r\nDTSTART:{day}T090000Z\r\nDTEND:{day}T100000Z\r\n\
+             SUMMARY:client {at}\r\nX-CLIENT:{at}\r\nEND:VEVENT\r\n"
+        );
+    }
+    text.push_str("END:VCALENDAR\r\n");
+    let before = changed("client");
+    let known = sums(&master, &before.iter().collect::<Vec<_>>());
+    let keep = kept::write(text.as_bytes(), "ics", "u", &known, &master);
+    let master = Item::predicted(ItemClass::CalendarItem, Some(&master), master.id.clone(), &keep);
+    (master, changed("outlook"))
+}
+
+#[test]
+fn a_series_of_twice_as_many_changed_occurrences_is_twice_the_work() {
+    let context = Context::of("demo@example.com");
+    let work = |number: usize| {
+        let (master, exceptions) = series(number);
+        MOMENTS_READ.set(0);
+        let rendered = render(&context, &master, &exceptions).unwrap();
+        let text = String::from_utf8(rendered.body.to_vec()).unwrap();
+        assert_eq!(text.matches("SUMMARY:outlook").count(), number, "{text}");
+        assert_eq!(text.matches("X-CLIENT").count(), number + 1, "the client's own lines stay");
+        MOMENTS_READ.get()
+    };
+    let (one, two) = (work(100), work(200));
+    assert!(one >= 100 && two <= 2 * one + 20, "{one} lines are read for 100 overrides, {two} for 200");
+}
