@@ -239,8 +239,10 @@ class Campaign:
                         self.files[name.rsplit("-", 1)[0]][name] += 1
 
     def insist(self, look):
-        """Who finds out that a mirror is damaged, or a password was refused, comes back."""
-        for _ in range(20):
+        """Who finds out that a mirror is damaged, or a password was refused, comes back. After a refusal exdav shows a
+        service account's password to Exchange no sooner than ten seconds later, and after another one twenty."""
+        until = time.monotonic() + 45
+        while time.monotonic() < until:
             try:
                 return look()
             except Lost:
