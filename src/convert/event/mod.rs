@@ -333,8 +333,8 @@ fn merge(
     let places = kept::Overrides::of(events.iter(), scene.series);
     let mut events: Vec<Option<Component>> = events.into_iter().map(Some).collect();
     for (exception, fresh) in overrides.iter().zip(fresh) {
-        let found = places.find(exception.original, scene.series).into_iter();
-        let old = found.filter_map(|place| events.get_mut(place)?.take()).next();
+        let mut found = places.find(exception.original, scene.series).into_iter();
+        let old = found.find_map(|place| events.get_mut(place)?.take());
         let is_known = old.is_some();
         let mut event = old.unwrap_or_else(|| fresh.clone());
         if series_changed && is_known {
