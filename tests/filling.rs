@@ -533,7 +533,7 @@ async fn an_event_that_is_stored_just_after_a_first_sign_in_does_not_vanish() {
     let store = tempfile::tempdir().unwrap();
     let client = gateway(&stage, store.path(), Duration::from_secs(40)).await;
     // The ids of the calendar are read at the sign-in; they become visible after the PUT.
-    stage.latency(500).await;
+    stage.latency(1_100).await;
     client.propfind("/dav/", "0", "<D:displayname/>").await.expect(207);
     stage.latency(0).await;
     let text = [("Content-Type", "text/calendar")];

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// Where a call takes less, a client does not notice that calls come one after the other.
-const SLOW: Duration = Duration::from_millis(400);
+const SLOW: Duration = Duration::from_secs(1);
 
 /// The folder tree, and the first ids of collections with the time when they were asked for.
 #[derive(Debug)]

@@ -145,8 +145,8 @@ EXCHANGES = ["exchange2010", "exchange2013", "online"]
 ALL = [*SESSIONS, *(f"{name}@{form}" for form in [*MODES, *EXCHANGES] for name in IN_EACH_MODE), *IN_EACH_PRODUCT]
 # Sessions mostly wait for their clients. Two of them share a machine of two cores.
 AT_ONCE = 2
-# What says how long something took.
-ALONE = {"fill"}
+# What says how long something took, or asks more of a server that is slow.
+ALONE = {"fill", "cost", "bounds"}
 # Every session once, and of each form the session that tells it apart.
 SHORT = [*SESSIONS, *(f"write@{mode}" for mode in MODES), "series@gromox"]
 
