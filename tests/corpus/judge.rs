@@ -84,6 +84,29 @@ fn caret(text: &str) -> String {
     text.replace("^^", "\u{1}").replace("^n", "\n").replace("^'", "\"").replace('\u{1}', "^")
 }
 
+/// Which facts are an end that is not after its event's start: no event has one (RFC 5545 3.8.2.2), and it is not served.
+fn ends_too_early(facts: &[Fact]) -> Vec<bool> {
+    let mut event = 0;
+    let events: Vec<usize> = facts
+        .iter()
+        .map(|fact| {
+            event += usize::from(fact.name == "BEGIN" && fact.value == "VEVENT");
+            event
+        })
+        .collect();
+    let is_of_event = |fact: &Fact, name: &str| fact.name == name && fact.place.ends_with("VEVENT");
+    facts
+        .iter()
+        .zip(&events)
+        .map(|(end, event)| {
+            let mut others = facts.iter().zip(&events).filter(|(_, other)| *other == event);
+            let start = others.find(|(fact, _)| is_of_event(fact, "DTSTART"));
+            is_of_event(end, "DTEND")
+                && start.is_some_and(|(start, _)| start.params == end.params && end.value <= start.value)
+        })
+        .collect()
+}
+
 /// What the first says and the second does not, as often as it is said.
 pub fn lost(before: &str, after: &str) -> Vec<Fact> {
     let mut after = facts(after);
@@ -94,5 +117,8 @@ pub fn lost(before: &str, after: &str) -> Vec<Fact> {
         }
         None => true,
     };
-    facts(before).into_iter().filter(|fact| is_missing(fact)).collect()
+    let before = facts(before);
+    let early = ends_too_early(&before);
+    let missing = before.into_iter().zip(early).filter(|(fact, is_early)| is_missing(fact) && !is_early);
+    missing.map(|(fact, _)| fact).collect()
 }
