@@ -269,31 +269,33 @@ const FULL: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:full\r\nFN:Jo Full\r\nN:Fu
     item3.X-ABDATE:2001-02-03\r\nitem3.X-ABLabel:Graduation\r\nX-AIM:joe\r\nURL:https://a.example\r\nURL:https://b.example\r\n\
     X-OWN:stays\r\nEND:VCARD\r\n";
 
+/// One field of a contact, as another program changes it.
+fn set_contact(uri: &str, element: &str) -> String {
+    format!("<t:SetItemField><t:FieldURI FieldURI='{uri}'/><t:Contact>{element}</t:Contact></t:SetItemField>")
+}
+
+/// The same for one entry of a field that has several.
+fn set_contact_entry(uri: &str, key: &str, element: &str) -> String {
+    format!(
+        "<t:SetItemField><t:IndexedFieldURI FieldURI='{uri}' FieldIndex='{key}'/><t:Contact>{element}</t:Contact>\
+         </t:SetItemField>"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_place_in_exchange_survives_whatever_outlook_changes() {
     let (stage, mailbox) = stage().await;
     put(&mailbox, &contacts(), "full.vcf", FULL).await.unwrap();
     let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
-    let set = |uri: &str, element: &str| {
-        format!(
-            "<t:SetItemField><t:FieldURI FieldURI='{uri}'/><t:Contact>{element}</t:Contact></t:SetItemField>"
-        )
-    };
-    let indexed = |uri: &str, key: &str, element: &str| {
-        format!(
-            "<t:SetItemField><t:IndexedFieldURI FieldURI='{uri}' FieldIndex='{key}'/><t:Contact>{element}</t:Contact>\
-             </t:SetItemField>"
-        )
-    };
     let email = "<t:EmailAddresses><t:Entry Key='EmailAddress1'>new@example.net</t:Entry></t:EmailAddresses>";
     let phone = "<t:PhoneNumbers><t:Entry Key='MobilePhone'>9</t:Entry></t:PhoneNumbers>";
     let home = "<t:PhysicalAddresses><t:Entry Key='Home'><t:City>Z</t:City></t:Entry></t:PhysicalAddresses>";
     let updates = [
-        indexed("contacts:EmailAddress", "EmailAddress1", email),
-        indexed("contacts:PhoneNumber", "MobilePhone", phone),
-        indexed("contacts:PhysicalAddress:City", "Home", home),
-        set("contacts:SpouseName", "<t:SpouseName>Kim</t:SpouseName>"),
-        set("contacts:Birthday", "<t:Birthday>1990-01-02T11:59:00Z</t:Birthday>"),
+        set_contact_entry("contacts:EmailAddress", "EmailAddress1", email),
+        set_contact_entry("contacts:PhoneNumber", "MobilePhone", phone),
+        set_contact_entry("contacts:PhysicalAddress:City", "Home", home),
+        set_contact("contacts:SpouseName", "<t:SpouseName>Kim</t:SpouseName>"),
+        set_contact("contacts:Birthday", "<t:Birthday>1990-01-02T11:59:00Z</t:Birthday>"),
     ];
     outlook(&stage, &contact, &updates.concat()).await;
     let (other, _store) = elsewhere(&stage).await;
@@ -340,25 +342,14 @@ async fn a_label_stays_as_it_was_spelled_where_outlook_corrects_the_number() {
     let before = text(&mailbox, &contacts(), "labels.vcf").await;
     assert_eq!(before, card, "the octets are the client's");
     let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
-    let set = |uri: &str, element: &str| {
-        format!(
-            "<t:SetItemField><t:FieldURI FieldURI='{uri}'/><t:Contact>{element}</t:Contact></t:SetItemField>"
-        )
-    };
-    let indexed = |uri: &str, key: &str, element: &str| {
-        format!(
-            "<t:SetItemField><t:IndexedFieldURI FieldURI='{uri}' FieldIndex='{key}'/><t:Contact>{element}</t:Contact>\
-             </t:SetItemField>"
-        )
-    };
     let email = "<t:EmailAddresses><t:Entry Key='EmailAddress1'>new@example.net</t:Entry></t:EmailAddresses>";
     let phone = "<t:PhoneNumbers><t:Entry Key='PrimaryPhone'>+49 9</t:Entry></t:PhoneNumbers>";
     let street = "<t:PhysicalAddresses><t:Entry Key='Other'><t:Street>New 2</t:Street></t:Entry></t:PhysicalAddresses>";
     let updates = [
-        indexed("contacts:EmailAddress", "EmailAddress1", email),
-        indexed("contacts:PhoneNumber", "PrimaryPhone", phone),
-        indexed("contacts:PhysicalAddress:Street", "Other", street),
-        set("contacts:SpouseName", "<t:SpouseName>Sam</t:SpouseName>"),
+        set_contact_entry("contacts:EmailAddress", "EmailAddress1", email),
+        set_contact_entry("contacts:PhoneNumber", "PrimaryPhone", phone),
+        set_contact_entry("contacts:PhysicalAddress:Street", "Other", street),
+        set_contact("contacts:SpouseName", "<t:SpouseName>Sam</t:SpouseName>"),
     ];
     outlook(&stage, &contact, &updates.concat()).await;
     let (other, _store) = elsewhere(&stage).await;
@@ -377,7 +368,12 @@ async fn a_label_stays_as_it_was_spelled_where_outlook_corrects_the_number() {
     let abroad = "<t:PhysicalAddresses><t:Entry Key='Other'><t:CountryOrRegion>Austria</t:CountryOrRegion></t:Entry>\
          </t:PhysicalAddresses>";
     let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
-    outlook(&stage, &contact, &indexed("contacts:PhysicalAddress:CountryOrRegion", "Other", abroad)).await;
+    outlook(
+        &stage,
+        &contact,
+        &set_contact_entry("contacts:PhysicalAddress:CountryOrRegion", "Other", abroad),
+    )
+    .await;
     let (other, _store) = elsewhere(&stage).await;
     let merged = text(&other, &contacts(), "labels.vcf").await;
     assert!(merged.contains("item3.X-ABLabel:Hütte") && !merged.contains("X-ABADR"), "{merged}");

@@ -129,16 +129,18 @@ async fn a_component_asked_for_by_its_name_alone_comes_whole() {
     }
 }
 
+/// A zone of an offset of its own that never changes.
+fn zone(offset: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n\
+         DTSTART:16010101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\n\
+         END:VTIMEZONE\r\nEND:VCALENDAR\r\n"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_day_is_a_day_in_the_zone_of_the_calendar_or_of_the_query() {
     let (_stage, client) = stage().await;
-    let zone = |offset: &str| {
-        format!(
-            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n\
-             DTSTART:16010101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\n\
-             END:VTIMEZONE\r\nEND:VCALENDAR\r\n"
-        )
-    };
     let path = format!("{}far/", dav::path::calendar_home(USER));
     let make = |text: &str| {
         format!(
@@ -167,13 +169,6 @@ async fn a_whole_day_is_a_day_in_the_zone_of_the_calendar_or_of_the_query() {
 async fn floating_times_and_days_are_those_of_the_calendars_zone_in_queries_expansions_alarms_and_free_busy()
 {
     let (_stage, client) = stage().await;
-    let zone = |offset: &str| {
-        format!(
-            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTIMEZONE\r\nTZID:Own\r\nBEGIN:STANDARD\r\n\
-             DTSTART:16010101T000000\r\nTZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\n\
-             END:VTIMEZONE\r\nEND:VCALENDAR\r\n"
-        )
-    };
     let path = format!("{}far/", dav::path::calendar_home(USER));
     let make = format!(
         "<C:mkcalendar xmlns:D='DAV:' xmlns:C='urn:ietf:params:xml:ns:caldav'><D:set><D:prop>\
