@@ -225,6 +225,7 @@ class Campaign:
     def look_into(self, dump):
         """What Exchange itself says: files, ids and how often each object is there."""
         self.files, self.there, self.items = collections.defaultdict(collections.Counter), collections.Counter(), {}
+        self.properties = {}
         for folder in dump["folders"]:
             if not folder["class"].startswith(("IPF.Appointment", "IPF.Contact", "IPF.Task")):
                 continue
@@ -234,6 +235,7 @@ class Campaign:
                 for uid in found:
                     self.there[uid] += 1
                     self.items[uid] = item["id"]
+                    self.properties[uid] = item["extended"]
                 if folder["name"] == "Calendar":
                     for name in item["attachments"]:
                         self.files[name.rsplit("-", 1)[0]][name] += 1
@@ -350,7 +352,9 @@ class Campaign:
             rule = "acknowledged" if member.clear else "whole"
             self.wrong(f"{rule}: {member.uid} ({member.shape}{', changed by others' * member.was_hot}, taken away: "
                        f"{member.taken}, {dict(self.files[member.uid])}) is none of {len(possible)} states:\n{body}\n-- but\n"
-                       + "\n-- or\n".join(str(p) for p in possible))
+                       + "\n-- or\n".join(str(p) for p in possible) + f"\n-- at {member.spots} after\n"
+                       + "\n".join(member.history[-12:]) + f"\n-- and Exchange has {self.there[member.uid]}: "
+                       f"{self.properties.get(member.uid)}")
             # It has been said: nothing more is expected of it.
             member.is_given_up = True
             return

@@ -32,7 +32,7 @@ class Calendar:
     """A calendar that a client made, and every display name that it may have; `None`: it is not there."""
 
     def __init__(self, name):
-        self.name, self.possible, self.clear, self.versions = name, [None], True, 0
+        self.name, self.possible, self.clear, self.versions, self.history = name, [None], True, 0, []
 
 
 class Member:
@@ -41,7 +41,7 @@ class Member:
     def __init__(self, kind, collection, uid, shape):
         self.kind, self.uid, self.shape = kind, uid, shape if kind == CALENDAR else "single"
         self.possible, self.tag, self.clear, self.written, self.ended = [None], None, True, 0, 0
-        self.spots, self.moves, self.is_lost = [(collection, uid + self.suffix)], 0, False
+        self.spots, self.moves, self.is_lost, self.history = [(collection, uid + self.suffix)], 0, False, []
         # What Outlook does to it meanwhile: where it may take place, and whether it may have been thrown away.
         self.is_given_up, self.is_hot, self.was_hot, self.places, self.place, self.taken = False, False, False, {""}, "", "no"
 
@@ -74,12 +74,16 @@ class Client:
         self.made += 1
         return written(member.kind, member.uid, f"v{self.made}", member.shape, decision, member.place)
 
-    def attempts(self, again, ask, unclear):
+    def attempts(self, of, method, again, ask, unclear):
         """The answer of a request that changes something. Without a clear one, sometimes asks again."""
         for attempt in range(2 if again else 1):
+            at = self.place.at
             try:
-                return (attempt, *ask())
-            except Lost:
+                status, answer, text = ask()
+                of.history.append(f"{method} at gateway {at}: {status} {answer.get('ETag')}")
+                return attempt, status, answer, text
+            except Lost as lost:
+                of.history.append(f"{method} at gateway {at}: {lost}")
                 self.counts["unclear"] += 1
                 unclear()
         return None
@@ -112,7 +116,8 @@ class Client:
             if wanted not in member.possible:
                 member.possible.append(wanted)
 
-        done = self.attempts(again, lambda: self.place.ask(method, member.href(self.place), body or "", **headers), unclear)
+        done = self.attempts(member, f"{method} {member.spots[0]}", again, lambda: self.place.ask(
+            method, member.href(self.place), body or "", **headers), unclear)
         if done is None:
             return
         attempt, status, answer, text = done
@@ -157,7 +162,7 @@ class Client:
         def unclear():
             member.clear, member.spots = False, [member.spots[0], spot]
 
-        done = self.attempts(decision.again, lambda: self.place.ask(
+        done = self.attempts(member, f"MOVE to {spot}", decision.again, lambda: self.place.ask(
             "MOVE", member.href(self.place), Destination=member.href(self.place, spot), Overwrite="F",
             **condition), unclear)
         if done is None:
@@ -187,7 +192,7 @@ class Client:
         def unclear():
             twin.clear, twin.possible = False, [None, text]
 
-        done = self.attempts(decision.again, lambda: self.place.ask(
+        done = self.attempts(twin, "COPY", decision.again, lambda: self.place.ask(
             "COPY", member.href(self.place), Destination=twin.href(self.place), Overwrite="F"), unclear)
         if done is None:
             return
@@ -228,7 +233,7 @@ class Client:
                 member.clear = False
                 member.possible.append(None)
 
-        done = self.attempts(decision.again, lambda: self.place.ask(
+        done = self.attempts(calendar, method, decision.again, lambda: self.place.ask(
             method, path, body, Content_Type="application/xml"), unclear)
         if done is None:
             return
@@ -276,7 +281,7 @@ class Guest(Client):
 
     def __init__(self, number, seed, place):
         super().__init__(number, seed, place)
-        self.tried, self.acknowledged = collections.Counter(), collections.Counter()
+        self.tried, self.acknowledged, self.history = collections.Counter(), collections.Counter(), []
 
     def act(self):
         decision = Decision(self.draw)
@@ -307,7 +312,8 @@ class Guest(Client):
         if not is_other:
             return
         self.tried[uid] += 2 if decision.again else 1
-        done = self.attempts(decision.again, lambda: self.place.ask("PUT", href, body, **headers), lambda: None)
+        done = self.attempts(self, f"PUT {href}", decision.again, lambda: self.place.ask("PUT", href, body, **headers),
+                             lambda: None)
         if done is None:
             return
         attempt, status, _, text = done
@@ -344,6 +350,7 @@ class Colleague:
         before = set(member.places)
         member.places.add(place)
         done = self.outlook.place(self.items[member.uid], place)
+        member.history.append(f"Outlook: {place}: {done}")
         if done:
             member.places, self.counts = {place}, self.counts + 1
         elif done is False:
@@ -352,6 +359,7 @@ class Colleague:
     def remove(self, member):
         before, member.taken = member.taken, "perhaps" if member.taken == "no" else member.taken
         done = self.outlook.remove(self.items[member.uid])
+        member.history.append(f"Outlook: removed: {done}")
         if done:
             member.taken, self.counts = "surely", self.counts + 1
         elif done is False:
