@@ -137,7 +137,7 @@ async fn members_of_a_group_are_contacts_colleagues_and_outsiders_in_exchange() 
             assert!(three == members || four == members, "{group}: {three} {four}");
         }
         for name in ["group.vcf", "person.vcf"] {
-            let all = exdav::gateway::write::Others::Told;
+            let all = exdav::gateway::write::ScheduleReply::Send;
             mailbox.delete(&contacts(), &name.parse().unwrap(), &Conditions::default(), all).await.unwrap();
         }
     }
@@ -637,7 +637,7 @@ async fn contacts_with_photos_and_groups_move_and_are_copied_between_address_boo
             assert_eq!(text(gateway, &suppliers, "moved.vcf").await, card);
             assert_eq!(text(gateway, &contacts(), name).await, card);
         }
-        let told = exdav::gateway::write::Others::Told;
+        let told = exdav::gateway::write::ScheduleReply::Send;
         let moved = "moved.vcf".parse().unwrap();
         mailbox.delete(&suppliers, &moved, &Conditions::default(), told).await.unwrap();
         relocate(Relocation::Move, (&contacts(), name), (&suppliers, name)).await.unwrap();

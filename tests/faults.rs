@@ -1,7 +1,7 @@
 //! Answers that get lost, servers that fail, two who write at once: nothing is lost and nothing is there twice.
 
 use crate::support::{PASSWORD, Stage, USER, calendar};
-use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::write::{Conditions, ScheduleReply, Tags, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
 use std::time::Duration;
@@ -156,11 +156,11 @@ async fn a_delete_whose_answer_is_lost_is_done() {
     put(&mailbox, "one.ics", &only_new(), &single("one", "x")).await.unwrap();
     stage.faults(&fault("drop-before", "DeleteItem")).await;
     let none = Conditions::default();
-    let failed = mailbox.delete(&calendar(), &name("one.ics"), &none, Others::Told).await;
+    let failed = mailbox.delete(&calendar(), &name("one.ics"), &none, ScheduleReply::Send).await;
     assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
     assert!(text(&mailbox, "one.ics").await.is_some());
     stage.faults(&fault("drop-after", "DeleteItem")).await;
-    mailbox.delete(&calendar(), &name("one.ics"), &none, Others::Told).await.unwrap();
+    mailbox.delete(&calendar(), &name("one.ics"), &none, ScheduleReply::Send).await.unwrap();
     assert_eq!(text(&mailbox, "one.ics").await, None);
     let (other, _store) = another(&stage).await;
     assert_eq!(text(&other, "one.ics").await, None);

@@ -3,7 +3,7 @@
 use crate::golden::case;
 use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
 use bytes::Bytes;
-use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::write::{Conditions, ScheduleReply, Tags, Written};
 use exdav::gateway::{Error, Mailbox};
 use exdav::model::id::{CollectionId, ETag, ResourceName};
 use exdav::model::refusal::Reason;
@@ -124,7 +124,7 @@ async fn a_plain_create_an_update_and_a_delete_cost_one_call_each() {
         assert_eq!((got, Some(etag)), (text, written.etag), "{more}");
     }
     stage.reset().await;
-    mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), Others::Told).await.unwrap();
+    mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), ScheduleReply::Send).await.unwrap();
     assert_eq!(stage.calls().await, [("DeleteItem".to_owned(), 1)].into());
     assert!(mailbox.get(&calendar(), &name("one.ics")).await.unwrap().is_none());
 }
@@ -163,7 +163,7 @@ async fn an_unconditional_change_of_what_a_colleague_changed_meanwhile_is_made_u
     let (third, _store) = elsewhere(&stage).await;
     assert_eq!(body(&third, &calendar(), "y.ics").await.0, mine);
     // Removed by somebody else: it is made anew.
-    other.delete(&calendar(), &name("y.ics"), &Conditions::default(), Others::Told).await.unwrap();
+    other.delete(&calendar(), &name("y.ics"), &Conditions::default(), ScheduleReply::Send).await.unwrap();
     let again = event("y", &format!("{TIMED}\nSUMMARY:again"));
     put(&mailbox, &calendar(), "y.ics", &again).await.unwrap();
     let (fourth, _store) = elsewhere(&stage).await;

@@ -149,7 +149,7 @@ fn every_field_that_is_asked_for_is_read() {
         let everything: String = text
             + &source("convert/kept.rs")
             + &source("convert/attachment.rs")
-            + &source("convert/write/rest.rs");
+            + &source("convert/write/interrupted_write.rs");
         for property in kind.shape.extended {
             let name = constants.match_indices("pub const ").find_map(|(at, _)| {
                 let rest = &constants[at + 10..];

@@ -27,7 +27,7 @@ fn the_control_interface_is_described() {
 #[test]
 fn what_survives_is_described_as_the_tables_of_translation_decide() {
     let described = project_file("docs/FIDELITY.md");
-    for table in [exdav::convert::survives::tables(), exdav::dav::refusals()] {
+    for table in [exdav::convert::field_support_docs::tables(), exdav::dav::refusals()] {
         assert!(described.contains(table.trim()), "docs/FIDELITY.md should contain:\n\n{table}");
     }
 }

@@ -122,7 +122,7 @@ fn what_clients_write_becomes_what_the_cases_say() {
         let http = case.assertions("http");
         let status = http.iter().find_map(|line| line.strip_prefix("status ")).unwrap_or("201");
         let error = http.iter().find_map(|line| line.strip_prefix("error ")?.split('}').nth(1));
-        match write::plan(&context, kind, &file, &octets, None, write::Audience::Concerned) {
+        match write::plan(&context, kind, &file, &octets, None, write::NotifyPolicy::Concerned) {
             Err(refusal) => {
                 if !status.starts_with("403") || error.is_some_and(|error| error != precondition(&refusal)) {
                     wrong.push(format!("refused: {} {refusal}", precondition(&refusal)));

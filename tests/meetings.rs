@@ -2,7 +2,7 @@
 //! there yet.
 
 use crate::support::{PASSWORD, Stage, USER, calendar};
-use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::write::{Conditions, ScheduleReply, Tags, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
 use exdav::model::id::ResourceName;
 use exdav::model::refusal::Reason;
@@ -374,15 +374,21 @@ async fn who_asks_for_silence_gets_it() {
     let mailbox = stage.mailbox(Duration::ZERO).await;
     let (at, conditions) = (name(), Conditions::default());
     let id = calendar();
-    mailbox.put_telling(Others::NotTold, &id, &at, &conditions, series().text().into()).await.unwrap();
+    mailbox
+        .put_with_schedule_reply(ScheduleReply::Suppress, &id, &at, &conditions, series().text().into())
+        .await
+        .unwrap();
     let moved = series().with("20271208", MOVED).text();
-    mailbox.put_telling(Others::NotTold, &id, &at, &conditions, moved.into()).await.unwrap();
-    mailbox.delete(&id, &at, &conditions, Others::NotTold).await.unwrap();
+    mailbox
+        .put_with_schedule_reply(ScheduleReply::Suppress, &id, &at, &conditions, moved.into())
+        .await
+        .unwrap();
+    mailbox.delete(&id, &at, &conditions, ScheduleReply::Suppress).await.unwrap();
     let mut own = series();
     own.guests = own.guests.replace("RSVP", "SCHEDULE-AGENT=CLIENT;RSVP");
     put(&mailbox, &own.text()).await.unwrap();
     put(&mailbox, &own.with("20271208", MOVED).text()).await.unwrap();
-    mailbox.delete(&id, &at, &conditions, Others::Told).await.unwrap();
+    mailbox.delete(&id, &at, &conditions, ScheduleReply::Send).await.unwrap();
     assert_eq!(Post { seen: 0 }.of(&stage).await, []);
 }
 
@@ -439,7 +445,7 @@ async fn a_meeting_whose_status_is_cancelled_is_called_off_once() {
         assert_eq!(post.of(&stage).await, [told]);
         // As Outlook does it: the organiser's is in Deleted Items, the guest's is marked.
         assert!(mailbox.get(&calendar(), &name()).await.unwrap().is_none());
-        let removed = mailbox.delete(&calendar(), &name(), &Conditions::default(), Others::Told).await;
+        let removed = mailbox.delete(&calendar(), &name(), &Conditions::default(), ScheduleReply::Send).await;
         assert!(matches!(removed, Err(Error::NotFound)), "{removed:?}");
         assert_eq!(post.of(&stage).await, [], "a DELETE that follows tells nobody");
         let dump = stage.dump(USER).await;
@@ -462,7 +468,7 @@ async fn what_is_called_off_in_silence_or_without_guests_is_kept() {
     let body = called_off(own);
     put(&mailbox, &body).await.unwrap();
     assert_eq!(text(&mailbox).await, body);
-    mailbox.delete(&calendar(), &name(), &Conditions::default(), Others::Told).await.unwrap();
+    mailbox.delete(&calendar(), &name(), &Conditions::default(), ScheduleReply::Send).await.unwrap();
 
     let alone = |text: String| {
         text.lines().filter(|l| !l.contains("mailto:")).collect::<Vec<_>>().join("\r\n") + "\r\n"
@@ -474,7 +480,7 @@ async fn what_is_called_off_in_silence_or_without_guests_is_kept() {
     let body = alone(called_off(series()));
     put(&mailbox, &body).await.unwrap();
     assert_eq!(text(&mailbox).await, body);
-    mailbox.delete(&calendar(), &name(), &Conditions::default(), Others::Told).await.unwrap();
+    mailbox.delete(&calendar(), &name(), &Conditions::default(), ScheduleReply::Send).await.unwrap();
     assert_eq!(post.of(&stage).await, []);
 
     // Who knows of it already is not asked twice; the header asks for silence, too.
@@ -482,7 +488,10 @@ async fn what_is_called_off_in_silence_or_without_guests_is_kept() {
     post.of(&stage).await;
     let body = called_off(series());
     let (id, at, conditions) = (calendar(), name(), Conditions::default());
-    mailbox.put_telling(Others::NotTold, &id, &at, &conditions, body.clone().into()).await.unwrap();
+    mailbox
+        .put_with_schedule_reply(ScheduleReply::Suppress, &id, &at, &conditions, body.clone().into())
+        .await
+        .unwrap();
     assert_eq!(text(&mailbox).await, body);
     assert_eq!(post.of(&stage).await, []);
 }

@@ -3,7 +3,7 @@
 
 use crate::support::{Stage, USER, calendar, contacts};
 use exdav::gateway::Error;
-use exdav::gateway::write::{Conditions, NewCollection, Others};
+use exdav::gateway::write::{Conditions, NewCollection, ScheduleReply};
 use exdav::model::collection::CollectionKind;
 use exdav::model::id::CollectionId;
 use exdav::model::refusal::Reason;
@@ -294,7 +294,7 @@ async fn exchange_repeats_what_it_takes_on_the_days_that_the_rule_says_day_by_da
             .collect();
         seen.sort_unstable();
         assert_eq!(seen, expected, "{text} from {start}");
-        mailbox.delete(&id, &name, &Conditions::default(), Others::Told).await.unwrap();
+        mailbox.delete(&id, &name, &Conditions::default(), ScheduleReply::Send).await.unwrap();
     }
     println!("{taken} rules are taken, {} refused", refused.len());
     for text in refused {

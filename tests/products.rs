@@ -4,7 +4,7 @@ use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use exdav::gateway::write::{Conditions, Others, Tags, Written};
+use exdav::gateway::write::{Conditions, ScheduleReply, Tags, Written};
 use exdav::gateway::{Error, Gateway, Mailbox, Settings};
 use exdav::model::id::{CollectionId, ETag, ResourceName};
 use exdav::model::refusal::Reason;
@@ -321,7 +321,8 @@ async fn a_stale_version_is_refused_on_a_server_that_judges_no_change_keys() {
         let body = event(&DAILY.replace("Daily", "Mine"));
         let error = mailbox.put(&calendar(), &name("one.ics"), &stale, body).await.unwrap_err();
         assert!(matches!(error, Error::Changed), "{uri}: {error:?}");
-        let error = mailbox.delete(&calendar(), &name("one.ics"), &stale, Others::Told).await.unwrap_err();
+        let error =
+            mailbox.delete(&calendar(), &name("one.ics"), &stale, ScheduleReply::Send).await.unwrap_err();
         assert!(matches!(error, Error::Changed), "{uri}: {error:?}");
         assert_ne!(served(&mailbox, &calendar(), "one.ics").await.1, known, "{uri}");
     }
@@ -346,7 +347,7 @@ async fn an_organiser_who_deletes_a_meeting_on_gromox_cancels_it_and_a_guest_who
     put(&mailbox, &calendar(), "one.ics", &meeting(USER, "NEEDS-ACTION")).await.unwrap();
     let text = served(&mailbox, &calendar(), "one.ics").await.0;
     assert!(text.contains(&format!("ORGANIZER:mailto:{USER}")) || text.contains("ORGANIZER;CN"), "{text}");
-    mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), Others::Told).await.unwrap();
+    mailbox.delete(&calendar(), &name("one.ics"), &Conditions::default(), ScheduleReply::Send).await.unwrap();
     assert_eq!(sends(USER, "cancellation").await, 1);
     // The other way round.
     let store = tempfile::tempdir().unwrap();
@@ -362,7 +363,7 @@ async fn an_organiser_who_deletes_a_meeting_on_gromox_cancels_it_and_a_guest_who
     let mailbox = gateway.sign_in(USER, PASSWORD).await.unwrap();
     let there = mailbox.list(&calendar()).await.unwrap();
     let [invited] = there.as_slice() else { panic!("{there:?}") };
-    mailbox.delete(&calendar(), &invited.name, &Conditions::default(), Others::Told).await.unwrap();
+    mailbox.delete(&calendar(), &invited.name, &Conditions::default(), ScheduleReply::Send).await.unwrap();
     assert_eq!(sends(USER, "response").await, 1);
     assert!(mailbox.list(&calendar()).await.unwrap().is_empty());
 }

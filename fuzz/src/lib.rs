@@ -54,7 +54,7 @@ pub fn calendar(octets: &[u8]) {
     let body = octets.to_vec().into();
     for kind in [CollectionKind::Calendar, CollectionKind::Tasks] {
         if let Ok(plan) =
-            write::plan(&Context::of(OWNER), kind, "x.ics", &body, None, write::Audience::Concerned)
+            write::plan(&Context::of(OWNER), kind, "x.ics", &body, None, write::NotifyPolicy::Concerned)
         {
             assert!(!plan.uid.is_empty(), "an object without UID is not stored. RFC 4791 4.1");
         }
@@ -94,7 +94,7 @@ pub fn card(octets: &[u8]) {
         "x.vcf",
         &body,
         None,
-        write::Audience::Concerned,
+        write::NotifyPolicy::Concerned,
     ) {
         assert!(!plan.uid.is_empty());
     }

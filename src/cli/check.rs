@@ -5,7 +5,9 @@ use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::ews::auth::{Choice, Scheme};
 use crate::ews::autodiscover::Step;
-use crate::ews::{Abilities, Credentials, Crowd, Error, Exchange, FolderSelector, Product, ServerVersion};
+use crate::ews::{
+    Abilities, ConcurrencyProbe, Credentials, Error, Exchange, FolderSelector, Product, ServerVersion,
+};
 use crate::gateway;
 use clap::Args;
 use std::time::Duration;
@@ -212,8 +214,8 @@ fn features(abilities: &Abilities) -> String {
 }
 
 /// The throttling policy, as far as a few requests at once show it: it cannot be read.
-fn limits(crowd: &Crowd, abilities: &Abilities, at_once: usize) -> Result<(), Failure> {
-    let Crowd { served, crowded, busy, back_off } = *crowd;
+fn limits(crowd: &ConcurrencyProbe, abilities: &Abilities, at_once: usize) -> Result<(), Failure> {
+    let ConcurrencyProbe { served, crowded, busy, back_off } = *crowd;
     let (what, advice) = if crowded > 0 {
         (
             format!("of {at_once} requests at once {crowded} were too many (EWSMaxConcurrency)"),

@@ -23,9 +23,9 @@ pub(super) struct Options {
 }
 
 /// How long the browser may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(600);
 /// The beginning of a request in which its query stands.
-const MOST_OCTETS: usize = 16 << 10;
+const MAX_OCTETS: usize = 16 << 10;
 
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let config = options.config.load()?;
@@ -69,14 +69,15 @@ async fn with_browser(provider: &Provider, login: &str) -> Result<Granted, Failu
             }
         }
     };
-    let query = tokio::time::timeout(PATIENCE, came).await.map_err(|_| "the browser did not come back")??;
+    let query =
+        tokio::time::timeout(BROWSER_TIMEOUT, came).await.map_err(|_| "the browser did not come back")??;
     Ok(provider.redeem(browser, &query).await?)
 }
 
 /// The query of a request to `/`; others, such as that for an icon, are told that there is nothing.
 async fn query(mut stream: TcpStream) -> std::io::Result<Option<String>> {
     let mut head = Vec::new();
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < MOST_OCTETS {
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < MAX_OCTETS {
         if stream.read_buf(&mut head).await? == 0 {
             break;
         }

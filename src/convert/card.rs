@@ -2,7 +2,7 @@
 
 use super::kept::Kept;
 use super::write::line::says_the_same;
-use super::{Context, Rendered, identity, spoken, version};
+use super::{Context, Rendered, identity, phonetic_name, version};
 use crate::ews::field;
 use crate::ews::types::{Item, ItemClass};
 use crate::model::object::Span;
@@ -213,13 +213,15 @@ fn merge(
     let mut merged = text.clone();
     let mut is_corrected = false;
     let mut items = text.lines.iter().filter(|line| line.group.is_some()).count();
-    let respelled = changed.contains(&'Y').then(|| spoken::respell(&mut merged, fresh.clone()));
+    let respelled =
+        changed.contains(&'Y').then(|| phonetic_name::merge_phonetic_name(&mut merged, fresh.clone()));
     let fresh = respelled.as_ref().unwrap_or(fresh);
     for (letter, properties) in groups {
         if !changed.contains(letter) {
             continue;
         }
-        let is_meant = |line: &Line| properties.contains(&line.name.as_str()) && !spoken::is_spoken(line);
+        let is_meant =
+            |line: &Line| properties.contains(&line.name.as_str()) && !phonetic_name::is_spoken(line);
         let places = held(*letter, fresh);
         let mut wanted: Vec<(&Line, Option<&str>)> =
             fresh.lines.iter().zip(places).filter(|(line, _)| is_meant(line)).collect();

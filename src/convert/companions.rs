@@ -42,9 +42,9 @@ const BUSY: Fact = Fact {
     companions: &["X-MICROSOFT-CDO-BUSYSTATUS"],
 };
 
-/// The facts of events: THE table.
+/// The facts of events:
 const OF_EVENTS: [Fact; 5] = [CLASS, IMPORTANCE, BODY, PLACE, BUSY];
-/// The facts of tasks: THE table. Their STATUS is another thing, see [`settle_state`].
+/// The facts of tasks: Their STATUS is another thing, see [`settle_state`].
 const OF_TASKS: [Fact; 3] = [CLASS, IMPORTANCE, BODY];
 
 fn facts(component: &Component) -> &'static [Fact] {

@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, Time};
 use std::collections::{BTreeMap, HashMap};
 
-/// Lines that Exchange changes together: THE table.
+/// Lines that Exchange changes together:
 pub(super) const GROUPS: Groups = &[
     ('N', &["FN", "N", "NICKNAME"]),
     ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"]),
@@ -335,7 +335,7 @@ fn phone(card: &mut Card, key: &str, number: &str) {
     }
 }
 
-/// Kinds of addresses: key, type, post-office box. THE table.
+/// Kinds of addresses: key, type, post-office box.
 const ADDRESSES: [(&str, Option<&str>, ExtendedProperty); 3] = [
     ("Business", Some("WORK"), field::WORK_PO_BOX),
     ("Home", Some("HOME"), field::HOME_PO_BOX),

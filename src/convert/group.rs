@@ -9,7 +9,7 @@ use crate::ews::types::{Item, Mailbox};
 use crate::text::{Component, Line, address, escape};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Lines that Exchange changes together: THE table.
+/// Lines that Exchange changes together:
 pub(super) const GROUPS: Groups = &[
     ('N', &["FN", "N"]),
     ('M', &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"]),

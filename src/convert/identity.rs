@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
 /// The longest name that is made of a UID; longer ones become a hash. URLs have limits.
-const MOST_NAME: usize = 120;
+const MAX_NAME: usize = 120;
 
 /// The first `digits` hex digits of the SHA-256 of a text.
 pub(super) fn hash(text: impl AsRef<[u8]>, digits: usize) -> String {
@@ -49,7 +49,7 @@ pub(super) fn resource_name(kept: Option<&str>, uid: &str, extension: &str, item
                 }
             }
             name.push_str(extension);
-            (name.len() <= MOST_NAME && !name.starts_with('.')).then(|| name.parse().ok()).flatten()
+            (name.len() <= MAX_NAME && !name.starts_with('.')).then(|| name.parse().ok()).flatten()
         })
         .unwrap_or_else(|| fallback_name(item, extension))
 }

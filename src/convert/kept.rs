@@ -3,7 +3,7 @@
 //! `1;KIND;z;LENGTH;SHA;GOID;SUMS;DATA`, see the fields of [`Kept`]. With `zN` instead of `z` the data goes on in other
 //! properties, N in all: Exchange is not known to take longer ones.
 
-use super::event::time::{Frame, Moment};
+use super::event::time::{EventTimes, Moment};
 use super::identity;
 use crate::ews::field;
 use crate::ews::types::Item;
@@ -23,11 +23,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
 /// The longest piece of a packed text: what one property holds.
-const MOST_DATA: usize = 30_000;
+const MAX_DATA: usize = 30_000;
 /// The most pieces.
-const MOST_PIECES: usize = 1 + field::DAV_BODY_GOES_ON.len();
+const MAX_PIECES: usize = 1 + field::DAV_BODY_GOES_ON.len();
 /// The longest text that is unpacked.
-const MOST_OCTETS: u64 = 8 << 20;
+const MAX_OCTETS: u64 = 8 << 20;
 
 /// The fingerprint of a body's mark-up: Outlook may change that and leave the words.
 pub(super) const MARK_UP: char = 'W';
@@ -64,7 +64,7 @@ impl Kept {
                 }
                 let packed = STANDARD.decode(data).ok()?;
                 let mut octets = Vec::new();
-                DeflateDecoder::new(packed.as_slice()).take(MOST_OCTETS).read_to_end(&mut octets).ok()?;
+                DeflateDecoder::new(packed.as_slice()).take(MAX_OCTETS).read_to_end(&mut octets).ok()?;
                 let intact = length.parse() == Ok(octets.len()) && identity::hash(&octets, 16) == digest;
                 Some(Bytes::from(intact.then_some(octets)?))
             }
@@ -113,7 +113,7 @@ pub(super) fn write(
     let pieces = pieces(&data);
     let (packing, pieces) = match pieces.len() {
         0 | 1 => ("z".to_owned(), pieces),
-        many @ ..=MOST_PIECES => (format!("z{many}"), pieces),
+        many @ ..=MAX_PIECES => (format!("z{many}"), pieces),
         _ => ("-".to_owned(), Vec::new()),
     };
     let mut pieces = pieces.into_iter();
@@ -139,13 +139,13 @@ pub(super) fn write(
 
 /// A packed text, cut into what properties hold.
 fn pieces(data: &str) -> Vec<&str> {
-    let starts = (0..data.len()).step_by(MOST_DATA);
-    starts.filter_map(|start| data.get(start..data.len().min(start + MOST_DATA))).collect()
+    let starts = (0..data.len()).step_by(MAX_DATA);
+    starts.filter_map(|start| data.get(start..data.len().min(start + MAX_DATA))).collect()
 }
 
 /// Whether a text is short enough to be kept on an item.
 pub(super) fn fits(octets: &[u8]) -> bool {
-    pack(octets).len() <= MOST_DATA * MOST_PIECES
+    pack(octets).len() <= MAX_DATA * MAX_PIECES
 }
 
 fn pack(octets: &[u8]) -> String {
@@ -171,7 +171,7 @@ thread_local! {
 }
 
 /// A DATE or DATE-TIME line as an instant or day; zones that are not known, and none, are those of the series.
-fn moment(line: &Line, series: &Frame) -> Option<Moment> {
+fn moment(line: &Line, series: &EventTimes) -> Option<Moment> {
     #[cfg(test)]
     MOMENTS_READ.with(|count| count.set(count.get() + 1));
     let value = line.value.trim();
@@ -191,7 +191,7 @@ fn local(value: &str) -> Option<DateTime> {
 }
 
 /// Whether a component is the override of this occurrence.
-pub(super) fn is_override_of(event: &Component, original: Timestamp, series: &Frame) -> bool {
+pub(super) fn is_override_of(event: &Component, original: Timestamp, series: &EventTimes) -> bool {
     !Overrides::of(std::iter::once(event), series).find(original, series).is_empty()
 }
 
@@ -205,7 +205,7 @@ pub(super) struct Overrides {
 
 impl Overrides {
     /// Reads the RECURRENCE-ID of each event once.
-    pub fn of<'a>(events: impl Iterator<Item = &'a Component>, series: &Frame) -> Self {
+    pub fn of<'a>(events: impl Iterator<Item = &'a Component>, series: &EventTimes) -> Self {
         let mut found = Self::default();
         for (place, event) in events.enumerate() {
             match event.line("RECURRENCE-ID").and_then(|line| moment(line, series)) {
@@ -221,7 +221,7 @@ impl Overrides {
     }
 
     /// The overrides of an occurrence, in their order: one, unless a text names it twice.
-    pub fn find(&self, original: Timestamp, series: &Frame) -> Vec<usize> {
+    pub fn find(&self, original: Timestamp, series: &EventTimes) -> Vec<usize> {
         let days = [series.at(original), series.day_of(original)];
         let of_days = days.iter().filter_map(|day| match day {
             Moment::Date(day) => self.on.get(day),
@@ -234,7 +234,7 @@ impl Overrides {
 }
 
 /// Start and end of a component, comparable.
-pub(super) fn extent(event: &Component, series: &Frame) -> Option<(Moment, Option<Moment>)> {
+pub(super) fn extent(event: &Component, series: &EventTimes) -> Option<(Moment, Option<Moment>)> {
     let start = moment(event.line("DTSTART")?, series)?;
     let end = match (event.line("DTEND"), event.value("DURATION"), &start) {
         (Some(line), _, _) => moment(line, series),

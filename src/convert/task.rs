@@ -164,7 +164,7 @@ fn delegation(context: &Context, item: &Item) -> Vec<Line> {
     ]
 }
 
-/// Groups of lines that Exchange changes together, and that are written together: THE table.
+/// Groups of lines that Exchange changes together, and that are written together:
 pub(super) const GROUPS: &[(char, &[&str])] = &[
     ('S', &["SUMMARY"]),
     ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),

@@ -1,7 +1,7 @@
 //! A client's vCard in the other version: every line is told there, in its words where that version has them.
 
 use super::card::{Version, media_type};
-use super::spoken;
+use super::phonetic_name;
 use super::write::line::{label, types, value};
 use crate::text::{Component, Line, Parameter};
 use base64::Engine as _;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 /// A year that stands for none.
 const NO_YEAR: &str = "1604";
 
-/// Names that differ: those of 3.0 and its clients, and those of 4.0. THE table.
+/// Names that differ: those of 3.0 and its clients, and those of 4.0.
 const NAMES: [(&str, &str); 6] = [
     ("X-ADDRESSBOOKSERVER-KIND", "KIND"),
     ("X-ADDRESSBOOKSERVER-MEMBER", "MEMBER"),
@@ -20,7 +20,7 @@ const NAMES: [(&str, &str); 6] = [
     ("X-MS-INTERESTS", "HOBBY"),
 ];
 
-/// Apple's labels of people, and RELATED's types. THE table.
+/// Apple's labels of people, and RELATED's types.
 const PEOPLE: [(&str, &str); 3] = [("spouse", "spouse"), ("child", "child"), ("assistant", "agent")];
 
 /// Lines whose values are octets or links to them.
@@ -122,8 +122,8 @@ fn to3(card: &Component, told: &mut Component) {
                 }
             }
             // 3.0 has one N.
-            "N" if spoken::is_spoken(&line) => {
-                told.lines.extend(spoken::lines_of_3(&line));
+            "N" if phonetic_name::is_spoken(&line) => {
+                told.lines.extend(phonetic_name::lines_of_3(&line));
                 continue;
             }
             "N" => {

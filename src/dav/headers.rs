@@ -3,15 +3,15 @@
 use super::condition::parse_date;
 use super::error::Error;
 use crate::gateway;
-use crate::gateway::write::{Conditions, Others, TagTest, Tags};
+use crate::gateway::write::{Conditions, ScheduleReply, TagTest, Tags};
 use crate::model::id::{ETag, ScheduleTag};
 use axum::http::{HeaderMap, HeaderName};
 
 /// `Schedule-Reply`: whether the others of a meeting hear of what is done. RFC 6638 8.1
-pub fn others(headers: &HeaderMap) -> Others {
+pub fn others(headers: &HeaderMap) -> ScheduleReply {
     match text(headers, "schedule-reply") {
-        Some(reply) if reply.trim().eq_ignore_ascii_case("f") => Others::NotTold,
-        _ => Others::Told,
+        Some(reply) if reply.trim().eq_ignore_ascii_case("f") => ScheduleReply::Suppress,
+        _ => ScheduleReply::Send,
     }
 }
 

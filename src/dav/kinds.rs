@@ -1,7 +1,7 @@
 //! Kinds of resources, and sets of them: the column "where" of every table.
 
 use super::resource::Resource;
-use crate::dav::path::{Place, Space};
+use crate::dav::path::{ResourcePath, Space};
 use crate::model::collection::CollectionKind;
 use std::ops::BitOr;
 
@@ -49,23 +49,23 @@ impl Kinds {
     }
 
     /// The kinds that a path may lead to, before anything was looked up.
-    pub(super) fn of_place(place: &Place) -> Self {
+    pub(super) fn of_place(place: &ResourcePath) -> Self {
         match place {
-            Place::Root(_) => Self::ROOT,
-            Place::Principals(_) => Self::PRINCIPALS,
-            Place::Principal => Self::PRINCIPAL,
-            Place::Home(Space::Calendars) => Self::CALENDAR_HOME,
-            Place::Home(Space::Cards) => Self::CARD_HOME,
-            Place::Inbox => Self::INBOX,
-            Place::Outbox => Self::OUTBOX,
-            Place::Collection(Space::Calendars, _) => Self::CALENDARS,
-            Place::Collection(Space::Cards, _) => Self::BOOK,
-            Place::Member(Space::Calendars, ..) => Self::CALENDAR_OBJECTS,
-            Place::Member(Space::Cards, ..) => Self::CARD,
-            Place::Directory => Self::DIRECTORY,
-            Place::Entry(_) => Self::ENTRY,
-            Place::Person(_) => Self::PERSON,
-            Place::Attachment(..) => Self::ATTACHMENT,
+            ResourcePath::Root(_) => Self::ROOT,
+            ResourcePath::Principals(_) => Self::PRINCIPALS,
+            ResourcePath::Principal => Self::PRINCIPAL,
+            ResourcePath::Home(Space::Calendars) => Self::CALENDAR_HOME,
+            ResourcePath::Home(Space::Cards) => Self::CARD_HOME,
+            ResourcePath::Inbox => Self::INBOX,
+            ResourcePath::Outbox => Self::OUTBOX,
+            ResourcePath::Collection(Space::Calendars, _) => Self::CALENDARS,
+            ResourcePath::Collection(Space::Cards, _) => Self::BOOK,
+            ResourcePath::Member(Space::Calendars, ..) => Self::CALENDAR_OBJECTS,
+            ResourcePath::Member(Space::Cards, ..) => Self::CARD,
+            ResourcePath::Directory => Self::DIRECTORY,
+            ResourcePath::Entry(_) => Self::ENTRY,
+            ResourcePath::Person(_) => Self::PERSON,
+            ResourcePath::Attachment(..) => Self::ATTACHMENT,
         }
     }
 

@@ -10,7 +10,7 @@ use super::headers::Preferences;
 use super::names::{PREFIXES, webdav};
 use super::pieces::{AHEAD, MAX_STALL, PIECE, Piece, body};
 use super::precondition::Precondition;
-use super::property::{self, Scene, Value, Wanted};
+use super::property::{self, PropertyContext, Value, Wanted};
 use crate::model::id::SyncToken;
 use crate::xml::{Element, Name, Writer};
 use axum::body::Body;
@@ -48,7 +48,7 @@ impl Multistatus {
     /// A resource with what is wanted of it, and the body that a report selected.
     pub(super) async fn resource(
         &mut self,
-        scene: &Scene<'_>,
+        scene: &PropertyContext<'_>,
         wanted: &Wanted,
         body: Option<(&'static Name, &[u8])>,
     ) -> Result<(), Error> {

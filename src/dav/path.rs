@@ -58,7 +58,7 @@ impl Space {
 
 /// What a path of one user names.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Place {
+pub(super) enum ResourcePath {
     /// A level above the users, with its path.
     Root(&'static str),
     /// The principals, with the path by which they were asked for.
@@ -89,9 +89,9 @@ pub(super) enum Place {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Target {
     /// A place for everybody.
-    Shared(Place),
+    Shared(ResourcePath),
     /// A place of one user, named by the segment that stood in the path.
-    Owned(String, Place),
+    Owned(String, ResourcePath),
     /// Another path is the right one.
     Moved(String),
     /// A collection of one user by its display name, and a member of it: a path of DavMail.
@@ -130,22 +130,22 @@ impl Target {
     fn of_segments(segments: &[&str]) -> Option<Self> {
         let owned = |who: &str, place| Some(Self::Owned(who.to_owned(), place));
         match segments {
-            [] => Some(Self::Shared(Place::Root("/"))),
-            ["dav"] => Some(Self::Shared(Place::Root(START))),
-            ["dav", "cal"] => Some(Self::Shared(Place::Root(Space::Calendars.prefix()))),
-            ["dav", "card"] => Some(Self::Shared(Place::Root(Space::Cards.prefix()))),
-            ["dav", "principals"] => Some(Self::Shared(Place::Principals(PRINCIPALS))),
+            [] => Some(Self::Shared(ResourcePath::Root("/"))),
+            ["dav"] => Some(Self::Shared(ResourcePath::Root(START))),
+            ["dav", "cal"] => Some(Self::Shared(ResourcePath::Root(Space::Calendars.prefix()))),
+            ["dav", "card"] => Some(Self::Shared(ResourcePath::Root(Space::Cards.prefix()))),
+            ["dav", "principals"] => Some(Self::Shared(ResourcePath::Principals(PRINCIPALS))),
             // Apple's programs look here when nothing else is known.
-            ["principals"] => Some(Self::Shared(Place::Principals("/principals/"))),
+            ["principals"] => Some(Self::Shared(ResourcePath::Principals("/principals/"))),
             [".well-known", "caldav" | "carddav"] => Some(Self::Moved(START.to_owned())),
-            ["dav", "principals", who] => owned(who, Place::Principal),
+            ["dav", "principals", who] => owned(who, ResourcePath::Principal),
             ["dav", "cal", who, rest @ ..] => owned(who, Self::below(Space::Calendars, rest)?),
             ["dav", "card", who, rest @ ..] => owned(who, Self::below(Space::Cards, rest)?),
-            ["dav", "directory", who] => owned(who, Place::Directory),
-            ["dav", "directory", who, member] => owned(who, Place::Entry(member.parse().ok()?)),
-            ["dav", "people", who, address] => owned(who, Place::Person((*address).to_owned())),
+            ["dav", "directory", who] => owned(who, ResourcePath::Directory),
+            ["dav", "directory", who, member] => owned(who, ResourcePath::Entry(member.parse().ok()?)),
+            ["dav", "people", who, address] => owned(who, ResourcePath::Person((*address).to_owned())),
             ["dav", "att", who, collection, member, attachment] => {
-                let place = Place::Attachment(
+                let place = ResourcePath::Attachment(
                     collection.parse().ok()?,
                     member.parse().ok()?,
                     (*attachment).to_owned(),
@@ -161,14 +161,14 @@ impl Target {
         }
     }
 
-    fn below(space: Space, rest: &[&str]) -> Option<Place> {
+    fn below(space: Space, rest: &[&str]) -> Option<ResourcePath> {
         match (space, rest) {
-            (_, []) => Some(Place::Home(space)),
-            (Space::Calendars, ["inbox"]) => Some(Place::Inbox),
-            (Space::Calendars, ["outbox"]) => Some(Place::Outbox),
-            (_, [collection]) => Some(Place::Collection(space, collection.parse().ok()?)),
+            (_, []) => Some(ResourcePath::Home(space)),
+            (Space::Calendars, ["inbox"]) => Some(ResourcePath::Inbox),
+            (Space::Calendars, ["outbox"]) => Some(ResourcePath::Outbox),
+            (_, [collection]) => Some(ResourcePath::Collection(space, collection.parse().ok()?)),
             (_, [collection, member]) => {
-                Some(Place::Member(space, collection.parse().ok()?, member.parse().ok()?))
+                Some(ResourcePath::Member(space, collection.parse().ok()?, member.parse().ok()?))
             }
             _ => None,
         }
@@ -197,18 +197,21 @@ impl Target {
     }
 
     /// Somebody else's collections, their homes and what is in them: the address and the place.
-    pub(super) fn of_others(self) -> Option<(String, Place)> {
+    pub(super) fn of_others(self) -> Option<(String, ResourcePath)> {
         match self {
             Self::Owned(
                 who,
-                place @ (Place::Home(_) | Place::Collection(..) | Place::Member(..) | Place::Attachment(..)),
+                place @ (ResourcePath::Home(_)
+                | ResourcePath::Collection(..)
+                | ResourcePath::Member(..)
+                | ResourcePath::Attachment(..)),
             ) => Some((login_of_segment(&who)?, place)),
             _ => None,
         }
     }
 
     /// The place, if it is this user's or everybody's.
-    pub(super) fn of_user(self, principal: &Principal) -> Option<Place> {
+    pub(super) fn of_user(self, principal: &Principal) -> Option<ResourcePath> {
         match self {
             Self::Shared(place) => Some(place),
             Self::Owned(who, place) => names(principal, &who).then_some(place),
@@ -305,24 +308,26 @@ impl fmt::Display for Escaped<'_> {
 /// The one spelling of a path, whichever of its spellings is given; `None` where nothing can be.
 pub fn canonical(path: &str) -> Option<String> {
     let (who, place) = match Target::parse(path) {
-        Target::Shared(Place::Root(path) | Place::Principals(path)) => return Some(path.to_owned()),
+        Target::Shared(ResourcePath::Root(path) | ResourcePath::Principals(path)) => {
+            return Some(path.to_owned());
+        }
         Target::Moved(to) => return Some(to),
         Target::Owned(who, place) => (who, place),
         Target::Shared(_) | Target::Named(..) | Target::Nothing => return None,
     };
     let hrefs = Hrefs::of_login(&login_of_segment(&who)?);
     Some(match place {
-        Place::Root(path) | Place::Principals(path) => path.to_owned(),
-        Place::Principal => hrefs.principal(),
-        Place::Home(space) => hrefs.home(space),
-        Place::Inbox => hrefs.inbox(),
-        Place::Outbox => hrefs.outbox(),
-        Place::Collection(space, id) => hrefs.collection_at(space, &id),
-        Place::Member(space, id, name) => hrefs.member_at(space, &id, &name),
-        Place::Directory => hrefs.directory(),
-        Place::Entry(name) => hrefs.entry(&name),
-        Place::Person(address) => hrefs.person(&address),
-        Place::Attachment(id, name, managed) => attachment(&hrefs.segment, &id, &name, &managed),
+        ResourcePath::Root(path) | ResourcePath::Principals(path) => path.to_owned(),
+        ResourcePath::Principal => hrefs.principal(),
+        ResourcePath::Home(space) => hrefs.home(space),
+        ResourcePath::Inbox => hrefs.inbox(),
+        ResourcePath::Outbox => hrefs.outbox(),
+        ResourcePath::Collection(space, id) => hrefs.collection_at(space, &id),
+        ResourcePath::Member(space, id, name) => hrefs.member_at(space, &id, &name),
+        ResourcePath::Directory => hrefs.directory(),
+        ResourcePath::Entry(name) => hrefs.entry(&name),
+        ResourcePath::Person(address) => hrefs.person(&address),
+        ResourcePath::Attachment(id, name, managed) => attachment(&hrefs.segment, &id, &name, &managed),
     })
 }
 
@@ -380,7 +385,7 @@ pub(super) mod tests {
         let href = hrefs.member_at(Space::Calendars, &id, &name);
         assert_eq!(href, "/dav/cal/alice~40example.test/calendar/a%20b%25%E2%82%AC%40.ics");
         let place = Target::parse(&href).of_user(&alice());
-        assert_eq!(place, Some(Place::Member(Space::Calendars, id, name)));
+        assert_eq!(place, Some(ResourcePath::Member(Space::Calendars, id, name)));
     }
 
     #[test]
@@ -389,7 +394,7 @@ pub(super) mod tests {
             ["alice~40example.test", "alice%40example.test", "Alice@Example.TEST", "a.miller@example.test"]
         {
             let target = Target::parse(&format!("/dav/cal/{who}"));
-            assert_eq!(target.of_user(&alice()), Some(Place::Home(Space::Calendars)), "{who}");
+            assert_eq!(target.of_user(&alice()), Some(ResourcePath::Home(Space::Calendars)), "{who}");
         }
         assert_eq!(Target::parse("/dav/cal/bob~40example.test/calendar/").of_user(&alice()), None);
     }

@@ -8,7 +8,7 @@ use super::session::Limits;
 use super::{condition, error::Error, privilege, report};
 use crate::gateway::Principal;
 use crate::model::collection::{Collection, CollectionKind};
-use crate::model::object::{Head, MOST_ATTACHMENTS, MOST_PHOTO};
+use crate::model::object::{Head, MAX_ATTACHMENTS, MAX_PHOTO};
 use crate::text::address;
 use crate::xml::{Element, Name};
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ pub(super) struct LiveProperty {
     /// Where it is; elsewhere it is answered with 404.
     on: Kinds,
     in_allprop: InAllprop,
-    value: fn(&Scene<'_>) -> Option<Value>,
+    value: fn(&PropertyContext<'_>) -> Option<Value>,
 }
 
 /// Whether `DAV:allprop` brings it. Only what RFC 4918 defines does; the rest asks for `include`.
@@ -39,7 +39,7 @@ pub(super) enum Value {
 
 /// What a property is computed from.
 #[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
+pub(super) struct PropertyContext<'a> {
     pub(super) principal: &'a Principal,
     pub(super) hrefs: &'a Hrefs,
     /// Those of who is signed in.
@@ -52,7 +52,7 @@ pub(super) struct Scene<'a> {
     pub(super) resource: &'a Resource,
 }
 
-impl Scene<'_> {
+impl PropertyContext<'_> {
     pub(super) fn href(&self) -> String {
         self.resource.href(self.hrefs)
     }
@@ -89,7 +89,7 @@ const fn row(
     name: &'static Name,
     on: Kinds,
     in_allprop: InAllprop,
-    value: fn(&Scene<'_>) -> Option<Value>,
+    value: fn(&PropertyContext<'_>) -> Option<Value>,
 ) -> LiveProperty {
     LiveProperty { name, on, in_allprop, value }
 }
@@ -132,7 +132,7 @@ static PROPERTIES: &[LiveProperty] = &[
     // RFC 8607 6
     row(&caldav::MANAGED_ATTACHMENTS_SERVER_URL, K::CALENDAR_HOME, No, |s| href(s.attachments?.to_owned())),
     row(&caldav::MAX_ATTACHMENT_SIZE, K::CALENDARS, No, |s| s.attachments.map(|_| Value::Text(s.limits.attachment.to_string().into()))),
-    row(&caldav::MAX_ATTACHMENTS_PER_RESOURCE, K::CALENDARS, No, |s| s.attachments.map(|_| Value::Text(MOST_ATTACHMENTS.to_string().into()))),
+    row(&caldav::MAX_ATTACHMENTS_PER_RESOURCE, K::CALENDARS, No, |s| s.attachments.map(|_| Value::Text(MAX_ATTACHMENTS.to_string().into()))),
     // RFC 6638 2.1, 2.2, 2.4, 9
     row(&caldav::CALENDAR_USER_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Hrefs(addresses(s)))),
     row(&caldav::CALENDAR_USER_TYPE, K::PEOPLE, No, |s| Some(Value::Text(user_type(s).into()))),
@@ -150,7 +150,7 @@ static PROPERTIES: &[LiveProperty] = &[
         media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "3.0"), media(&carddav::ADDRESS_DATA_TYPE, "text/vcard", "4.0")]))),
     row(&carddav::SUPPORTED_COLLATION_SET, K::BOOKS, No, |_| Some(collations(&carddav::SUPPORTED_COLLATION))),
     row(&carddav::MAX_RESOURCE_SIZE, K::BOOK, No, |s| Some(Value::Text(s.limits.resource.to_string().into()))),
-    row(&carddav::MAX_IMAGE_SIZE, K::BOOK, No, |_| Some(Value::Text(MOST_PHOTO.to_string().into()))),
+    row(&carddav::MAX_IMAGE_SIZE, K::BOOK, No, |_| Some(Value::Text(MAX_PHOTO.to_string().into()))),
     // Seen: Apple's programs, and all others since
     row(&calendarserver::EMAIL_ADDRESS_SET, K::PEOPLE, No, |s| Some(Value::Elements(emails(s)))),
     row(&apple::CALENDAR_COLOR, K::CALENDARS, No, |s| text(s.collection()?.color.as_ref())),
@@ -165,7 +165,7 @@ fn text(text: Option<&String>) -> Option<Value> {
     text.map(|text| Value::Text(text.clone().into()))
 }
 
-fn display_name(scene: &Scene<'_>) -> String {
+fn display_name(scene: &PropertyContext<'_>) -> String {
     match scene.resource {
         Resource::Root(_) => "exdav".to_owned(),
         Resource::Principals(_) => "Users".to_owned(),
@@ -181,7 +181,7 @@ fn display_name(scene: &Scene<'_>) -> String {
     }
 }
 
-fn resource_type(scene: &Scene<'_>) -> Vec<Element> {
+fn resource_type(scene: &PropertyContext<'_>) -> Vec<Element> {
     let own = match scene.resource {
         Resource::Principal | Resource::Person(_) => return vec![Element::new(webdav::PRINCIPAL.clone())],
         Resource::Member(..) | Resource::Entry(_) => return Vec::new(),
@@ -200,7 +200,7 @@ fn resource_type(scene: &Scene<'_>) -> Vec<Element> {
     std::iter::once(&webdav::COLLECTION).chain(own).cloned().map(Element::new).collect()
 }
 
-fn content_type(scene: &Scene<'_>) -> Option<&'static str> {
+fn content_type(scene: &PropertyContext<'_>) -> Option<&'static str> {
     if let Resource::Entry(_) = scene.resource {
         return Some("text/vcard; charset=utf-8");
     }
@@ -212,41 +212,41 @@ fn content_type(scene: &Scene<'_>) -> Option<&'static str> {
 }
 
 /// `getctag` and `sync-token` change together, so they are one.
-fn token(scene: &Scene<'_>) -> Option<Value> {
+fn token(scene: &PropertyContext<'_>) -> Option<Value> {
     match scene.resource {
         Resource::Collection(_, token) => Some(Value::Text((*token)?.to_string().into())),
         _ => None,
     }
 }
 
-fn addresses(scene: &Scene<'_>) -> Vec<String> {
+fn addresses(scene: &PropertyContext<'_>) -> Vec<String> {
     let mut uris: Vec<String> = mails(scene).into_iter().map(|a| address::uri(a)).collect();
     // RFC 6638 2.4.1: the principal's own URL is one, too.
     uris.push(scene.href());
     uris
 }
 
-fn mails<'a>(scene: &Scene<'a>) -> Vec<&'a String> {
+fn mails<'a>(scene: &PropertyContext<'a>) -> Vec<&'a String> {
     match scene.resource {
         Resource::Person(person) => vec![&person.address],
         _ => scene.principal.addresses.iter().collect(),
     }
 }
 
-fn emails(scene: &Scene<'_>) -> Vec<Element> {
+fn emails(scene: &PropertyContext<'_>) -> Vec<Element> {
     let email = |address: &String| Element::new(calendarserver::EMAIL_ADDRESS.clone()).with_text(address);
     mails(scene).into_iter().map(email).collect()
 }
 
 /// Whether the events of a calendar make their owner busy to others. Exchange computes that from the default calendar
 /// alone. RFC 6638 9.1
-fn transparency(scene: &Scene<'_>) -> Element {
+fn transparency(scene: &PropertyContext<'_>) -> Element {
     let is_default = scene.href() == scene.hrefs.default_calendar();
     Element::new(if is_default { &caldav::OPAQUE } else { &caldav::TRANSPARENT }.clone())
 }
 
 /// CUTYPE. RFC 5545 3.2.3
-fn user_type(scene: &Scene<'_>) -> &'static str {
+fn user_type(scene: &PropertyContext<'_>) -> &'static str {
     match scene.resource {
         Resource::Person(person) if person.is_group => "GROUP",
         _ => "INDIVIDUAL",
@@ -291,7 +291,7 @@ pub(super) struct Asked {
 }
 
 /// More properties than any client asks for; each may be repeated for each of thousands of members.
-const MOST: usize = 300;
+const MAX_PROPERTIES: usize = 300;
 
 impl Asked {
     pub(super) fn of(name: &Name) -> Self {
@@ -312,8 +312,10 @@ impl Wanted {
                 if asked.iter().any(|known| known.name == *child.name()) {
                     continue;
                 }
-                if asked.len() == MOST {
-                    return Err(Error::Invalid(format!("more than {MOST} properties are asked for")));
+                if asked.len() == MAX_PROPERTIES {
+                    return Err(Error::Invalid(format!(
+                        "more than {MAX_PROPERTIES} properties are asked for"
+                    )));
                 }
                 asked.push(Asked::of(child.name()));
             }
@@ -343,7 +345,11 @@ pub(super) struct Outcome<'a> {
 }
 
 /// Looks up what is wanted; `elsewhere` is a name that the caller answers itself.
-pub(super) fn select<'a>(scene: &Scene<'_>, wanted: &'a Wanted, elsewhere: Option<&Name>) -> Outcome<'a> {
+pub(super) fn select<'a>(
+    scene: &PropertyContext<'_>,
+    wanted: &'a Wanted,
+    elsewhere: Option<&Name>,
+) -> Outcome<'a> {
     let mut outcome = Outcome { found: Vec::new(), missing: Vec::new() };
     let here = |property: &&LiveProperty| scene.is_on(property.on);
     let asked: &[Asked] = match wanted {
@@ -378,12 +384,12 @@ pub(super) fn select<'a>(scene: &Scene<'_>, wanted: &'a Wanted, elsewhere: Optio
     outcome
 }
 
-fn here_value<'a>(scene: &'a Scene<'_>) -> impl Fn(&&'static LiveProperty) -> bool + 'a {
+fn here_value<'a>(scene: &'a PropertyContext<'_>) -> impl Fn(&&'static LiveProperty) -> bool + 'a {
     |property| scene.is_on(property.on)
 }
 
 /// The value of one property, for reports that look into it.
-pub(super) fn value(scene: &Scene<'_>, name: &Name) -> Option<Value> {
+pub(super) fn value(scene: &PropertyContext<'_>, name: &Name) -> Option<Value> {
     let property = Asked::of(name).property.filter(here_value(scene))?;
     (property.value)(scene)
 }

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::headers;
 use super::kinds::Kinds;
 use super::methods::{self, BodyUse, Verb};
-use super::path::{self, Hrefs, Place, Space, Target};
+use super::path::{self, Hrefs, ResourcePath, Space, Target};
 use super::report;
 use super::resource::{self, Resource};
 use super::session::{Limits, Session};
@@ -147,7 +147,7 @@ async fn answer(service: &Service, head: Parts, body: &mut Incoming) -> Result<R
         attachment: service.settings.max_attachment_size,
     };
     let session = Session::new(&user, mailbox.clone(), headers, limits, budget, share);
-    if let Place::Collection(_, id) | Place::Member(_, id, _) = &place
+    if let ResourcePath::Collection(_, id) | ResourcePath::Member(_, id, _) = &place
         && is_reading
         && !mailbox.is_filled(id).await?
     {
@@ -254,7 +254,7 @@ impl Drop for OpenAnswer {
 }
 
 /// The place with the mailbox that it is in: the user's own, or one that is shared with the user.
-async fn open(gateway: &Gateway, mailbox: Mailbox, target: Target) -> Result<(Mailbox, Place), Error> {
+async fn open(gateway: &Gateway, mailbox: Mailbox, target: Target) -> Result<(Mailbox, ResourcePath), Error> {
     if let Some(place) = target.clone().of_user(mailbox.principal()) {
         return Ok((mailbox, place));
     }
@@ -269,7 +269,7 @@ async fn open(gateway: &Gateway, mailbox: Mailbox, target: Target) -> Result<(Ma
 pub(super) async fn carry_out(
     session: Session,
     verb: Verb,
-    place: &Place,
+    place: &ResourcePath,
     query: &str,
     octets: Vec<u8>,
 ) -> Result<Response, Error> {
@@ -307,12 +307,12 @@ async fn object(
     budget: &Budget,
     headers: &HeaderMap,
     limit: u64,
-    place: &Place,
+    place: &ResourcePath,
 ) -> Result<(Vec<u8>, Share), Error> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let outcome = body.read(budget, headers, limit, OBJECT_FACTOR).await;
     match (outcome, place) {
-        (Err(Error::TooLarge(limit)), Place::Member(space, ..)) => {
+        (Err(Error::TooLarge(limit)), ResourcePath::Member(space, ..)) => {
             let text = format!("the largest object that can be stored has {limit} octets");
             Err(Error::Unstorable(Refusal::new(Reason::TooLarge, text), *space, None))
         }
@@ -338,7 +338,7 @@ async fn file(
     }
 }
 
-async fn found(session: &Session, place: &Place) -> Result<Resource, Error> {
+async fn found(session: &Session, place: &ResourcePath) -> Result<Resource, Error> {
     Resource::find(&session.mailbox, place, resource::Tokens::Unwanted).await
 }
 

@@ -1,7 +1,7 @@
 //! What a path turned out to be.
 
 use super::error::Error;
-use super::path::{Hrefs, Place, Space};
+use super::path::{Hrefs, ResourcePath, Space};
 use crate::gateway::{Freshness, Mailbox, Person};
 use crate::model::collection::Collection;
 use crate::model::id::{CollectionId, SyncToken};
@@ -53,15 +53,15 @@ impl Resource {
     }
 
     /// Looks up what a place is.
-    pub(super) async fn find(mailbox: &Mailbox, place: &Place, tokens: Tokens) -> Result<Self, Error> {
+    pub(super) async fn find(mailbox: &Mailbox, place: &ResourcePath, tokens: Tokens) -> Result<Self, Error> {
         Ok(match place {
-            Place::Root(path) => Self::Root(path),
-            Place::Principals(path) => Self::Principals(path),
-            Place::Principal => Self::Principal,
-            Place::Home(space) => Self::Home(*space),
-            Place::Inbox => Self::Inbox,
-            Place::Outbox => Self::Outbox,
-            Place::Collection(space, id) => {
+            ResourcePath::Root(path) => Self::Root(path),
+            ResourcePath::Principals(path) => Self::Principals(path),
+            ResourcePath::Principal => Self::Principal,
+            ResourcePath::Home(space) => Self::Home(*space),
+            ResourcePath::Inbox => Self::Inbox,
+            ResourcePath::Outbox => Self::Outbox,
+            ResourcePath::Collection(space, id) => {
                 let collection = collection(mailbox, *space, id).await?;
                 let token = match tokens {
                     Tokens::Wanted => token(&mailbox.tokens(std::slice::from_ref(id)).await?, 0),
@@ -69,18 +69,20 @@ impl Resource {
                 };
                 Self::Collection(collection, token)
             }
-            Place::Member(space, id, name) => {
+            ResourcePath::Member(space, id, name) => {
                 let collection = collection(mailbox, *space, id).await?;
                 let object = mailbox.get(id, name).await?.ok_or(Error::NotFound)?;
                 Self::Member(collection, object.head)
             }
-            Place::Directory => Self::Directory,
-            Place::Entry(name) => {
+            ResourcePath::Directory => Self::Directory,
+            ResourcePath::Entry(name) => {
                 let found = mailbox.directory_entries(std::slice::from_ref(name)).await?;
                 Self::Entry(found.into_iter().next().flatten().ok_or(Error::NotFound)?.head)
             }
-            Place::Person(address) => Self::Person(mailbox.person(address).await?.ok_or(Error::NotFound)?),
-            Place::Attachment(..) => return Err(Error::NotFound),
+            ResourcePath::Person(address) => {
+                Self::Person(mailbox.person(address).await?.ok_or(Error::NotFound)?)
+            }
+            ResourcePath::Attachment(..) => return Err(Error::NotFound),
         })
     }
 
@@ -131,10 +133,10 @@ fn token(fresh: &[Option<Freshness>], at: usize) -> Option<SyncToken> {
 
 /// The place with the name by which its collection is known: calendars and address books may have the same path
 /// segment, and the second of the two has another name. A place whose collection is not there stays as it is.
-pub(super) async fn resolved(mailbox: &Mailbox, place: Place) -> Place {
+pub(super) async fn resolved(mailbox: &Mailbox, place: ResourcePath) -> ResourcePath {
     let (space, id) = match &place {
-        Place::Collection(space, id) | Place::Member(space, id, _) => (*space, id),
-        Place::Attachment(id, ..) => (Space::Calendars, id),
+        ResourcePath::Collection(space, id) | ResourcePath::Member(space, id, _) => (*space, id),
+        ResourcePath::Attachment(id, ..) => (Space::Calendars, id),
         _ => return place,
     };
     // What fails here fails again where the collection is looked up.
@@ -144,9 +146,9 @@ pub(super) async fn resolved(mailbox: &Mailbox, place: Place) -> Place {
     }
     let second = id.second();
     match place {
-        Place::Collection(space, _) => Place::Collection(space, second),
-        Place::Member(space, _, name) => Place::Member(space, second, name),
-        Place::Attachment(_, name, managed_id) => Place::Attachment(second, name, managed_id),
+        ResourcePath::Collection(space, _) => ResourcePath::Collection(space, second),
+        ResourcePath::Member(space, _, name) => ResourcePath::Member(space, second, name),
+        ResourcePath::Attachment(_, name, managed_id) => ResourcePath::Attachment(second, name, managed_id),
         other => other,
     }
 }

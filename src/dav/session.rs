@@ -3,8 +3,8 @@
 use super::budget::{Budget, Share};
 use super::error::Error;
 use super::headers::{self, Judged, List, Preferences, State};
-use super::path::{Hrefs, Place, Space, Target};
-use super::property::Scene;
+use super::path::{Hrefs, ResourcePath, Space, Target};
+use super::property::PropertyContext;
 use super::resource::{self, Resource};
 use crate::gateway::write::{Conditions, TagTest};
 use crate::gateway::{Mailbox, Principal};
@@ -67,8 +67,8 @@ impl Session {
     }
 
     /// What properties of a resource are computed from.
-    pub(super) fn scene<'a>(&'a self, resource: &'a Resource) -> Scene<'a> {
-        Scene {
+    pub(super) fn scene<'a>(&'a self, resource: &'a Resource) -> PropertyContext<'a> {
+        PropertyContext {
             principal: self.mailbox.principal(),
             hrefs: &self.hrefs,
             user: &self.user,
@@ -98,7 +98,7 @@ impl Session {
 
     /// The conditions of a writing request for a place. What `If` asks of the place itself is judged where it is written;
     /// what it asks of other resources is judged here.
-    pub(super) async fn conditions(&self, place: &Place) -> Result<Conditions, Error> {
+    pub(super) async fn conditions(&self, place: &ResourcePath) -> Result<Conditions, Error> {
         let plain = headers::plain_conditions(&self.headers);
         let Some(lists) = headers::if_lists(&self.headers)? else { return Ok(plain) };
         let mut judged = Vec::new();
@@ -132,8 +132,9 @@ impl Session {
     }
 
     /// Whether a place has this state token: a sync-token is that of its collection while nothing changes. RFC 6578 5
-    async fn has_token(&self, place: Option<&Place>, token: &str) -> Result<bool, Error> {
-        let (Some(Place::Collection(space, id)), Ok(token)) = (place, token.parse::<SyncToken>()) else {
+    async fn has_token(&self, place: Option<&ResourcePath>, token: &str) -> Result<bool, Error> {
+        let (Some(ResourcePath::Collection(space, id)), Ok(token)) = (place, token.parse::<SyncToken>())
+        else {
             return Ok(false);
         };
         match resource::collection(&self.mailbox, *space, id).await {
@@ -146,8 +147,8 @@ impl Session {
     }
 
     /// Whether another place than the requested one has this entity tag.
-    async fn has_tag(&self, place: Option<&Place>, tag: &ETag) -> Result<bool, Error> {
-        let Some(place @ Place::Member(..)) = place else { return Ok(false) };
+    async fn has_tag(&self, place: Option<&ResourcePath>, tag: &ETag) -> Result<bool, Error> {
+        let Some(place @ ResourcePath::Member(..)) = place else { return Ok(false) };
         match Resource::find(&self.mailbox, place, resource::Tokens::Unwanted).await {
             Ok(Resource::Member(_, head)) => Ok(head.etag == *tag),
             Ok(_) | Err(Error::NotFound) => Ok(false),
@@ -163,8 +164,8 @@ impl Session {
 
 /// Whether an entity tag in a list about one place is that of the other, the requested one. A collection has no tags: in
 /// a list about it they are those of its member that is written.
-fn has_tags_of(about: &Place, requested: &Place) -> bool {
+fn has_tags_of(about: &ResourcePath, requested: &ResourcePath) -> bool {
     about == requested
-        || matches!((about, requested), (Place::Collection(space, id), Place::Member(of, parent, _))
+        || matches!((about, requested), (ResourcePath::Collection(space, id), ResourcePath::Member(of, parent, _))
             if space == of && id == parent)
 }

@@ -7,7 +7,7 @@
 
 use super::error::{Error, xml_type};
 use super::methods::Verb;
-use super::path::Place;
+use super::path::ResourcePath;
 use super::request::carry_out;
 use super::session::Session;
 use crate::gateway;
@@ -28,7 +28,7 @@ const BETWEEN_SIGNS: Duration = Duration::from_secs(5);
 /// One attempt; then it is looked again whether all is there.
 const ATTEMPT: Duration = Duration::from_mins(1);
 /// After so long nobody is kept waiting any more.
-const MOST: Duration = Duration::from_mins(30);
+const MAX_WAIT: Duration = Duration::from_mins(30);
 /// Between two attempts while Exchange cannot be asked.
 const PAUSE: Duration = Duration::from_secs(5);
 /// What every answer of ours in XML begins with.
@@ -43,7 +43,7 @@ pub(crate) struct Unfinished;
 pub(super) async fn answer(
     session: Session,
     verb: Verb,
-    place: Place,
+    place: ResourcePath,
     octets: Vec<u8>,
     answer_within: Duration,
 ) -> Result<Response, Error> {
@@ -77,7 +77,7 @@ pub(super) async fn answer(
 async fn attempt(
     session: &Session,
     verb: Verb,
-    place: &Place,
+    place: &ResourcePath,
     octets: &[u8],
     most: Duration,
 ) -> Result<Response, Error> {
@@ -85,12 +85,17 @@ async fn attempt(
 }
 
 /// The answer once all is there.
-async fn when_filled(session: &Session, verb: Verb, place: &Place, octets: &[u8]) -> Result<Response, Error> {
+async fn when_filled(
+    session: &Session,
+    verb: Verb,
+    place: &ResourcePath,
+    octets: &[u8],
+) -> Result<Response, Error> {
     let began = Instant::now();
     loop {
         match attempt(session, verb, place, octets, ATTEMPT).await {
-            Err(Error::Gateway(gateway::Error::Filling(_))) if began.elapsed() < MOST => {}
-            Err(Error::Gateway(gateway::Error::Unavailable { .. })) if began.elapsed() < MOST => {
+            Err(Error::Gateway(gateway::Error::Filling(_))) if began.elapsed() < MAX_WAIT => {}
+            Err(Error::Gateway(gateway::Error::Unavailable { .. })) if began.elapsed() < MAX_WAIT => {
                 tokio::time::sleep(PAUSE).await;
             }
             outcome => return outcome,
@@ -103,7 +108,7 @@ async fn write(
     pieces: &mpsc::Sender<Result<Bytes, Error>>,
     session: &Session,
     verb: Verb,
-    place: &Place,
+    place: &ResourcePath,
     octets: &[u8],
 ) -> Result<(), Error> {
     let send = async |piece: Bytes| pieces.send(Ok(piece)).await.map_err(|_| Error::ClientGone);

@@ -14,7 +14,7 @@ const PREFER: HeaderName = HeaderName::from_static("x-preferserveraffinity");
 const COOKIES: [&str; 2] = ["X-BackEndOverrideCookie", "exchangecookie"];
 
 /// Octets of such a cookie's value that are believed.
-const MOST: usize = 1024;
+const MAX_COOKIE: usize = 1024;
 
 /// A group of requests.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Affinity {
     pub(super) fn read(&self, headers: &HeaderMap) {
         for cookie in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let pair = cookie.split(';').next().and_then(|pair| pair.trim().split_once('='));
-            let Some((name, value)) = pair.filter(|(_, value)| value.len() <= MOST) else { continue };
+            let Some((name, value)) = pair.filter(|(_, value)| value.len() <= MAX_COOKIE) else { continue };
             if let Some(known) = COOKIES.into_iter().find(|known| known.eq_ignore_ascii_case(name)) {
                 self.cookies().insert(known, value.to_owned());
             }

@@ -11,7 +11,7 @@ use super::line::Lease;
 use super::network::{self, Network};
 use super::product::{Behaviour, Product};
 use super::soap::{self, ServerVersion};
-use super::throttle::{Slot, Throttle, spread};
+use super::throttle::{Slot, Throttle, with_jitter};
 use super::transport::{Request, Response};
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
@@ -49,7 +49,7 @@ pub struct Settings {
 }
 
 /// The largest answer: 100 items with their texts are some megabytes, an attachment is at most 150 MB at Exchange.
-const MOST_OCTETS: usize = 256 << 20;
+const MAX_OCTETS: usize = 256 << 20;
 
 /// More requests at once than the policy allows: refused before anything is done.
 pub(super) const CROWDED: &str = "ErrorExceededConnectionCount";
@@ -375,7 +375,7 @@ impl Session {
                 error if repeat == Repeat::Freely && error.is_transient() => pause,
                 _ => return Err(error),
             };
-            let wait = spread(wait);
+            let wait = with_jitter(wait);
             // Waiting for those of the same user who came first takes nothing of it.
             let Some(left) = patience.checked_sub(began.elapsed() + wait) else { return Err(error) };
             patience = left;
@@ -452,7 +452,7 @@ impl Session {
     async fn send(&self, operation: &str, request: bytes::Bytes) -> Result<Element, Error> {
         let (answer, lease) = self.open(request, Some(self.exchange.settings().timeout)).await?;
         let server = server_header(&answer.headers);
-        let octets = answer.bytes(MOST_OCTETS).await?;
+        let octets = answer.bytes(MAX_OCTETS).await?;
         let answer = soap::open_envelope(&octets);
         self.learn(&octets, server, answer.is_ok());
         let answer = self.belonging(operation, answer?)?;
@@ -529,7 +529,7 @@ impl Session {
         }
         // Faults come with HTTP 500 and say more than the status.
         let server = server_header(&answer.headers);
-        let octets = answer.bytes(MOST_OCTETS).await?;
+        let octets = answer.bytes(MAX_OCTETS).await?;
         match soap::open_envelope(&octets) {
             Err(error @ (Error::Fault { .. } | Error::Busy { .. })) => {
                 self.learn(&octets, server, false);

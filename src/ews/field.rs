@@ -181,7 +181,7 @@ impl Schema {
     }
 }
 
-/// Fields that came after the first schema: THE table of versions. Source: fields.tsv; MS-OXWSMTGS 8, MS-OXWSCONT 8
+/// Fields that came after the first schema: Source: fields.tsv; MS-OXWSMTGS 8, MS-OXWSCONT 8
 const YOUNGER: [(&str, Schema); 8] = [
     ("calendar:StartTimeZone", Schema::V2010),
     ("calendar:EndTimeZone", Schema::V2010),

@@ -30,11 +30,11 @@ pub use client::{Exchange, Session, Settings, SharedAccount};
 
 pub use error::{Error, ResponseCode};
 pub use operations::{
-    Answer, BusyTime, Crowd, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit, FolderSelector,
-    ItemChange, MOST_DAYS, MOST_PEOPLE, MOST_SUBSCRIPTIONS, NewAttachment, Page, Relocate, Resolved, Scope,
-    SharedTime, Target,
+    Answer, BusyTime, ConcurrencyProbe, Disposal, Fetched, FolderChange, FolderChoice, FolderEdit,
+    FolderSelector, ItemChange, MAX_DAYS, MAX_PEOPLE, MAX_SUBSCRIPTIONS, NewAttachment, Page, Relocate,
+    Resolved, Scope, SharedTime, Target,
 };
 pub use product::{Abilities, Behaviour, Product};
 pub use soap::ServerVersion;
-pub use streaming::{Documents, Ended, Event, EventStream, Told};
-pub use throttle::spread;
+pub use streaming::{Documents, Ended, Event, EventStream, Notification};
+pub use throttle::with_jitter;

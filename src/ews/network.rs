@@ -4,7 +4,7 @@ mod certificate;
 pub mod srv;
 
 use super::error::Error;
-use certificate::Believer;
+use certificate::CertificateVerifier;
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -88,8 +88,9 @@ impl Network {
         let provider = Arc::new(ring::default_provider());
         let failed = |error: rustls::Error| Error::Settings(error.to_string());
         let believer = match settings.pin {
-            Some(pin) => Believer::of_one(pin, &provider),
-            None => Believer::of_authorities(roots(&settings.authorities)?, &provider).map_err(failed)?,
+            Some(pin) => CertificateVerifier::of_one(pin, &provider),
+            None => CertificateVerifier::of_authorities(roots(&settings.authorities)?, &provider)
+                .map_err(failed)?,
         };
         let versions: &[_] = match settings.oldest {
             Tls::V1_2 => &[&TLS13, &TLS12],

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 /// Octets of one document.
-const MOST: usize = 8 << 20;
+const MAX_DOCUMENT: usize = 8 << 20;
 /// Octets of `</` and the prefix of a name.
-const LONGEST_PREFIX: usize = 100;
+const MAX_PREFIX: usize = 100;
 
 /// Something happened in a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Event {
 
 /// What one document says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Notification {
     /// What happened, by the subscription that it was told to; none at all is a sign of life.
     pub events: BTreeMap<String, Vec<Event>>,
     /// The server ends the connection.
@@ -69,7 +69,7 @@ impl EventStream {
 
     /// The next document; fails when nothing comes until then, or when the connection breaks. A call that is dropped
     /// loses nothing.
-    pub async fn next(&mut self, until: Instant) -> Result<Told, Ended> {
+    pub async fn next(&mut self, until: Instant) -> Result<Notification, Ended> {
         loop {
             if let Some(told) = self.documents.next() {
                 return told;
@@ -92,14 +92,15 @@ impl Documents {
 
     /// What the next document says; `None` while its end has not come. Fails when it is too large or makes no sense.
     #[allow(clippy::should_implement_trait, reason = "more may come after `None`")]
-    pub fn next(&mut self) -> Option<Result<Told, Ended>> {
+    pub fn next(&mut self) -> Option<Result<Notification, Ended>> {
         if let Some(end) = self.end() {
             let document = self.buffer.split_to(end);
             self.searched = 0;
             return Some(read(&document));
         }
-        let is_too_large = self.buffer.len() > MOST;
-        is_too_large.then(|| Err(Error::Answer(format!("an event is larger than {MOST} octets")).into()))
+        let is_too_large = self.buffer.len() > MAX_DOCUMENT;
+        is_too_large
+            .then(|| Err(Error::Answer(format!("an event is larger than {MAX_DOCUMENT} octets")).into()))
     }
 
     /// Where the first document ends.
@@ -112,19 +113,19 @@ impl Documents {
         found.map(|(at, _)| from + at).find_map(|at| {
             // Text may hold the word, but no `<`. A prefix is short: looking further back would cost a hostile
             // document nothing and its reader the square of its length.
-            let before = octets.get(at.saturating_sub(LONGEST_PREFIX)..at)?;
+            let before = octets.get(at.saturating_sub(MAX_PREFIX)..at)?;
             let tag = at - before.len() + before.iter().rposition(|octet| *octet == b'<')?;
             (octets.get(tag + 1) == Some(&b'/')).then_some(at + TAG.len())
         })
     }
 }
 
-fn read(document: &[u8]) -> Result<Told, Ended> {
+fn read(document: &[u8]) -> Result<Notification, Ended> {
     let answer = open_envelope(document).map_err(|error| match error {
         Error::Fault { code, text } => Error::Response { code, text },
         other => other,
     })?;
-    let mut told = Told::default();
+    let mut told = Notification::default();
     for message in messages(&answer) {
         if let Err(error) = check(message) {
             let wrong = message.find("ErrorSubscriptionIds").into_iter().flat_map(Element::children);
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn a_stream_without_ends_costs_its_length_and_is_given_up() {
         let mut documents = Documents::default();
-        while documents.buffer.len() <= MOST {
+        while documents.buffer.len() <= MAX_DOCUMENT {
             documents.add(&b"Envelope>".repeat(1 << 10));
             if let Some(told) = documents.next() {
                 assert!(matches!(told.unwrap_err().error, Error::Answer(_)));

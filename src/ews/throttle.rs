@@ -14,7 +14,7 @@ const TRUST: u32 = 20;
 const SELDOM: Duration = Duration::from_mins(5);
 
 /// No quiet is longer, whatever the server asks for: a slip of an administrator must not lock a user out.
-const LONGEST: Duration = Duration::from_mins(5);
+const MAX_BACK_OFF: Duration = Duration::from_mins(5);
 
 /// One user's share of the server. It shrinks with every refusal and grows slowly with what is served.
 /// Source: docs/EXCHANGE.md, Errors.
@@ -62,7 +62,7 @@ impl Throttle {
             if let Some(quiet) = self.quiet() {
                 let left = patience.checked_sub(quiet);
                 *patience = left.ok_or(Error::Busy { back_off: Some(quiet) })?;
-                tokio::time::sleep(spread(quiet)).await;
+                tokio::time::sleep(with_jitter(quiet)).await;
                 continue;
             }
             let permit = self.slots.acquire().await.map_err(|e| Error::Unreachable(e.to_string()))?;
@@ -90,7 +90,7 @@ impl Slot<'_> {
         state.served = 0;
         state.refused += 1;
         if let Some(back_off) = back_off {
-            state.quiet_until = state.quiet_until.max(Some(Instant::now() + back_off.min(LONGEST)));
+            state.quiet_until = state.quiet_until.max(Some(Instant::now() + back_off.min(MAX_BACK_OFF)));
         }
         if state.refused == 1 && state.told.is_none_or(|at| at.elapsed() > SELDOM) {
             (state.told, state.is_told) = (Some(Instant::now()), true);
@@ -130,7 +130,7 @@ impl Slot<'_> {
 }
 
 /// This long or up to a quarter longer, so that those who were sent away together do not come back together.
-pub fn spread(wait: Duration) -> Duration {
+pub fn with_jitter(wait: Duration) -> Duration {
     let dice = u32::try_from(RandomState::new().hash_one(0_u8) % 256).unwrap_or_default();
     wait + wait / 4 * dice / 256
 }
@@ -173,13 +173,13 @@ mod tests {
         throttle.enter(&mut none()).await.unwrap().refused(Some(Duration::from_hours(1)));
         let refused = throttle.enter(&mut Duration::from_secs(30)).await.unwrap_err();
         let Error::Busy { back_off: Some(wait) } = refused else { panic!("{refused:?}") };
-        assert!(wait <= LONGEST, "{wait:?}");
+        assert!(wait <= MAX_BACK_OFF, "{wait:?}");
         assert!(wait > Duration::from_mins(4), "{wait:?}");
     }
 
     #[test]
     fn a_wait_is_spread_over_a_quarter_of_it() {
         let wait = Duration::from_secs(4);
-        assert!((0..100).all(|_| (wait..wait + Duration::from_secs(1)).contains(&spread(wait))));
+        assert!((0..100).all(|_| (wait..wait + Duration::from_secs(1)).contains(&with_jitter(wait))));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::mailbox::Mailbox;
-use crate::ews::{self, BusyTime, MOST_DAYS, MOST_PEOPLE};
+use crate::ews::{self, BusyTime, MAX_DAYS, MAX_PEOPLE};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::query::{self, BusyPeriod};
@@ -13,9 +13,9 @@ use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 /// Attendees of one request.
-const MOST_ATTENDEES: usize = 200;
+const MAX_ATTENDEES: usize = 200;
 /// The longest time that is asked for.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
+const MAX_RANGE: SignedDuration = SignedDuration::from_hours(24 * 366);
 
 /// What is known of one attendee.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,8 +92,8 @@ impl Mailbox {
         let session = self.follower().session();
         let windows = windows(from, to);
         let people: Vec<String> = known.iter().map(|(address, _)| address.clone()).collect();
-        let questions = people.chunks(MOST_PEOPLE).enumerate().flat_map(|(at, chunk)| {
-            windows.iter().map(move |window| (at * MOST_PEOPLE, chunk.to_vec(), *window))
+        let questions = people.chunks(MAX_PEOPLE).enumerate().flat_map(|(at, chunk)| {
+            windows.iter().map(move |window| (at * MAX_PEOPLE, chunk.to_vec(), *window))
         });
         let questions: Vec<(usize, Vec<String>, (Timestamp, Timestamp))> = questions.collect();
         let mut answers = stream::iter(questions)
@@ -120,7 +120,7 @@ impl Mailbox {
 }
 
 fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
-    let longest = SignedDuration::from_hours(24 * MOST_DAYS);
+    let longest = SignedDuration::from_hours(24 * MAX_DAYS);
     let mut windows = Vec::new();
     let mut start = from;
     while start < to {
@@ -176,12 +176,12 @@ impl Request {
         if to <= from {
             return Err(invalid("DTEND is after DTSTART").into());
         }
-        if to.duration_since(from) > LONGEST {
+        if to.duration_since(from) > MAX_RANGE {
             return Err(other("at most a year is told at once").into());
         }
         let attendees: Vec<Line> = busy.lines_named("ATTENDEE").cloned().collect();
-        if attendees.is_empty() || attendees.len() > MOST_ATTENDEES {
-            return Err(other(&format!("a free/busy request has 1 to {MOST_ATTENDEES} attendees")).into());
+        if attendees.is_empty() || attendees.len() > MAX_ATTENDEES {
+            return Err(other(&format!("a free/busy request has 1 to {MAX_ATTENDEES} attendees")).into());
         }
         let organizer = busy.line("ORGANIZER").cloned();
         let organizer = organizer.ok_or_else(|| invalid("a free/busy request has an ORGANIZER"))?;

@@ -18,38 +18,38 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// People of one answer: Exchange gives no more for a name.
-const MOST_PEOPLE: usize = 100;
+const MAX_PEOPLE: usize = 100;
 /// Names that one search looks up.
-const MOST_WORDS: usize = 4;
+const MAX_WORDS: usize = 4;
 /// How long it is remembered what the directory told.
 const MEMORY: Duration = Duration::from_mins(10);
 /// People who are remembered.
-const MOST_REMEMBERED: usize = 1000;
+const MAX_REMEMBERED: usize = 1000;
 
 /// What the directory told this user.
 #[derive(Default)]
-pub(super) struct Told(Mutex<HashMap<ResourceName, (Instant, Known)>>);
+pub(super) struct DirectoryCache(Mutex<HashMap<ResourceName, (Instant, CachedPerson)>>);
 
 /// Somebody, and the card.
 #[derive(Clone)]
-struct Known {
+struct CachedPerson {
     person: Person,
     object: Object,
 }
 
-impl Told {
-    fn get(&self, name: &ResourceName) -> Option<Known> {
+impl DirectoryCache {
+    fn get(&self, name: &ResourceName) -> Option<CachedPerson> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, known) = known.get(name)?;
         (at.elapsed() < MEMORY).then(|| known.clone())
     }
 
-    fn remember(&self, people: &[Known]) {
+    fn remember(&self, people: &[CachedPerson]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() + people.len() > MOST_REMEMBERED {
+        if known.len() + people.len() > MAX_REMEMBERED {
             known.retain(|_, (at, _)| at.elapsed() < MEMORY);
         }
-        if known.len() + people.len() > MOST_REMEMBERED {
+        if known.len() + people.len() > MAX_REMEMBERED {
             known.clear();
         }
         let now = Instant::now();
@@ -68,16 +68,16 @@ impl Mailbox {
         limit: Option<usize>,
     ) -> Result<Matches, Error> {
         let Words { mut words, mut all } = words(filter);
-        all &= words.len() <= MOST_WORDS;
-        words.truncate(MOST_WORDS);
-        let limit = limit.unwrap_or(MOST_PEOPLE).min(MOST_PEOPLE);
+        all &= words.len() <= MAX_WORDS;
+        words.truncate(MAX_WORDS);
+        let limit = limit.unwrap_or(MAX_PEOPLE).min(MAX_PEOPLE);
         let filter = Filter::Card(filter.clone());
         let mut members = Vec::new();
         let mut seen = Vec::new();
         for word in words {
             let (found, is_complete) = self.look_up(&word).await?;
             all &= is_complete;
-            for Known { object, .. } in found {
+            for CachedPerson { object, .. } in found {
                 if seen.contains(&object.head.name) {
                     continue;
                 }
@@ -95,7 +95,7 @@ impl Mailbox {
         let found = stream::iter(names.to_vec())
             .map(|name| async move { self.entry_named(&name).await })
             .buffered(self.follower().session().concurrency());
-        let found: Vec<Result<Option<Known>, Error>> = found.collect().await;
+        let found: Vec<Result<Option<CachedPerson>, Error>> = found.collect().await;
         found.into_iter().map(|known| Ok(known?.map(|known| known.object))).collect()
     }
 
@@ -121,7 +121,7 @@ impl Mailbox {
         Ok(self.entry_named(&name).await?.map(|known| known.person))
     }
 
-    async fn entry_named(&self, name: &ResourceName) -> Result<Option<Known>, Error> {
+    async fn entry_named(&self, name: &ResourceName) -> Result<Option<CachedPerson>, Error> {
         if let Some(known) = self.told().get(name) {
             return Ok(Some(known));
         }
@@ -130,7 +130,7 @@ impl Mailbox {
         Ok(found.into_iter().find(|known| known.object.head.name == *name))
     }
 
-    async fn look_up(&self, text: &str) -> Result<(Vec<Known>, bool), Error> {
+    async fn look_up(&self, text: &str) -> Result<(Vec<CachedPerson>, bool), Error> {
         let text = text.trim();
         if text.is_empty() {
             return Ok((Vec::new(), false));
@@ -139,13 +139,13 @@ impl Mailbox {
         let found = self.in_time(session.resolve_names(text, Scope::Directory)).await;
         let found = found.map_err(|error| self.note(error))?;
         let context = self.follower().rendering();
-        let people: Vec<Known> = found.people.iter().map(|person| known(&context, person)).collect();
+        let people: Vec<CachedPerson> = found.people.iter().map(|person| known(&context, person)).collect();
         self.told().remember(&people);
-        Ok((people, found.is_complete && found.people.len() < MOST_PEOPLE))
+        Ok((people, found.is_complete && found.people.len() < MAX_PEOPLE))
     }
 }
 
-fn known(context: &convert::Context, person: &crate::ews::types::Person) -> Known {
+fn known(context: &convert::Context, person: &crate::ews::types::Person) -> CachedPerson {
     let convert::Rendered { body, vcard4, name, etag, last_modified, .. } = convert::person(context, person);
     let head = Head { name, etag, schedule_tag: None, last_modified, size: body.len() as u64 };
     let person = Person {
@@ -157,7 +157,7 @@ fn known(context: &convert::Context, person: &crate::ews::types::Person) -> Know
         },
         is_group: person.mailbox.kind.ends_with("DL"),
     };
-    Known { person, object: Object { head, body, vcard4 } }
+    CachedPerson { person, object: Object { head, body, vcard4 } }
 }
 
 /// The names that have to be looked up so that whatever matches is among what is found.

@@ -1,9 +1,9 @@
 //! One signed-in user: collections and freshness.
 
-use super::directory::Told;
+use super::directory::DirectoryCache;
 use super::error::Error;
-use super::opening::Way;
-use super::visit::Visits;
+use super::opening::AccessMode;
+use super::shared_mailbox::DelegateAccess;
 use super::write::{Answer, Unanswered, Waiting, WriteLocks};
 use super::{Freshness, Principal};
 use crate::convert;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 /// After a failed look at Exchange the mirror answers at once for this long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const OFFLINE_BACK_OFF: Duration = Duration::from_secs(10);
 
 /// One signed-in user's view of the upstream. Cheap to clone.
 #[derive(Clone)]
@@ -63,13 +63,13 @@ struct Inner {
     /// A write ended without a clear outcome.
     unsettled: AtomicBool,
     /// What the directory told this user.
-    told: Told,
+    told: DirectoryCache,
     /// Groups that wait for members.
     waiting: Waiting,
     /// The mailbox is somebody else's.
     is_visit: bool,
     /// Whom this user visits.
-    visits: Visits,
+    visits: DelegateAccess,
 }
 
 impl Mailbox {
@@ -79,13 +79,13 @@ impl Mailbox {
         attachments: &str,
         zone: Arc<str>,
         work: TaskTracker,
-        way: &Way,
+        way: &AccessMode,
         write_locks: Arc<WriteLocks>,
     ) -> Self {
         // A password that is no longer taken is refused at every door.
         let (refused, is_visit) = match way {
-            Way::Own { .. } => (Arc::default(), false),
-            Way::Visit { guest, .. } => (Arc::clone(&guest.0.refused), true),
+            AccessMode::Own { .. } => (Arc::default(), false),
+            AccessMode::Visit { guest, .. } => (Arc::clone(&guest.0.refused), true),
         };
         let zone_text = convert::zone_text(&zone);
         let inner = Arc::new(Inner {
@@ -98,11 +98,11 @@ impl Mailbox {
             work,
             refused,
             is_visit,
-            visits: Visits::default(),
+            visits: DelegateAccess::default(),
             write_locks,
             unanswered: Unanswered::default(),
             unsettled: AtomicBool::new(false),
-            told: Told::default(),
+            told: DirectoryCache::default(),
             waiting: Waiting::default(),
         });
         Self(inner, Request::default())
@@ -153,7 +153,7 @@ impl Mailbox {
         self.0.is_visit
     }
 
-    pub(super) fn visits(&self) -> &Visits {
+    pub(super) fn visits(&self) -> &DelegateAccess {
         &self.0.visits
     }
 
@@ -184,7 +184,7 @@ impl Mailbox {
         &self.0.unsettled
     }
 
-    pub(super) fn told(&self) -> &Told {
+    pub(super) fn told(&self) -> &DirectoryCache {
         &self.0.told
     }
 
@@ -298,7 +298,7 @@ impl Mailbox {
 
     async fn look(&self, ids: &[CollectionId]) -> Result<Option<Duration>, Error> {
         let Looks { seen, missed } = *self.looks();
-        if missed.is_some_and(|missed| missed.elapsed() < PATIENCE) && !self.is_any_new(ids).await? {
+        if missed.is_some_and(|missed| missed.elapsed() < OFFLINE_BACK_OFF) && !self.is_any_new(ids).await? {
             return Ok(Some(seen.elapsed()));
         }
         match self.in_time(self.0.follower.refresh(ids)).await {

@@ -11,7 +11,7 @@ use crate::sync::{self, Follower};
 use std::sync::Arc;
 
 /// With whose rights a mailbox is opened.
-pub(super) enum Way {
+pub(super) enum AccessMode {
     /// Its owner's, who has these addresses.
     Own { addresses: Vec<String> },
     /// Those of a guest, who is granted that.
@@ -39,20 +39,20 @@ impl Gateway {
         login: &str,
         address: &str,
         session: ews::Session,
-        way: Way,
+        way: AccessMode,
     ) -> Result<Mailbox, Error> {
         let inner = &self.0;
         let addresses = match &way {
-            Way::Own { addresses } => addresses.clone(),
-            Way::Visit { .. } => vec![address.to_owned()],
+            AccessMode::Own { addresses } => addresses.clone(),
+            AccessMode::Visit { .. } => vec![address.to_owned()],
         };
         // What is rendered depends on them. Where the login is the only one, the text is that of before.
         let others = if addresses == [address] { String::new() } else { format!(" {}", addresses.join(" ")) };
         let principal = principal(login, addresses);
         let (accessor, privacy) = match &way {
-            Way::Own { .. } => (login.to_owned(), Privacy::Shown),
+            AccessMode::Own { .. } => (login.to_owned(), Privacy::Shown),
             // No login has a zero octet in it.
-            Way::Visit { guest, grant: Grant { privacy, is_limited } } => {
+            AccessMode::Visit { guest, grant: Grant { privacy, is_limited } } => {
                 let limit = if *is_limited { "\0Limited" } else { "" };
                 (format!("{}\0{privacy:?}{limit}", guest.principal().segment), *privacy)
             }
@@ -95,8 +95,10 @@ impl Gateway {
             Arc::new(make) as sync::Links
         });
         let shared = match &way {
-            Way::Own { .. } => None,
-            Way::Visit { grant, .. } => Some(sync::Shared { owner: address.to_owned(), grant: *grant }),
+            AccessMode::Own { .. } => None,
+            AccessMode::Visit { grant, .. } => {
+                Some(sync::Shared { owner: address.to_owned(), grant: *grant })
+            }
         };
         let follower =
             Follower::new(session, mirror, context, links, shared, inner.sync.clone(), inner.live.clone());

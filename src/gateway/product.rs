@@ -1,8 +1,8 @@
 //! The product put together: its settings, and what all users share.
 
 use super::error::Error;
-use super::guesses::Guesses;
-use super::sign_in::{Digest, Known, MOST_HASHING, Refused};
+use super::login_throttle::LoginThrottle;
+use super::sign_in::{Digest, Known, MAX_HASHING, Refused};
 use super::upstream::{Service, Upstreams};
 use super::visitors::Visitors;
 use super::write::WriteLocks;
@@ -79,7 +79,7 @@ pub(super) struct Inner {
     pub(super) secret: [u8; 32],
     pub(super) known: Mutex<HashMap<String, Known>>,
     pub(super) refused: Mutex<HashMap<Digest, Refused>>,
-    pub(super) guesses: Guesses,
+    pub(super) guesses: LoginThrottle,
     pub(super) turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     pub(super) write_locks: Arc<WriteLocks>,
     /// Writes that are under way.
@@ -124,7 +124,7 @@ impl Gateway {
             upstreams: Upstreams::new(&exchange, &settings.service),
             exchange,
             accounts: Accounts::open(&settings.accounts)?,
-            hashing: tokio::sync::Semaphore::new(MOST_HASHING),
+            hashing: tokio::sync::Semaphore::new(MAX_HASHING),
             store: Arc::new(Store::new(mirror)?),
             settings,
             live: sync::Live::new(sync.live),
@@ -135,7 +135,7 @@ impl Gateway {
             secret,
             known: Mutex::default(),
             refused: Mutex::default(),
-            guesses: Guesses::new(visitors),
+            guesses: LoginThrottle::new(visitors),
             turns: Mutex::default(),
             write_locks: Arc::default(),
             work: TaskTracker::new(),

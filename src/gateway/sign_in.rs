@@ -8,7 +8,7 @@
 
 use super::error::Error;
 use super::identity;
-use super::opening::Way;
+use super::opening::AccessMode;
 use super::product::Settings;
 use super::visitors::Accepted;
 use super::{Gateway, Mailbox};
@@ -81,25 +81,25 @@ impl Known {
             return false;
         }
         let age = self.accepted.elapsed();
-        let is_waiting = self.missed.is_some_and(|at| at.elapsed() < PATIENCE);
+        let is_waiting = self.missed.is_some_and(|at| at.elapsed() < OFFLINE_GRACE);
         age < settings.recheck || (is_waiting && age < settings.offline)
     }
 }
 
 /// From this many sign-ins under way on it is looked through which are over.
-const MOST_TURNS: usize = 256;
+const MAX_TURNS: usize = 256;
 /// After Exchange was away at a sign-in, users whom it accepted before are let in for this long without asking again.
-const PATIENCE: Duration = Duration::from_secs(10);
+const OFFLINE_GRACE: Duration = Duration::from_secs(10);
 /// App passwords that are hashed at once: each takes 19 MiB.
-pub(super) const MOST_HASHING: usize = 2;
+pub(super) const MAX_HASHING: usize = 2;
 /// App passwords of one account that are remembered.
-const MOST_DIGESTS: usize = 16;
+const MAX_DIGESTS: usize = 16;
 /// Longer nobody waits for Exchange at the door: whom it knew before is let in to the mirror.
-const LONGEST_SIGN_IN: Duration = Duration::from_secs(20);
+const MAX_SIGN_IN: Duration = Duration::from_secs(20);
 /// Sign-ins and refusals that are remembered at once.
-const MOST_REMEMBERED: usize = 10_000;
+const MAX_REMEMBERED: usize = 10_000;
 /// Octets of a name: an address has at most 254, `DOMAIN\user` fewer. RFC 5321 4.5.3.1
-const LONGEST_NAME: usize = 512;
+const MAX_NAME: usize = 512;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -128,7 +128,7 @@ impl Gateway {
 
     async fn enter(&self, address: Option<IpAddr>, login: &str, proof: Proof<'_>) -> Result<Mailbox, Error> {
         let login = login.trim();
-        if login.is_empty() || login.len() > LONGEST_NAME || login.chars().any(char::is_control) {
+        if login.is_empty() || login.len() > MAX_NAME || login.chars().any(char::is_control) {
             return Err(Error::SignIn);
         }
         // Only ASCII: other letters that fold together may be other users' names.
@@ -148,7 +148,7 @@ impl Gateway {
             let guess = match proof {
                 // What was good or refused before is none.
                 Proof::Password(password) if !was_good && !lock(&self.0.refused).contains_key(&digest) => {
-                    let paid = self.0.guesses.pay(&key, address, password);
+                    let paid = self.0.guesses.acquire(&key, address, password);
                     Some(paid.map_err(|retry_after| Error::TooMany { retry_after })?)
                 }
                 Proof::Password(_) | Proof::Vouched => None,
@@ -166,7 +166,7 @@ impl Gateway {
             }
             let delay = guess.as_ref().map(|guess| guess.delay).unwrap_or_default();
             if let Some(guess) = guess.filter(|_| !matches!(outcome, Err(Error::SignIn))) {
-                guess.pay_back();
+                guess.refund();
             }
             (outcome, delay)
         };
@@ -184,7 +184,7 @@ impl Gateway {
 
     fn turn(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = lock(&self.0.turns);
-        if turns.len() >= MOST_TURNS {
+        if turns.len() >= MAX_TURNS {
             turns.retain(|_, turn| turn.strong_count() > 0);
         }
         let known = turns.entry(key.to_owned()).or_default();
@@ -262,11 +262,11 @@ impl Gateway {
 
     fn refuse(&self, digest: Digest) {
         let mut refused = lock(&self.0.refused);
-        if refused.len() >= MOST_REMEMBERED {
+        if refused.len() >= MAX_REMEMBERED {
             refused.retain(|_, no| no.at.elapsed() < no.hold(&self.0.settings));
         }
         // Who makes so many up is not remembered, but still has to pay for each.
-        if refused.len() >= MOST_REMEMBERED && !refused.contains_key(&digest) {
+        if refused.len() >= MAX_REMEMBERED && !refused.contains_key(&digest) {
             return;
         }
         let times = refused.get(&digest).map_or(1, |no| no.times.saturating_add(1));
@@ -290,7 +290,7 @@ impl Gateway {
         let same = before.as_ref().is_some_and(|known| known.knows(&digest));
         let is_first = before.is_none() && self.0.sync.fill_at_sign_in && self.is_new(login, &address);
         let signed_in = prove(&session, &address, is_first);
-        let signed_in = tokio::time::timeout(LONGEST_SIGN_IN, signed_in).await;
+        let signed_in = tokio::time::timeout(MAX_SIGN_IN, signed_in).await;
         let late = || ews::Error::Lost("no answer to the sign-in in time".to_owned()).into();
         match signed_in.unwrap_or_else(|_| Err(late())) {
             Ok(SignedIn { folders, early }) => {
@@ -306,7 +306,7 @@ impl Gateway {
                         // Exchange knows one password, an account may have several.
                         if fingerprint.is_some() && fingerprint == known.fingerprint {
                             digests.extend(known.digests.into_iter().filter(|d| *d != digest));
-                            digests.truncate(MOST_DIGESTS);
+                            digests.truncate(MAX_DIGESTS);
                         }
                         known.mailbox
                     }
@@ -315,7 +315,8 @@ impl Gateway {
                             Some((addresses, early)) => (addresses, Some(early)),
                             None => (learned(&session, &address, &folders).await?, None),
                         };
-                        let mailbox = self.open(login, &address, session, Way::Own { addresses }).await?;
+                        let mailbox =
+                            self.open(login, &address, session, AccessMode::Own { addresses }).await?;
                         if let Some(early) = early {
                             mailbox.follower().note_early(early);
                         }
@@ -330,7 +331,7 @@ impl Gateway {
                 }
                 {
                     let mut known = lock(&self.0.known);
-                    if known.len() >= MOST_REMEMBERED {
+                    if known.len() >= MAX_REMEMBERED {
                         let recheck = self.0.settings.recheck;
                         known.retain(|_, k| k.accepted.elapsed() < recheck);
                     }
@@ -416,7 +417,7 @@ async fn learned(
     address: &str,
     folders: &[Option<Folder>],
 ) -> Result<Vec<String>, ews::Error> {
-    let learned = tokio::time::timeout(LONGEST_SIGN_IN, identity::addresses(session, address, folders)).await;
+    let learned = tokio::time::timeout(MAX_SIGN_IN, identity::addresses(session, address, folders)).await;
     let late = || ews::Error::Lost("no answer to a look into the directory in time".to_owned());
     learned.unwrap_or_else(|_| Err(late()))
 }

@@ -10,7 +10,7 @@ use redb::ReadableTable as _;
 
 /// Who is still to be told of a write, by its last call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owed {
+pub enum PendingNotification {
     /// Nobody: there is nothing to be told, or an earlier call tells.
     Nobody,
     /// Whom the last call concerns by itself.
@@ -33,7 +33,7 @@ pub struct Intent {
     /// Nobody has been told before its last call: half of it can be removed.
     pub can_be_undone: bool,
     /// Who is to be told when all is done.
-    pub owed: Owed,
+    pub owed: PendingNotification,
     /// What the client wants to be there.
     pub body: Bytes,
     /// What was there before, in short, in the words of whoever compares it.
@@ -60,9 +60,9 @@ impl Mirror {
                 .number(i64::from(intent.can_be_undone))
                 .bytes(&intent.body)
                 .number(match intent.owed {
-                    Owed::Nobody => 0,
-                    Owed::Concerned => 1,
-                    Owed::All => 2,
+                    PendingNotification::Nobody => 0,
+                    PendingNotification::Concerned => 1,
+                    PendingNotification::All => 2,
                 })
                 .bytes(intent.trace.as_bytes());
             table.insert(key, packer.0.as_slice())?;
@@ -101,9 +101,9 @@ fn intent_of((collection, name): (&str, &str), packed: &[u8]) -> Option<Intent> 
         can_be_undone: u.number()? == 1,
         body: Bytes::copy_from_slice(u.bytes()?),
         owed: match u.number()? {
-            0 => Owed::Nobody,
-            1 => Owed::Concerned,
-            _ => Owed::All,
+            0 => PendingNotification::Nobody,
+            1 => PendingNotification::Concerned,
+            _ => PendingNotification::All,
         },
         trace: String::from_utf8(u.bytes()?.to_vec()).ok()?,
     })

@@ -9,27 +9,27 @@
 //! **Invariant:** a token that cannot be honoured is [`Error::Forgotten`], never a partial answer.
 //! **Invariant:** a key's file is opened by those who hold its key; whether they may is decided in `gateway`.
 
-mod arrival;
 mod ended;
 mod entry;
-mod heal;
+mod idle;
 mod intent;
 mod known;
 mod members;
 mod parts;
+mod pending_move;
 mod record;
-mod rest;
+mod recovery;
 mod store;
 mod tables;
 mod times;
 mod window;
 mod write;
 
-pub use arrival::Arrival;
 pub use ended::Outcome;
 pub use entry::{Attachment, Entry, Part};
-pub use intent::{Intent, Owed};
-pub use record::Deed;
+pub use intent::{Intent, PendingNotification};
+pub use pending_move::PendingMove;
+pub use record::AcknowledgedWrite;
 pub use store::{Error, Key, Mirror, Settings, Store};
 pub use tables::{Change, Changes, Folder, Listed};
 pub use write::Commit;

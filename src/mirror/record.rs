@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One acknowledged write: a moved item is new in one collection and gone from another.
 #[derive(Clone, Debug, Default)]
-pub struct Deed {
+pub struct AcknowledgedWrite {
     /// New items and new versions.
     pub written: Vec<(CollectionId, Entry)>,
     /// Items that are gone.
@@ -24,7 +24,7 @@ pub struct Deed {
 /// commit to the disk.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: Mutex<Vec<(Deed, Arc<Outcome>)>>,
+    waiting: Mutex<Vec<(AcknowledgedWrite, Arc<Outcome>)>>,
     /// Held while a batch is written.
     writing: Mutex<()>,
     /// Transactions so far.
@@ -42,14 +42,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    fn put(&self, deed: &Deed) -> Arc<Outcome> {
+    fn put(&self, deed: &AcknowledgedWrite) -> Arc<Outcome> {
         let outcome = Arc::default();
         lock(&self.waiting).push((deed.clone(), Arc::clone(&outcome)));
         outcome
     }
 
     /// Those that have waited longest.
-    fn take(&self) -> Vec<(Deed, Arc<Outcome>)> {
+    fn take(&self) -> Vec<(AcknowledgedWrite, Arc<Outcome>)> {
         let mut waiting = lock(&self.waiting);
         let most = waiting.len().min(BATCH);
         waiting.drain(..most).collect()
@@ -78,7 +78,7 @@ impl Mirror {
     /// Enters an acknowledged write; durable when this returns. Gives the heads of what was written, in order.
     ///
     /// A refresh that is under way may have asked Exchange before the write: for these items this one is believed.
-    pub fn record(&self, deed: &Deed) -> Result<Vec<Head>, Error> {
+    pub fn record(&self, deed: &AcknowledgedWrite) -> Result<Vec<Head>, Error> {
         let own = self.queue.put(deed);
         loop {
             let _writing = lock(&self.queue.writing);
@@ -87,7 +87,7 @@ impl Mirror {
                 return outcome;
             }
             let batch = self.queue.take();
-            let deeds: Vec<&Deed> = batch.iter().map(|(deed, _)| deed).collect();
+            let deeds: Vec<&AcknowledgedWrite> = batch.iter().map(|(deed, _)| deed).collect();
             match self.write_down(&deeds) {
                 Ok(all) => {
                     for ((_, outcome), heads) in batch.iter().zip(all) {
@@ -106,7 +106,7 @@ impl Mirror {
     }
 
     /// All of them or none, in order.
-    fn write_down(&self, deeds: &[&Deed]) -> Result<Vec<Vec<Head>>, Error> {
+    fn write_down(&self, deeds: &[&AcknowledgedWrite]) -> Result<Vec<Vec<Head>>, Error> {
         let write = self.begin()?;
         self.queue.transactions.fetch_add(1, Ordering::Relaxed);
         let heads = deeds.iter().map(|deed| self.enter(&write, deed)).collect::<Result<_, _>>()?;
@@ -114,7 +114,7 @@ impl Mirror {
         Ok(heads)
     }
 
-    fn enter(&self, write: &WriteTransaction, deed: &Deed) -> Result<Vec<Head>, Error> {
+    fn enter(&self, write: &WriteTransaction, deed: &AcknowledgedWrite) -> Result<Vec<Head>, Error> {
         let mut heads = Vec::with_capacity(deed.written.len());
         for (id, item) in &deed.gone {
             let Some(mut folder) = folder_of(write, id)? else { continue };
@@ -147,16 +147,16 @@ impl Mirror {
 
     /// From here on a refresh of this collection may ask Exchange: what is recorded later is newer than its answers.
     pub fn begin_refresh(&self, id: &CollectionId) {
-        self.fences().remove(id);
+        self.written_during_refresh().remove(id);
     }
 
     fn fence(&self, id: &CollectionId, item: &UpstreamId) {
-        self.fences().entry(id.clone()).or_default().insert(item.clone());
+        self.written_during_refresh().entry(id.clone()).or_default().insert(item.clone());
     }
 
     /// What was recorded since the refresh began.
     pub(super) fn recorded(&self, id: &CollectionId) -> HashSet<UpstreamId> {
-        self.fences().get(id).cloned().unwrap_or_default()
+        self.written_during_refresh().get(id).cloned().unwrap_or_default()
     }
 
     /// The members of a collection with this UID: at most one, unless somebody copied it.

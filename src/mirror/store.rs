@@ -1,8 +1,8 @@
 //! Files: one per key, opened once.
 
-use super::heal::set_aside;
 use super::known::Known;
 use super::record::Queue;
+use super::recovery::set_aside;
 use super::tables::{
     ARRIVALS, BODIES, DISPLACED, ENDED, FOLDERS, HEADS, INTENTS, LOG, META, NAMES, PARTS, REVISIONS, SHOWN,
     STAGE, UIDS, WRITTEN,
@@ -82,7 +82,7 @@ pub enum Error {
     Full(#[source] std::io::Error),
     /// It was damaged; another one can be opened in its place.
     #[error("the store was damaged and is filled anew")]
-    Dead,
+    Replaced,
     /// A write for a collection that is not there any more.
     #[error("there is no collection `{0}`")]
     NoCollection(CollectionId),
@@ -168,7 +168,7 @@ pub struct Mirror {
     pub(super) settings: Settings,
     pub(super) rendering: String,
     /// What was recorded since the refresh that is under way began.
-    fences: Mutex<HashMap<CollectionId, HashSet<UpstreamId>>>,
+    written_during_refresh: Mutex<HashMap<CollectionId, HashSet<UpstreamId>>>,
     /// Writes that wait to be recorded.
     pub(super) queue: Queue,
     pub(super) known: Mutex<Known>,
@@ -362,7 +362,7 @@ impl Mirror {
             path: path.to_owned(),
             settings: settings.clone(),
             rendering: rendering.to_owned(),
-            fences: Mutex::default(),
+            written_during_refresh: Mutex::default(),
             queue: Queue::default(),
             known: Mutex::default(),
         })
@@ -385,8 +385,10 @@ impl Mirror {
         Ok(write)
     }
 
-    pub(super) fn fences(&self) -> MutexGuard<'_, HashMap<CollectionId, HashSet<UpstreamId>>> {
-        self.fences.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn written_during_refresh(
+        &self,
+    ) -> MutexGuard<'_, HashMap<CollectionId, HashSet<UpstreamId>>> {
+        self.written_during_refresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works on the mirror away from the async workers.

@@ -1,5 +1,5 @@
 use super::tables::STAGE;
-use super::{Change, Commit, Deed, Entry, Error, Key, Mirror, Part, Settings, Store};
+use super::{AcknowledgedWrite, Change, Commit, Entry, Error, Key, Mirror, Part, Settings, Store};
 use crate::model::collection::{Collection, CollectionKind, Rights};
 use crate::model::id::{CollectionId, ETag, SyncToken, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Span};
@@ -154,7 +154,7 @@ async fn collections_at_hand_are_those_of_the_last_write() {
     assert_eq!(revision().await, 0);
     refresh(&mirror, &[entry("a", "1")], &[], "s1");
     assert_eq!(revision().await, token(&mirror).revision, "after a refresh");
-    mirror.record(&Deed { written: vec![(cal(), entry("b", "1"))], gone: vec![] }).unwrap();
+    mirror.record(&AcknowledgedWrite { written: vec![(cal(), entry("b", "1"))], gone: vec![] }).unwrap();
     assert_eq!(revision().await, token(&mirror).revision, "after a write");
     assert_eq!(revision().await, 2);
     let renamed = Collection { display_name: "Renamed".to_owned(), ..collection("cal") };
@@ -274,7 +274,7 @@ fn a_recorded_write_is_visible_at_once_and_told_once() {
     let mirror = shelf.open("r1");
     refresh(&mirror, &[entry("a", "1")], &[], "s1");
     let before = token(&mirror);
-    let deed = Deed { written: vec![(cal(), entry("b", "1"))], gone: vec![(cal(), item("a"))] };
+    let deed = AcknowledgedWrite { written: vec![(cal(), entry("b", "1"))], gone: vec![(cal(), item("a"))] };
     let heads = mirror.record(&deed).unwrap();
     assert_eq!((heads[0].name.as_str(), heads[0].size), ("b.ics", 3));
     assert_eq!(told(&mirror, before), ["-a.ics", "+b.ics"]);
@@ -291,7 +291,7 @@ fn a_recorded_write_is_visible_at_once_and_told_once() {
 }
 
 /// Records these at the same time: outcomes in order, and the transactions that it took.
-fn at_once(mirror: &Mirror, deeds: &[Deed]) -> (Vec<Result<Vec<Head>, Error>>, u64) {
+fn at_once(mirror: &Mirror, deeds: &[AcknowledgedWrite]) -> (Vec<Result<Vec<Head>, Error>>, u64) {
     let before = mirror.queue.transactions();
     let outcomes = std::thread::scope(|scope| {
         let busy = mirror.queue.hold();
@@ -310,8 +310,11 @@ fn writes_that_come_at_once_share_a_transaction_and_one_that_fails_fails_alone()
     let shelf = Shelf::new();
     let mirror = shelf.open("r1");
     refresh(&mirror, &[], &[], "s1");
-    let deed = |id: CollectionId, name: u32| Deed { written: vec![(id, entry(name, "1"))], gone: vec![] };
-    let many: Vec<Deed> = (0..40).map(|number| deed(cal(), number)).collect();
+    let deed = |id: CollectionId, name: u32| AcknowledgedWrite {
+        written: vec![(id, entry(name, "1"))],
+        gone: vec![],
+    };
+    let many: Vec<AcknowledgedWrite> = (0..40).map(|number| deed(cal(), number)).collect();
     let (outcomes, transactions) = at_once(&mirror, &many);
     for (number, outcome) in outcomes.into_iter().enumerate() {
         assert_eq!(outcome.unwrap()[0].name.as_str(), format!("{number}.ics"));
@@ -345,7 +348,7 @@ fn what_is_newer_than_the_sync_state_is_looked_for_by_the_next_refresh() {
     refresh(&mirror, &[entry("a", "1")], &[], "s1");
     mirror.begin_refresh(&cal());
     mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
-    mirror.record(&Deed { written: vec![(cal(), entry("a", "2"))], gone: vec![] }).unwrap();
+    mirror.record(&AcknowledgedWrite { written: vec![(cal(), entry("a", "2"))], gone: vec![] }).unwrap();
     mirror.stage(&cal(), &[entry("a", "1")]).unwrap();
     commit(&mirror, &[], None, "s2");
     assert_eq!(members(&mirror), ["a.ics a-2", "b.ics b-1"]);
@@ -362,7 +365,7 @@ fn a_refresh_that_asked_before_a_write_does_not_undo_it() {
     refresh(&mirror, &[entry("a", "1"), entry("b", "1")], &[], "s1");
     mirror.begin_refresh(&cal());
     mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
-    let created = Deed {
+    let created = AcknowledgedWrite {
         written: vec![(cal(), entry("a", "2")), (cal(), entry("new", "1"))],
         gone: vec![(cal(), item("b"))],
     };
@@ -427,7 +430,7 @@ fn what_was_written_here_is_watched_until_a_refresh_has_seen_it() {
     let mirror = shelf.open("r1");
     let written = || mirror.written(&cal()).unwrap().into_iter().map(|(item, _)| item).collect::<Vec<_>>();
     let seen = |items: &[UpstreamId]| Commit { seen: items.to_vec(), ..Commit::default() };
-    let deed = |id: &str| Deed { written: vec![(cal(), entry(id, "1"))], gone: vec![] };
+    let deed = |id: &str| AcknowledgedWrite { written: vec![(cal(), entry(id, "1"))], gone: vec![] };
     mirror.record(&deed("x")).unwrap();
     assert_eq!(written(), [item("x")]);
     mirror.begin_refresh(&cal());
@@ -435,7 +438,7 @@ fn what_was_written_here_is_watched_until_a_refresh_has_seen_it() {
     mirror.record(&deed("y")).unwrap();
     mirror.commit(&cal(), &seen(&[item("x"), item("y")])).unwrap();
     assert_eq!(written(), [item("y")]);
-    mirror.record(&Deed { written: vec![], gone: vec![(cal(), item("y"))] }).unwrap();
+    mirror.record(&AcknowledgedWrite { written: vec![], gone: vec![(cal(), item("y"))] }).unwrap();
     assert_eq!(written(), []);
 }
 
@@ -455,7 +458,7 @@ async fn a_mirror_with_a_record_that_cannot_be_read_is_set_aside_while_it_is_use
     write.commit().unwrap();
     assert!(matches!(mirror.run(list).await, Err(Error::Damaged(_))));
     // Whoever still has it is told, and does not see an empty calendar.
-    assert!(matches!(mirror.run(list).await, Err(Error::Dead)));
+    assert!(matches!(mirror.run(list).await, Err(Error::Replaced)));
     let other = store.open(&key("demo"), "r").unwrap();
     assert!(other.run(Mirror::folders).await.unwrap().is_empty());
     assert_ne!(other.epoch, mirror.epoch);
@@ -482,12 +485,14 @@ async fn a_file_that_nobody_needs_is_closed_and_opened_again_by_who_needs_it() {
     let mirror = store.open(&key("demo"), "r").unwrap();
     mirror.run(|mirror| mirror.set_collections(&[collection("cal")], Some("tree"))).await.unwrap();
     mirror
-        .run(|mirror| mirror.record(&Deed { written: vec![(cal(), entry(1, "a"))], gone: vec![] }))
+        .run(|mirror| {
+            mirror.record(&AcknowledgedWrite { written: vec![(cal(), entry(1, "a"))], gone: vec![] })
+        })
         .await
         .unwrap();
     let known = mirror.known_folders().await.unwrap();
     store.rest();
-    assert!(!mirror.is_resting(), "it was needed just now");
+    assert!(!mirror.is_closed(), "it was needed just now");
     let store = Store { settings: eager, ..store };
     let worker = Arc::clone(&mirror);
     let (begun, has_begun) = std::sync::mpsc::channel();
@@ -503,15 +508,15 @@ async fn a_file_that_nobody_needs_is_closed_and_opened_again_by_who_needs_it() {
     });
     has_begun.recv().unwrap();
     store.rest();
-    assert!(!mirror.is_resting(), "somebody works on it");
+    assert!(!mirror.is_closed(), "somebody works on it");
     end.send(()).unwrap();
     assert_eq!(work.await.unwrap().unwrap().len(), 1);
     store.rest();
-    assert!(mirror.is_resting());
+    assert!(mirror.is_closed());
     assert!(mirror.begin_read().is_err(), "the file is closed");
     // What is at hand is there without the file.
     assert_eq!(mirror.known_folders().await.unwrap(), known);
-    assert!(mirror.is_resting());
+    assert!(mirror.is_closed());
     assert!(Arc::ptr_eq(&mirror, &store.open(&key("demo"), "r").unwrap()));
     // Many come at once.
     let many =
@@ -519,7 +524,7 @@ async fn a_file_that_nobody_needs_is_closed_and_opened_again_by_who_needs_it() {
     for found in futures_util::future::join_all(many).await {
         assert_eq!(found.unwrap(), (1, 1));
     }
-    assert!(!mirror.is_resting());
+    assert!(!mirror.is_closed());
     assert_eq!(mirror.opened.load(Ordering::Relaxed), 2);
 }
 
@@ -545,7 +550,7 @@ async fn work_goes_well_while_the_file_is_closed_again_and_again() {
         async move {
             for n in 0..25 {
                 let entry = entry(format!("{worker}-{n}"), "a");
-                let deed = Deed { written: vec![(cal(), entry)], gone: vec![] };
+                let deed = AcknowledgedWrite { written: vec![(cal(), entry)], gone: vec![] };
                 mirror.run(move |mirror| mirror.record(&deed)).await.unwrap();
             }
         }
@@ -608,7 +613,9 @@ fn single_occurrences_are_one_member_whatever_comes_and_goes() {
     // A write to one of them is seen at once, and survives the refresh that began before it.
     mirror.begin_refresh(&cal());
     let before = tag(&mirror);
-    let heads = mirror.record(&Deed { written: vec![(cal(), single("b", "2", 200))], gone: vec![] }).unwrap();
+    let heads = mirror
+        .record(&AcknowledgedWrite { written: vec![(cal(), single("b", "2", 200))], gone: vec![] })
+        .unwrap();
     assert_eq!((heads[0].name.as_str(), &heads[0].etag), ("s.ics", &tag(&mirror)));
     assert_ne!(before, tag(&mirror));
     mirror.stage(&cal(), &[single("b", "1", 200)]).unwrap();

@@ -20,7 +20,7 @@ pub(super) const TIMES: TableDefinition<'_, (&str, u8, i64, &str), i64> = TableD
 /// How long members of the first class last at most; those of each other class four times as long as of the one before.
 const SHORTEST: i64 = 86_400;
 /// The class of members of any length.
-const LONGEST: u8 = 13;
+const ANY_LENGTH: u8 = 13;
 /// Known beginning, no end.
 const ENDLESS: u8 = 14;
 /// Ordered by the end, which alone is known.
@@ -38,7 +38,7 @@ struct Row {
 
 /// How long members of a class last at most; `None` where there is no limit.
 fn length(class: u8) -> Option<i64> {
-    (class < LONGEST).then(|| SHORTEST << (2 * class))
+    (class < ANY_LENGTH).then(|| SHORTEST << (2 * class))
 }
 
 impl Row {
@@ -47,7 +47,7 @@ impl Row {
         match (first.map(Timestamp::as_second), last.map(Timestamp::as_second)) {
             (Some(key), Some(end)) => {
                 let fits = |class: &u8| length(*class).is_none_or(|most| end.saturating_sub(key) <= most);
-                Self { class: (0..=LONGEST).find(fits).unwrap_or(LONGEST), key, end }
+                Self { class: (0..=ANY_LENGTH).find(fits).unwrap_or(ANY_LENGTH), key, end }
             }
             (Some(key), None) => Self { class: ENDLESS, key, end: 0 },
             (None, Some(key)) => Self { class: BEGUN, key, end: 0 },
@@ -59,7 +59,7 @@ impl Row {
         let at = |second| Timestamp::from_second(second).ok();
         let Self { class, key, end } = self;
         Some(match class {
-            0..=LONGEST => Span { first: Some(at(key)?), last: Some(at(end)?) },
+            0..=ANY_LENGTH => Span { first: Some(at(key)?), last: Some(at(end)?) },
             ENDLESS => Span { first: Some(at(key)?), last: None },
             BEGUN => Span { first: None, last: Some(at(key)?) },
             _ => Span::default(),
@@ -73,7 +73,7 @@ pub(super) fn keys(class: u8, from: Option<Timestamp>, to: Option<Timestamp>) ->
     let from = from.map_or(i64::MIN, |at| at.as_second().saturating_sub(1));
     let to = to.map_or(i64::MAX, |at| at.as_second().saturating_add(1));
     match class {
-        0..=LONGEST => (length(class).map_or(i64::MIN, |most| from.saturating_sub(most)), to),
+        0..=ANY_LENGTH => (length(class).map_or(i64::MIN, |most| from.saturating_sub(most)), to),
         ENDLESS => (i64::MIN, to),
         BEGUN => (from, i64::MAX),
         _ => (i64::MIN, i64::MAX),

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 /// The largest photo of a contact, in octets: it is fetched whole with every look at its contact.
-pub const MOST_PHOTO: usize = 5 << 20;
+pub const MAX_PHOTO: usize = 5 << 20;
 
 /// How many attachments an object may have: each is asked for with every look at its item.
-pub const MOST_ATTACHMENTS: usize = 100;
+pub const MAX_ATTACHMENTS: usize = 100;
 
 /// When an object takes place: the prefilter of time-range queries.
 ///

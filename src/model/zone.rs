@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 /// Most transitions of a custom zone that one question looks at.
-const MOST_ONSETS: usize = 10_000;
+const MAX_ONSETS: usize = 10_000;
 /// Parts of a VTIMEZONE; with all their history the oldest zones have some 150.
-const MOST_PARTS: usize = 500;
+const MAX_PARTS: usize = 500;
 /// RDATEs of a VTIMEZONE.
-const MOST_DATES: usize = 2_000;
+const MAX_DATES: usize = 2_000;
 
 /// Names under which the IANA database files UTC itself.
 const UTC_NAMES: [&str; 8] =
@@ -89,7 +89,7 @@ impl Zone {
     pub fn custom(name: impl Into<String>, mut observances: Vec<Observance>) -> Option<Self> {
         let name = name.into();
         let dates: usize = observances.iter().map(|part| part.dates.len()).sum();
-        if observances.len() > MOST_PARTS || dates > MOST_DATES {
+        if observances.len() > MAX_PARTS || dates > MAX_DATES {
             return None;
         }
         observances.iter_mut().for_each(Observance::forget_idle_rule);
@@ -157,7 +157,7 @@ impl Zone {
                 let mut offset = zone.to_offset(from);
                 zone.following(from)
                     .take_while(|next| next.timestamp() < to)
-                    .take(MOST_ONSETS)
+                    .take(MAX_ONSETS)
                     .map(|next| Transition {
                         at: next.timestamp(),
                         from: std::mem::replace(&mut offset, next.offset()),
@@ -213,7 +213,7 @@ impl CustomZone {
             .collect();
         onsets.sort_by_key(|onset| onset.at);
         onsets.dedup_by_key(|onset| onset.at);
-        onsets.truncate(MOST_ONSETS);
+        onsets.truncate(MAX_ONSETS);
         // TZOFFSETFROM is what the data claims; what was in effect is what the onset before it says.
         let mut offset = self.offset(from);
         for onset in &mut onsets {
@@ -241,7 +241,7 @@ impl Observance {
             rule.occurrences(self.onset, &clock)
                 .starting_at(first)
                 .take_while(move |onset| *onset < end)
-                .take(MOST_ONSETS)
+                .take(MAX_ONSETS)
         });
         std::iter::once(self.onset)
             .chain(self.dates.iter().copied())
@@ -267,7 +267,7 @@ impl Observance {
                 rule.occurrences(self.onset, &clock)
                     .starting_at(first)
                     .take_while(|onset| *onset <= now)
-                    .take(MOST_ONSETS)
+                    .take(MAX_ONSETS)
                     .last()
             })
         });
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_zone_of_more_parts_than_there_is_history_is_none() {
-        assert!(Zone::custom("x", vec![part("FREQ=YEARLY", 0); MOST_PARTS + 1]).is_none());
-        assert!(Zone::custom("x", vec![part("FREQ=YEARLY", MOST_DATES + 1)]).is_none());
+        assert!(Zone::custom("x", vec![part("FREQ=YEARLY", 0); MAX_PARTS + 1]).is_none());
+        assert!(Zone::custom("x", vec![part("FREQ=YEARLY", MAX_DATES + 1)]).is_none());
     }
 }

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 /// Components that take place.
 const TIMED: [&str; 3] = ["VEVENT", "VTODO", "VJOURNAL"];
 /// Instances that one object is expanded to.
-const MOST_INSTANCES: usize = 10_000;
+const MAX_INSTANCES: usize = 10_000;
 /// Octets that one object is expanded to.
 pub(super) const MAX_EXPANDED: usize = 6 << 20;
 
@@ -88,7 +88,7 @@ fn expand(object: &Component, zone: &Zone, range: &TimeRange) -> Result<Option<C
         visit(object, &zones, name, range, |instance| {
             if instance.overlaps(&zones, range) {
                 octets += size(instance.component);
-                is_too_much = octets > MAX_EXPANDED || expanded.children.len() >= MOST_INSTANCES;
+                is_too_much = octets > MAX_EXPANDED || expanded.children.len() >= MAX_INSTANCES;
                 if is_too_much {
                     return ControlFlow::Break(());
                 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Occurrences of one series that one question looks at.
-const MOST_OCCURRENCES: usize = 20_000;
+const MAX_OCCURRENCES: usize = 20_000;
 
 /// One time at which a component takes place.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ fn occurrences<'a>(
     };
     all.map(move |local| start.at(local))
         .take_while(move |at| end.is_none_or(|end| zones.instant(at) < end))
-        .take(MOST_OCCURRENCES)
+        .take(MAX_OCCURRENCES)
 }
 
 /// What EXDATE and EXRULE take away.

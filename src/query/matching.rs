@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Repetitions of one alarm that are looked at.
-const MOST_REPETITIONS: i32 = 1000;
+const MAX_REPETITIONS: i32 = 1000;
 
 /// Lines that say when something takes place or rings, and those of the zones that they name.
 pub const TIMES: &[&str] = &[
@@ -165,7 +165,7 @@ fn rings(object: &Component, outer: &Component, alarm: &Component, zones: &Zones
         let pause = alarm.value("DURATION").and_then(length);
         let times = alarm.value("REPEAT").and_then(|n| n.trim().parse::<i32>().ok()).unwrap_or(0);
         let mut next = Some(Moment::Zoned(Zone::Utc.to_local(at), Zone::Utc));
-        for _ in 0..=times.clamp(0, MOST_REPETITIONS) {
+        for _ in 0..=times.clamp(0, MAX_REPETITIONS) {
             let Some(moment) = next else { return false };
             let at = zones.instant(&moment);
             if from <= at && to > at {

@@ -50,9 +50,9 @@ const ANSWER: &str = "http://schemas.microsoft.com/exchange/autodiscover/respons
 const OUTLOOK: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 /// Not for those outside.
 const INTERNAL: &str = "https://exchange.corp.example.com/EWS/Exchange.asmx";
-const MOST_DEPTH: usize = 20;
+const MAX_DEPTH: usize = 20;
 /// Users of one request. MS-OXWSADISC 3.1.4.2
-const MOST_USERS: usize = 100;
+const MAX_USERS: usize = 100;
 
 impl Service {
     /// Which of them a path names.
@@ -89,7 +89,7 @@ fn leaves(octets: &[u8]) -> Option<Vec<Leaf>> {
                 let (space, name) = reader.resolver().resolve_element(start.name());
                 let ResolveResult::Bound(space) = space else { return None };
                 path.push((space.as_ref().to_owned(), name.as_ref().to_owned()));
-                if path.len() > MOST_DEPTH {
+                if path.len() > MAX_DEPTH {
                     return None;
                 }
                 (is_leaf, text) = (true, String::new());
@@ -206,7 +206,7 @@ fn soap(world: &World, plan: &Plan, ews: &str, body: &[u8]) -> (StatusCode, Stri
             whole("InvalidRequest", "The RequestedServerVersion header is missing.", ""),
         );
     }
-    if users.is_empty() || settings.is_empty() || users.len() > MOST_USERS {
+    if users.is_empty() || settings.is_empty() || users.len() > MAX_USERS {
         return (StatusCode::OK, whole("InvalidRequest", "The request is invalid.", ""));
     }
     let responses: String =

@@ -35,7 +35,7 @@ use super::world::World;
 use super::{control, operations};
 
 /// Largest request. Exchange's own default is 35 MB.
-const MOST_OCTETS: usize = 40 << 20;
+const MAX_OCTETS: usize = 40 << 20;
 
 /// Where the simulated Exchange listens and what is in it.
 #[derive(Clone, Debug)]
@@ -254,7 +254,7 @@ pub async fn start(settings: Settings) -> std::io::Result<Running> {
         };
     let ews = Router::new()
         .fallback(ews)
-        .layer(DefaultBodyLimit::max(MOST_OCTETS))
+        .layer(DefaultBodyLimit::max(MAX_OCTETS))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress)))
         .with_state(Arc::clone(&server))
         .into_make_service_with_connect_info::<Peer>();

@@ -10,7 +10,7 @@ use super::product::Product;
 use super::schema::grammar;
 
 /// Levels of elements that a request may have.
-const MOST_DEPTH: usize = 60;
+const MAX_DEPTH: usize = 60;
 
 /// A request: its headers and its operation.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ fn tree(text: &str) -> Result<Element, Fault> {
         let ended = match event {
             Event::Start(start) => {
                 let element = element(&start, space?)?;
-                if open.len() >= MOST_DEPTH {
+                if open.len() >= MAX_DEPTH {
                     return Err(malformed("The request is nested too deeply.".to_owned()));
                 }
                 open.push(element);

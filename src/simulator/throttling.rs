@@ -139,7 +139,7 @@ pub struct Admission {
 }
 
 /// What one who is over the budget waits at most for each request.
-const LONGEST_DELAY: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_millis(500);
 
 fn faults() -> Vec<Shape> {
     vec![Shape::Fault]
@@ -279,7 +279,7 @@ impl Caller {
             + f64::from(budget.item_ms) * f64::from(u32::try_from(items).unwrap_or(u32::MAX));
         self.balance_ms -= cost;
         Ok(match self.balance_ms {
-            balance if balance < 0.0 => budget.time_for(-balance).min(LONGEST_DELAY),
+            balance if balance < 0.0 => budget.time_for(-balance).min(MAX_DELAY),
             _ => Duration::ZERO,
         })
     }
@@ -357,7 +357,7 @@ mod tests {
             Budget { burst_ms: 100, recharge_ms: 3_600_000, cutoff_ms: 60_000, call_ms: 30_000, item_ms: 0 };
         let throttling = of(Policy { budget: Some(budget), ..Policy::default() });
         let delays: Vec<Duration> = (0..3).map(|_| ask(&throttling, "alice").unwrap().delay).collect();
-        assert!(delays.iter().all(|delay| *delay == LONGEST_DELAY), "{delays:?}");
+        assert!(delays.iter().all(|delay| *delay == MAX_DELAY), "{delays:?}");
         let Err(Refusal::Fault(fault)) = ask(&throttling, "alice") else { panic!("it is let in") };
         assert_eq!(fault.code, "ErrorServerBusy");
         // A second of the server's time a second: what is owed above the cut-off.

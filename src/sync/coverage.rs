@@ -55,7 +55,7 @@ impl Coverage {
     }
 
     /// The next look asks Exchange.
-    pub(super) fn distrust(&mut self, id: &CollectionId, now: Instant) {
+    pub(super) fn invalidate(&mut self, id: &CollectionId, now: Instant) {
         self.distrust_before(id, now);
         self.seen.remove(id);
     }
@@ -150,12 +150,12 @@ impl Coverage {
     }
 
     /// From now on every change is heard of.
-    pub(super) fn listening(&mut self, now: Instant) {
+    pub(super) fn stream_established(&mut self, now: Instant) {
         self.since = Some(now);
     }
 
     /// Changes are no longer heard of.
-    pub(super) fn deaf(&mut self) {
+    pub(super) fn stream_lost(&mut self) {
         self.since = None;
     }
 
@@ -164,7 +164,7 @@ impl Coverage {
     }
 
     /// Something happened.
-    pub(super) fn heard(&mut self, events: &[Event], now: Instant) {
+    pub(super) fn on_notification(&mut self, events: &[Event], now: Instant) {
         for event in events {
             match (event, &self.folders) {
                 (Event::Tree, _) => self.tree_heard = Some(now),
@@ -208,7 +208,7 @@ mod tests {
         let mut coverage = Coverage::default();
         let collections = HashMap::from([("F1".to_owned(), id("one")), ("F2".to_owned(), id("two"))]);
         coverage.know_folders(collections, ["F1", "F2", "mail"].into_iter());
-        coverage.listening(at(1));
+        coverage.stream_established(at(1));
         coverage.saw(id("one"), at(2));
         coverage.saw(id("two"), at(2));
         coverage
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn what_is_heard_makes_its_collection_stale_and_no_other() {
         let mut coverage = listening();
-        coverage.heard(&item("F1"), at(3));
+        coverage.on_notification(&item("F1"), at(3));
         assert!(!coverage.is_fresh(&id("one"), WINDOW));
         assert!(coverage.is_fresh(&id("two"), NONE));
         coverage.saw(id("one"), at(3));
@@ -241,41 +241,41 @@ mod tests {
     fn what_was_heard_leaves_the_mirror_recent_until_the_first_of_it_is_older_than_the_window() {
         let mut coverage = listening();
         coverage.writes(&id("one"), at(3));
-        coverage.heard(&item("F1"), at(3));
+        coverage.on_notification(&item("F1"), at(3));
         coverage.writes(&id("one"), at(4));
-        coverage.heard(&item("F1"), at(4));
+        coverage.on_notification(&item("F1"), at(4));
         assert!(coverage.is_recent(&id("one"), WINDOW) && !coverage.is_recent(&id("one"), NONE));
-        coverage.deaf();
+        coverage.stream_lost();
         assert!(!coverage.is_recent(&id("one"), WINDOW), "whoever is deaf does not know since when");
         let mut coverage = listening();
-        coverage.distrust(&id("one"), at(3));
-        coverage.heard(&item("F1"), at(3));
+        coverage.invalidate(&id("one"), at(3));
+        coverage.on_notification(&item("F1"), at(3));
         assert!(!coverage.is_recent(&id("one"), WINDOW));
     }
 
     #[test]
     fn what_was_heard_before_ones_own_write_is_looked_at_first() {
         let mut coverage = listening();
-        coverage.heard(&item("F1"), at(3));
+        coverage.on_notification(&item("F1"), at(3));
         assert!(!coverage.is_recent(&id("one"), WINDOW), "nobody here has written");
         coverage.writes(&id("one"), at(4));
-        coverage.heard(&item("F1"), at(4));
+        coverage.on_notification(&item("F1"), at(4));
         assert!(
             !coverage.is_recent(&id("one"), WINDOW),
             "one's own write does not speak for what was before"
         );
         let mut coverage = listening();
         coverage.writes(&id("one"), at(3));
-        coverage.heard(&item("F1"), at(3) + WINDOW);
+        coverage.on_notification(&item("F1"), at(3) + WINDOW);
         assert!(!coverage.is_recent(&id("one"), WINDOW), "so late nobody tells of that write");
     }
 
     #[test]
     fn mail_wakes_nobody_and_what_cannot_be_placed_leads_back_to_the_window() {
         let mut coverage = listening();
-        coverage.heard(&item("mail"), at(3));
+        coverage.on_notification(&item("mail"), at(3));
         assert!(coverage.is_fresh(&id("one"), NONE));
-        coverage.heard(&item("unknown"), at(3));
+        coverage.on_notification(&item("unknown"), at(3));
         assert!(!coverage.is_fresh(&id("one"), NONE));
         assert!(coverage.is_fresh(&id("one"), WINDOW));
     }
@@ -285,16 +285,16 @@ mod tests {
         let mut coverage = listening();
         coverage.saw_tree(at(2));
         assert!(coverage.is_tree_fresh(NONE));
-        coverage.heard(&[Event::Folder("F1".to_owned())], at(3));
+        coverage.on_notification(&[Event::Folder("F1".to_owned())], at(3));
         assert!(coverage.is_tree_fresh(WINDOW) && !coverage.is_tree_fresh(NONE));
-        coverage.heard(&[Event::Tree], at(3));
+        coverage.on_notification(&[Event::Tree], at(3));
         assert!(!coverage.is_tree_fresh(WINDOW));
     }
 
     #[test]
     fn a_look_that_was_under_way_when_it_was_distrusted_does_not_count() {
         let mut coverage = listening();
-        coverage.distrust(&id("one"), at(5));
+        coverage.invalidate(&id("one"), at(5));
         coverage.distrust_before(&id("two"), at(5));
         for (began, counts) in [(at(4), false), (at(5), true)] {
             for name in ["one", "two"] {
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn who_no_longer_hears_goes_by_the_window() {
         let mut coverage = listening();
-        coverage.deaf();
+        coverage.stream_lost();
         assert!(coverage.is_fresh(&id("one"), WINDOW) && !coverage.is_fresh(&id("one"), NONE));
     }
 }

@@ -18,7 +18,7 @@ const BATCH: usize = 100;
 /// Photos and other attachments of one GetAttachment: some hundred kilobytes each.
 const PICTURES: usize = 25;
 /// Names that one refresh looks up in the directory.
-const MOST_NAMES: usize = 50;
+const MAX_NAMES: usize = 50;
 
 /// Whether what is fetched is seen before all of it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl Follower {
             CollectionKind::Tasks | CollectionKind::AddressBook => Some(self.0.showing.lock().await),
         };
         self.stage(id, items).await?;
-        self.part_twins(folder, &HashSet::new()).await?;
+        self.resolve_duplicate_uids(folder, &HashSet::new()).await?;
         let key = id.clone();
         self.mirror().run(move |mirror| mirror.commit_part(&key)).await?;
         self.fill_moves(id, 0, count);
@@ -307,7 +307,7 @@ impl Follower {
             }
         }
         let session = self.session();
-        let mut resolved = stream::iter(unknown.into_iter().take(MOST_NAMES))
+        let mut resolved = stream::iter(unknown.into_iter().take(MAX_NAMES))
             .map(|name| async {
                 let address = session.resolve_name(&name).await;
                 (name, address)

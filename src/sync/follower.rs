@@ -3,7 +3,7 @@
 use super::coverage::Coverage;
 use super::early::Early;
 use super::filling::Fill;
-use super::live::{self, Live, Place};
+use super::live::{self, Live, SubscriptionState};
 use super::shared::Shared;
 use crate::convert;
 use crate::ews::{self, Session};
@@ -106,7 +106,7 @@ pub(super) struct State {
     /// When each collection was last known to be like Exchange, and what was heard since.
     pub(super) coverage: Coverage,
     /// Who listens for this mailbox.
-    pub(super) place: Place,
+    pub(super) place: SubscriptionState,
     /// When somebody last asked for it.
     pub(super) asked: Option<Instant>,
     /// How many items are in each collection, as the folder tree told.

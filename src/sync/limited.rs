@@ -7,7 +7,7 @@ use super::follower::{Error, Follower, lock};
 use crate::convert::Related;
 use crate::ews::types::write::{Change, Value};
 use crate::ews::types::{Folder as EwsFolder, FolderKept, Item, ItemClass, ItemId};
-use crate::ews::{MOST_DAYS, Session, SharedTime};
+use crate::ews::{MAX_DAYS, Session, SharedTime};
 use crate::mirror::{Commit, Folder};
 use crate::model::id::UpstreamId;
 use jiff::{SignedDuration, Timestamp};
@@ -56,7 +56,7 @@ impl Follower {
         let id = folder.collection.id.clone();
         let (session, owner) = (self.session(), shared.owner.clone());
         let day = SignedDuration::from_hours(24);
-        let length = day * i32::try_from(MOST_DAYS).unwrap_or(1);
+        let length = day * i32::try_from(MAX_DAYS).unwrap_or(1);
         // Whole days: the same times are told the same all day.
         let today = Timestamp::from_second(Timestamp::now().as_second().div_euclid(86_400) * 86_400);
         let mut from = today.unwrap_or_default() - day * i32::try_from(DAYS_BEFORE).unwrap_or(0);

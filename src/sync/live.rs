@@ -1,6 +1,6 @@
 //! Listening to Exchange, so that nobody has to ask whether something changed.
 //!
-//! A mailbox that is looked at again and again joins a [`Group`]: mailboxes that one connection listens to. Mailboxes
+//! A mailbox that is looked at again and again joins a [`SharedConnection`]: mailboxes that one connection listens to. Mailboxes
 //! of people are alone in theirs; those that one account reaches at one endpoint share a connection. What is heard
 //! marks the mirror, see [`super::coverage`]; the next request fetches it.
 //!
@@ -10,8 +10,8 @@
 mod listener;
 
 use super::follower::Follower;
-use super::hearing::Loose;
-use crate::ews::{self, MOST_SUBSCRIPTIONS, SharedAccount};
+use super::listener_handle::WeakFollower;
+use crate::ews::{self, MAX_SUBSCRIPTIONS, SharedAccount};
 use listener::Listener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,32 +60,32 @@ struct Inner {
     complained: Arc<AtomicBool>,
 }
 
-type Shared = Arc<Mutex<Vec<Arc<Group>>>>;
+type Shared = Arc<Mutex<Vec<Arc<SharedConnection>>>>;
 
 /// Mailboxes that one connection listens to.
-pub(super) struct Group {
+pub(super) struct SharedConnection {
     /// `None`: one person's.
     account: Option<SharedAccount>,
-    joining: Mutex<Vec<Loose>>,
+    joining: Mutex<Vec<WeakFollower>>,
     size: AtomicUsize,
     wake: Notify,
 }
 
 /// Who listens for a mailbox.
 #[derive(Clone, Default)]
-pub(super) enum Place {
+pub(super) enum SubscriptionState {
     /// Nobody.
     #[default]
     Free,
     /// Soon somebody does.
     Joining,
     /// These.
-    Member(Arc<Group>),
+    Member(Arc<SharedConnection>),
     /// Nobody, and until then nobody tries.
     Resting(Instant),
 }
 
-impl Place {
+impl SubscriptionState {
     /// Takes the way to a group if there is one.
     pub(super) fn may_join(&mut self) -> bool {
         let may = match self {
@@ -106,7 +106,7 @@ impl Place {
         }
     }
 
-    pub(super) fn is_in(&self, group: &Arc<Group>) -> bool {
+    pub(super) fn is_in(&self, group: &Arc<SharedConnection>) -> bool {
         matches!(self, Self::Member(here) if Arc::ptr_eq(here, group))
     }
 }
@@ -135,14 +135,14 @@ impl Live {
         }
         let account = follower.session().shared_account();
         let mut shared = lock(&inner.shared);
-        let has_room = |group: &&Arc<Group>| {
-            group.account == account && group.size.load(Ordering::Relaxed) < MOST_SUBSCRIPTIONS
+        let has_room = |group: &&Arc<SharedConnection>| {
+            group.account == account && group.size.load(Ordering::Relaxed) < MAX_SUBSCRIPTIONS
         };
         // The youngest group is disturbed rather than those that are full.
         let open = account.and_then(|_| shared.iter().rev().find(has_room).cloned());
         let is_new = open.is_none();
         let group = open.unwrap_or_else(|| {
-            Arc::new(Group {
+            Arc::new(SharedConnection {
                 account,
                 joining: Mutex::default(),
                 size: AtomicUsize::new(0),
@@ -151,7 +151,7 @@ impl Live {
         });
         group.size.fetch_add(1, Ordering::Relaxed);
         lock(&group.joining).push(follower.loose());
-        follower.set_place(Place::Member(Arc::clone(&group)));
+        follower.set_place(SubscriptionState::Member(Arc::clone(&group)));
         group.wake.notify_one();
         if is_new {
             if account.is_some() {
@@ -170,12 +170,13 @@ impl Live {
         }
     }
 
-    /// Ends all connections and takes leave of Exchange, for a few seconds at most.
+    /// Ends all connections and unsubscribes, for a few seconds at most.
     pub async fn shutdown(&self) {
-        const MOST: Duration = Duration::from_secs(3);
+        const MAX_UNSUBSCRIBE: Duration = Duration::from_secs(3);
         let _ = self.0.closing.send(true);
         let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
-        let _ = tokio::time::timeout(MOST, async { while tasks.join_next().await.is_some() {} }).await;
+        let _ =
+            tokio::time::timeout(MAX_UNSUBSCRIBE, async { while tasks.join_next().await.is_some() {} }).await;
     }
 }
 

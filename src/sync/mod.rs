@@ -9,21 +9,21 @@
 //! **Invariant:** requests that come at the same time share one refresh, and it goes on when they leave.
 
 mod coverage;
+mod duplicate_uids;
 mod early;
 mod fetch;
 mod filling;
 mod follower;
-mod hearing;
 mod hierarchy;
 mod horizon;
 mod limited;
+mod listener_handle;
 pub mod live;
 mod record;
 mod refresh;
 mod shared;
 pub mod source;
 mod tree;
-mod twins;
 
 pub use early::Early;
 pub use filling::Progress;

@@ -5,7 +5,7 @@ use super::fetch::entry;
 use super::follower::Follower;
 use crate::convert::{self, Context, Related};
 use crate::ews::types::{Item, ItemClass};
-use crate::mirror::Deed;
+use crate::mirror::AcknowledgedWrite;
 use crate::model::id::{CollectionId, UpstreamId};
 use crate::model::object::Head;
 
@@ -46,7 +46,7 @@ impl Follower {
         let heads = self
             .mirror()
             .run(move |mirror| match convert::render(&context, &item, &related) {
-                Ok(rendered) => mirror.record(&Deed {
+                Ok(rendered) => mirror.record(&AcknowledgedWrite {
                     written: vec![(key, entry(&context, &item, &related, rendered))],
                     gone: vec![],
                 }),
@@ -67,7 +67,7 @@ impl Follower {
         let touched: Vec<CollectionId> = gone.iter().map(|(id, _)| id.clone()).collect();
         let outcome = self.try_record_relocated((id, item, class), gone).await;
         if !matches!(outcome, Ok(Some(_))) {
-            touched.iter().chain([id]).for_each(|id| self.distrust(id));
+            touched.iter().chain([id]).for_each(|id| self.invalidate(id));
         }
         outcome.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was moved cannot be read back now");
@@ -96,7 +96,7 @@ impl Follower {
                     .map(|rendered| (key, entry(&context, &item, &related, rendered)))
                     .into_iter()
                     .collect();
-                mirror.record(&Deed { written, gone })
+                mirror.record(&AcknowledgedWrite { written, gone })
             })
             .await?;
         Ok(heads.into_iter().next())
@@ -104,7 +104,7 @@ impl Follower {
 
     /// Enters that an item is gone.
     pub async fn record_gone(&self, id: &CollectionId, item: UpstreamId) -> Result<(), Error> {
-        let deed = Deed { written: vec![], gone: vec![(id.clone(), item)] };
+        let deed = AcknowledgedWrite { written: vec![], gone: vec![(id.clone(), item)] };
         self.mirror().run(move |mirror| mirror.record(&deed)).await?;
         Ok(())
     }

@@ -37,8 +37,8 @@ struct Stamp {
 
 impl Follower {
     /// The next look at this collection asks Exchange, however fresh the mirror is.
-    pub fn distrust(&self, id: &CollectionId) {
-        lock(&self.0.state).coverage.distrust(id, Instant::now());
+    pub fn invalidate(&self, id: &CollectionId) {
+        lock(&self.0.state).coverage.invalidate(id, Instant::now());
     }
 
     /// The same, unless the last look at this collection began after that.
@@ -384,7 +384,7 @@ impl Follower {
                 gone.insert(lost);
             }
         }
-        self.part_twins(folder, &gone).await?;
+        self.resolve_duplicate_uids(folder, &gone).await?;
         let commit = Commit {
             gone: gone.into_iter().collect(),
             seen,

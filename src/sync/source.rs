@@ -9,7 +9,7 @@ use flate2::write::DeflateEncoder;
 use std::io::{Read as _, Write as _};
 
 /// Octets of an item that is not worth keeping, or that was never packed here.
-const MOST: u64 = 1 << 20;
+const MAX_SOURCE: u64 = 1 << 20;
 
 /// The item, packed; `None` where it does not stand for itself: series with exceptions and contacts with pictures are
 /// told in several answers, and lists name other items.
@@ -18,7 +18,7 @@ pub(super) fn pack(item: &Item, related: &Related) -> Option<Bytes> {
         && related.exceptions.is_empty()
         && related.photo.is_none()
         && item.modified_occurrences().is_empty();
-    let text = stands_alone.then(|| item.write()).filter(|text| text.len() as u64 <= MOST)?;
+    let text = stands_alone.then(|| item.write()).filter(|text| text.len() as u64 <= MAX_SOURCE)?;
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(text.as_bytes()).ok()?;
     Some(packed.finish().ok()?.into())
@@ -27,7 +27,7 @@ pub(super) fn pack(item: &Item, related: &Related) -> Option<Bytes> {
 /// The way back.
 pub fn unpack(packed: &[u8]) -> Option<Item> {
     let mut text = String::new();
-    DeflateDecoder::new(packed).take(MOST + 1).read_to_string(&mut text).ok()?;
+    DeflateDecoder::new(packed).take(MAX_SOURCE + 1).read_to_string(&mut text).ok()?;
     Item::parse(&text)
 }
 

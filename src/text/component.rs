@@ -4,9 +4,9 @@ use super::line::Line;
 use std::borrow::Cow;
 
 /// Components within components that are read.
-const MOST_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 /// Content lines of one text.
-const MOST_LINES: usize = 200_000;
+const MAX_LINES: usize = 200_000;
 
 /// `BEGIN:NAME` … `END:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -51,7 +51,7 @@ pub enum Error {
     #[error("there is more than one {0}")]
     Several(String),
     /// Too deep or too long.
-    #[error("the text has more than {MOST_DEPTH} levels or {MOST_LINES} lines")]
+    #[error("the text has more than {MAX_DEPTH} levels or {MAX_LINES} lines")]
     TooBig,
 }
 
@@ -143,7 +143,7 @@ fn read(octets: &[u8], is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Component
     let mut done = Vec::new();
     let mut open: Vec<Component> = Vec::new();
     for (count, (number, octets)) in Unfolded::new(octets).enumerate() {
-        if count >= MOST_LINES {
+        if count >= MAX_LINES {
             return Err(Error::TooBig);
         }
         let text = std::str::from_utf8(&octets).map_err(|_| Error::Encoding)?;
@@ -159,7 +159,7 @@ fn read(octets: &[u8], is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Component
         let line = Line::parse(&text).ok_or(Error::Line(number))?;
         match line.name.as_str() {
             "BEGIN" => {
-                if open.len() >= MOST_DEPTH {
+                if open.len() >= MAX_DEPTH {
                     return Err(Error::TooBig);
                 }
                 open.push(Component::new(line.value.trim()));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Objects that are taken from one file: there are those with thousands of the same kind.
-const MOST_OF_A_FILE: usize = 12;
+const MAX_OF_A_FILE: usize = 12;
 
 /// All files, in the order of their names.
 pub fn calendars() -> Vec<Sample> {
@@ -69,7 +69,7 @@ pub fn objects(file: &Sample) -> Vec<Sample> {
         let text = format!("{}\r\nEND:VCALENDAR\r\n", all.concat().join("\r\n"));
         Sample { title: format!("{}/{number}", file.title), text: text.into_bytes() }
     };
-    objects.into_iter().take(MOST_OF_A_FILE).enumerate().map(whole).collect()
+    objects.into_iter().take(MAX_OF_A_FILE).enumerate().map(whole).collect()
 }
 
 /// The same with UIDs that no sample before has.

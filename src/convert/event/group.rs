@@ -5,8 +5,8 @@
 
 use super::super::write::fields::coordinates_as_name;
 use super::super::{alarm, attachment, body, companions, identity, kept, recurrence};
-use super::time::Frame;
-use super::{Scene, people};
+use super::time::EventTimes;
+use super::{RenderContext, people};
 use crate::ews::field;
 use crate::ews::types::Item;
 use crate::text::moment::Zones;
@@ -26,7 +26,7 @@ pub struct Group {
     properties: &'static [&'static str],
     child: Option<&'static str>,
     /// Adds the lines that Exchange's fields make.
-    pub project: fn(&Scene, &mut Component),
+    pub project: fn(&RenderContext, &mut Component),
     text: fn(&Item) -> String,
 }
 
@@ -223,7 +223,7 @@ impl Group {
         &self,
         (client, zones): (&Component, &Zones),
         (served, served_zones): (&Component, &Zones),
-        series: Option<&Frame>,
+        series: Option<&EventTimes>,
     ) -> bool {
         if self.letter == 'A' {
             return alarm::is_changed((client, zones), (served, served_zones));
@@ -235,7 +235,7 @@ impl Group {
     }
 
     /// Whether a kept override says what Exchange says, perhaps in other words.
-    pub fn says_the_same(&self, kept: &Component, fresh: &Component, series: &Frame) -> bool {
+    pub fn says_the_same(&self, kept: &Component, fresh: &Component, series: &EventTimes) -> bool {
         if self.letter == 'T' {
             return kept::extent(kept, series) == kept::extent(fresh, series);
         }
@@ -257,7 +257,7 @@ impl Group {
     }
 }
 
-fn times(scene: &Scene, event: &mut Component) {
+fn times(scene: &RenderContext, event: &mut Component) {
     event.push(scene.frame.start().line("DTSTART"));
     // An event of no length has no end: it would have to be later. RFC 5545 3.8.2.2
     if scene.frame.has_length() {
@@ -272,7 +272,7 @@ fn times_text(item: &Item) -> String {
     [time("Start"), time("End"), all_day, zone("StartTimeZone"), zone("EndTimeZone")].join(UNIT)
 }
 
-fn rule(scene: &Scene, event: &mut Component) {
+fn rule(scene: &RenderContext, event: &mut Component) {
     if scene.master.is_some() {
         return;
     }
@@ -287,7 +287,7 @@ fn rule_text(item: &Item) -> String {
     item.recurrence().map(|recurrence| recurrence::text(&recurrence)).unwrap_or_default()
 }
 
-fn subject(scene: &Scene, event: &mut Component) {
+fn subject(scene: &RenderContext, event: &mut Component) {
     let subject = scene.item.text("Subject").unwrap_or_default();
     event.push(Line::text("SUMMARY", subject.trim_end()));
 }
@@ -298,7 +298,7 @@ pub fn coordinates(item: &Item) -> Option<(String, String)> {
     Some((address("Latitude")?, address("Longitude")?))
 }
 
-fn place(scene: &Scene, event: &mut Component) {
+fn place(scene: &RenderContext, event: &mut Component) {
     let item = scene.item;
     // An occurrence that takes place elsewhere may still have the coordinates of its series.
     let is_elsewhere = scene.master.is_some_and(|master| {
@@ -379,7 +379,7 @@ fn people_text(item: &Item) -> String {
     people.join(RECORD)
 }
 
-fn class(scene: &Scene, event: &mut Component) {
+fn class(scene: &RenderContext, event: &mut Component) {
     // Exceptions of a private series are private.
     let mut words =
         [Some(scene.item), scene.master].into_iter().flatten().filter_map(|i| i.filled("Sensitivity"));
@@ -387,7 +387,7 @@ fn class(scene: &Scene, event: &mut Component) {
     event.lines.extend(class.map(|class| Line::raw("CLASS", class)));
 }
 
-/// CLASS of a sensitivity: THE table. MS-OXCICAL 2.1.3.1.1.20.3
+/// CLASS of a sensitivity: MS-OXCICAL 2.1.3.1.1.20.3
 pub fn sensitivity(word: &str) -> Option<&'static str> {
     match word {
         "Private" | "Personal" => Some("PRIVATE"),
@@ -400,7 +400,7 @@ pub fn class_text(item: &Item) -> String {
     item.filled("Sensitivity").unwrap_or_else(|| "Normal".to_owned())
 }
 
-/// PRIORITY of an importance: THE table. MS-OXCICAL 2.1.3.1.1.20.17
+/// PRIORITY of an importance: MS-OXCICAL 2.1.3.1.1.20.17
 pub fn priority(item: &Item) -> Option<Line> {
     match item.filled("Importance").as_deref() {
         Some("High") => Some(Line::raw("PRIORITY", "1")),
@@ -432,8 +432,8 @@ fn busy_text(item: &Item) -> String {
     if is_cancelled(item) { format!("{status}{UNIT}cancelled") } else { status }
 }
 
-/// TRANSP, STATUS and Microsoft's word of a busy status: THE table.
-fn busy(scene: &Scene, event: &mut Component) {
+/// TRANSP, STATUS and Microsoft's word of a busy status:
+fn busy(scene: &RenderContext, event: &mut Component) {
     let item = scene.item;
     let words = match item.filled("LegacyFreeBusyStatus").as_deref() {
         Some("Free") => Some(("TRANSPARENT", "FREE")),
@@ -463,7 +463,7 @@ fn meeting_url(item: &Item) -> Option<String> {
         .filter(|url| !url.is_empty())
 }
 
-fn online(scene: &Scene, event: &mut Component) {
+fn online(scene: &RenderContext, event: &mut Component) {
     let item = scene.item;
     if let Some(url) = meeting_url(item) {
         let conference = Line::raw("CONFERENCE", url.as_str()).with("VALUE", "URI");
@@ -516,7 +516,7 @@ fn online_text(item: &Item) -> String {
 /// Minutes when a reminder is set and nothing else is told.
 const USUAL_REMINDER: i64 = 15;
 
-fn alarm(scene: &Scene, event: &mut Component) {
+fn alarm(scene: &RenderContext, event: &mut Component) {
     if !scene.item.flag("ReminderIsSet") {
         return;
     }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use time::{Frame, Moment};
+use time::{EventTimes, Moment};
 
 use group::sums;
 
@@ -28,22 +28,22 @@ use group::sums;
 const FLOATING: SignedDuration = SignedDuration::from_hours(15);
 
 /// Everything that the lines of one VEVENT are made of.
-pub(super) struct Scene<'a> {
+pub(super) struct RenderContext<'a> {
     context: &'a Context,
     item: &'a Item,
     /// The series that this is an exception of.
     master: Option<&'a Item>,
     /// Times of this very event.
-    frame: Frame,
+    frame: EventTimes,
     /// Times of the series, to name an occurrence; the same as `frame` in the master.
-    series: &'a Frame,
+    series: &'a EventTimes,
     attachments: &'a [Option<Line>],
     /// Original starts of the deleted occurrences.
     deleted: &'a [Timestamp],
 }
 
 pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
-    let frame = Frame::of(context, item, None)?;
+    let frame = EventTimes::of(context, item, None)?;
     let exchange_uid = item.filled("UID");
     let kept = Kept::of(item, "ics");
     let kept = kept.filter(|kept| kept.is_of(exchange_uid.as_deref().unwrap_or_default()));
@@ -58,7 +58,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
 
     let (links, mut attachments) = attachment::lines(context, item, &name);
     let deleted = deleted_starts(context, item, &frame);
-    let scene = Scene {
+    let scene = RenderContext {
         context,
         item,
         master: None,
@@ -76,7 +76,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         overrides.push(Override {
             item: exception,
             original,
-            frame: Frame::of(context, exception, Some(&frame))?,
+            frame: EventTimes::of(context, exception, Some(&frame))?,
             links,
         });
     }
@@ -125,7 +125,7 @@ pub fn single_occurrence(context: &Context, item: &Item) -> Option<Timestamp> {
 struct Override<'a> {
     item: &'a Item,
     original: Timestamp,
-    frame: Frame,
+    frame: EventTimes,
     links: Vec<Option<Line>>,
 }
 
@@ -138,7 +138,7 @@ fn original_start(master: &Item, exception: &Item) -> Option<Timestamp> {
 }
 
 /// Where the rule had put the occurrences of a series that were deleted.
-fn deleted_starts(context: &Context, item: &Item, frame: &Frame) -> Vec<Timestamp> {
+fn deleted_starts(context: &Context, item: &Item, frame: &EventTimes) -> Vec<Timestamp> {
     let is_exact = context.behaviour.stores_what_it_takes;
     item.deleted_occurrences().into_iter().map(|at| frame.occurrence(at, is_exact)).collect()
 }
@@ -146,7 +146,7 @@ fn deleted_starts(context: &Context, item: &Item, frame: &Frame) -> Vec<Timestam
 /// The occurrences of a series that the server holds as deleted, and those that it holds as modified with their ids, by
 /// where the rule had put them.
 pub fn differing(context: &Context, item: &Item) -> (BTreeSet<Timestamp>, BTreeMap<Timestamp, ItemId>) {
-    let Ok(frame) = Frame::of(context, item, None) else { return Default::default() };
+    let Ok(frame) = EventTimes::of(context, item, None) else { return Default::default() };
     let is_exact = context.behaviour.stores_what_it_takes;
     let modified = item.modified_occurrences().into_iter();
     let modified = modified.map(|found| (frame.occurrence(found.original_start, is_exact), found.id));
@@ -161,7 +161,7 @@ pub fn exception_named<'a>(
     text: &[u8],
     rid: &str,
 ) -> Option<&'a Item> {
-    let frame = Frame::of(context, item, None).ok()?;
+    let frame = EventTimes::of(context, item, None).ok()?;
     let calendar = Component::parse(text).ok()?;
     let named = calendar.children_named("VEVENT").find(|event| attachment::is_instance(event, rid))?;
     exceptions.iter().find(|exception| {
@@ -171,9 +171,9 @@ pub fn exception_named<'a>(
     })
 }
 
-impl Scene<'_> {
-    fn of_override<'b>(&'b self, exception: &'b Override<'b>) -> Scene<'b> {
-        Scene {
+impl RenderContext<'_> {
+    fn of_override<'b>(&'b self, exception: &'b Override<'b>) -> RenderContext<'b> {
+        RenderContext {
             context: self.context,
             item: exception.item,
             master: Some(self.item),
@@ -191,7 +191,7 @@ impl Scene<'_> {
 }
 
 /// The whole object as Exchange's fields alone have it.
-fn projection(uid: &str, scene: &Scene, overrides: &[Override]) -> Component {
+fn projection(uid: &str, scene: &RenderContext, overrides: &[Override]) -> Component {
     let mut calendar = Component::new("VCALENDAR");
     calendar.push(Line::raw("VERSION", "2.0"));
     calendar.push(Line::raw("PRODID", super::PRODID));
@@ -203,11 +203,11 @@ fn projection(uid: &str, scene: &Scene, overrides: &[Override]) -> Component {
     calendar
 }
 
-fn zones(scene: &Scene, overrides: &[Override]) -> Vec<Component> {
+fn zones(scene: &RenderContext, overrides: &[Override]) -> Vec<Component> {
     let mut zones: Vec<Component> = Vec::new();
     let year = overrides.iter().map(|o| o.frame.first_year()).fold(scene.frame.first_year(), i16::min);
     let frames = std::iter::once(&scene.frame).chain(overrides.iter().map(|exception| &exception.frame));
-    for zone in frames.flat_map(Frame::zones) {
+    for zone in frames.flat_map(EventTimes::zones) {
         let known = |made: &Component| made.line("TZID").map(Line::unescaped).as_deref() == zone.name();
         if !zones.iter().any(known) {
             zones.extend(vtimezone::vtimezone(zone, year));
@@ -216,7 +216,7 @@ fn zones(scene: &Scene, overrides: &[Override]) -> Vec<Component> {
     zones
 }
 
-fn event(uid: &str, scene: &Scene, original: Option<Timestamp>) -> Component {
+fn event(uid: &str, scene: &RenderContext, original: Option<Timestamp>) -> Component {
     let item = scene.item;
     let mut event = Component::new("VEVENT");
     event.push(Line::text("UID", uid));
@@ -240,7 +240,7 @@ pub(super) fn stamp(name: &str, at: Timestamp) -> Line {
 /// The client's own text with what Exchange has changed since; `None` when there is nothing to be kept.
 fn kept_body(
     kept: &Kept,
-    scene: &Scene,
+    scene: &RenderContext,
     overrides: &[Override],
     projected: &Component,
 ) -> Option<(Bytes, bool)> {
@@ -274,7 +274,7 @@ fn drop_empty_ends(calendar: &mut Component) -> bool {
 }
 
 /// Answers of the invited are Exchange's, whatever a client wrote. Whether any of them differed.
-fn overlay_answers(scene: &Scene, overrides: &[Override], calendar: &mut Component) -> bool {
+fn overlay_answers(scene: &RenderContext, overrides: &[Override], calendar: &mut Component) -> bool {
     let places = kept::Overrides::of(calendar.children_named("VEVENT"), scene.series);
     let mut items: BTreeMap<usize, &Item> = BTreeMap::new();
     for exception in overrides {
@@ -293,7 +293,7 @@ fn overlay_answers(scene: &Scene, overrides: &[Override], calendar: &mut Compone
 
 /// Replaces what Exchange has changed; every other line stays where it is.
 fn merge(
-    scene: &Scene,
+    scene: &RenderContext,
     overrides: &[Override],
     projected: &Component,
     (sums, changed): (&Kept, &BTreeSet<char>),
@@ -365,7 +365,7 @@ fn merge(
     calendar.children.append(&mut merged);
 }
 
-fn span(item: &Item, frame: &Frame, overrides: &[Override]) -> Span {
+fn span(item: &Item, frame: &EventTimes, overrides: &[Override]) -> Span {
     let (mut first, mut last) = frame.bounds();
     if let Some(recurrence) = item.recurrence() {
         let length = last.duration_since(first);

@@ -41,7 +41,7 @@ impl Moment {
 
 /// Start and end of an item in their zones.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct EventTimes {
     /// The first instant.
     pub start: Timestamp,
     /// The instant after the last one.
@@ -51,9 +51,9 @@ pub struct Frame {
     end_zone: Zone,
 }
 
-impl Frame {
+impl EventTimes {
     /// The frame of an item; an exception whose zone is not told has the series'.
-    pub fn of(context: &Context, item: &Item, series: Option<&Frame>) -> Result<Self, Error> {
+    pub fn of(context: &Context, item: &Item, series: Option<&EventTimes>) -> Result<Self, Error> {
         let start = item.time("Start").ok_or(Error::Missing("start"))?;
         let end = item.time("End").unwrap_or(start).max(start);
         let read = |name| item.zone(name).and_then(|zone| zone::of_ews(&zone, &context.zone, start));

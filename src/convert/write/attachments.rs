@@ -4,7 +4,7 @@ use super::super::attachment;
 use super::{Attached, Current};
 use crate::convert::Context;
 use crate::ews::types::{Attachment, AttachmentKind};
-use crate::model::object::MOST_ATTACHMENTS;
+use crate::model::object::MAX_ATTACHMENTS;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line};
 use base64::Engine as _;
@@ -128,8 +128,8 @@ pub fn attachments(
             }
         }
     }
-    if kept.len() + new.len() > MOST_ATTACHMENTS.max(files.len()) {
-        let text = format!("an object has at most {MOST_ATTACHMENTS} attachments");
+    if kept.len() + new.len() > MAX_ATTACHMENTS.max(files.len()) {
+        let text = format!("an object has at most {MAX_ATTACHMENTS} attachments");
         return Err(Refusal::of_part(Reason::TooManyAttachments, "ATTACH", text));
     }
     // Numbers count what hangs on the item afterwards: the known ones that stay, then the new ones.

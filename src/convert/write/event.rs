@@ -12,7 +12,7 @@ use super::attachments::{self, Attachments};
 use super::fields;
 use super::rule::{self, Translated};
 use super::series;
-use super::{Audience, Current, Plan, Telling};
+use super::{Current, NotifyPolicy, NotifyStep, Plan};
 use crate::ews::field;
 use crate::ews::types::ItemClass;
 use crate::ews::types::write::{Change, Field, Value};
@@ -22,7 +22,7 @@ use crate::text::Component;
 use crate::text::moment::Zones;
 use bytes::Bytes;
 use people::People;
-use projected::time::Frame;
+use projected::time::EventTimes;
 use std::collections::BTreeSet;
 use times::Times;
 
@@ -45,7 +45,7 @@ pub fn plan(
     octets: &Bytes,
     calendar: &Component,
     current: Option<Current>,
-    audience: Audience,
+    audience: NotifyPolicy,
 ) -> Result<Plan, Refusal> {
     let served = current.and_then(|current| {
         let rendered = projected::render(context, current.item, &current.related.exceptions).ok()?;
@@ -73,7 +73,7 @@ impl Draft<'_> {
         name: &str,
         octets: &Bytes,
         master: &Component,
-        audience: Audience,
+        audience: NotifyPolicy,
     ) -> Result<Plan, Refusal> {
         let repeats = master.line("RRULE").is_some();
         self.check_rules(master)?;
@@ -81,7 +81,7 @@ impl Draft<'_> {
         let uid = master.value("UID").unwrap_or_default().to_owned();
         let people = self.people(master);
         let invited = self.current.is_some_and(|c| projected::is_invitation(self.context, c.item));
-        if audience != Audience::Nobody && self.calls_off(master, people.as_ref()) {
+        if audience != NotifyPolicy::Nobody && self.calls_off(master, people.as_ref()) {
             return Ok(Plan::calling_off(uid, octets));
         }
         let mut changed = self.changed_groups(master);
@@ -129,7 +129,7 @@ impl Draft<'_> {
         let rule_changed = changed.contains(&'T')
             || (changed.contains(&'R') && !self.has_the_rule_of_before(master, translated.as_ref()));
         let mut series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
-        if audience == Audience::Nobody {
+        if audience == NotifyPolicy::Nobody {
             series.replies.iter_mut().for_each(|(_, reply)| reply.tell = false);
         }
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
@@ -174,14 +174,14 @@ impl Draft<'_> {
         }
         let told = self.told(&news, people.as_ref(), invited, master);
         let is_staged = !(attach.is_empty() && detach.is_empty());
-        let telling = series.tell(told.filter(|_| audience != Audience::Nobody), is_staged, audience);
+        let telling = series.tell(told.filter(|_| audience != NotifyPolicy::Nobody), is_staged, audience);
         // Exchange adds to a meeting what only it knows, when it is made and when its guests hear of a change.
-        let is_meeting_anew = people.is_some() && (self.current.is_none() || telling != Telling::Never);
+        let is_meeting_anew = people.is_some() && (self.current.is_none() || telling != NotifyStep::Never);
         Ok(Plan {
             class: ItemClass::CalendarItem,
             uid,
             calls_off: false,
-            reply: self.reply(master, invited, audience != Audience::Nobody),
+            reply: self.reply(master, invited, audience != NotifyPolicy::Nobody),
             telling,
             replies: series.replies,
             outcome: changes.iter().cloned().chain(outcome).collect(),
@@ -264,7 +264,7 @@ impl Draft<'_> {
         let Some((served, current)) = self.served.as_ref().and_then(master_of).zip(self.current) else {
             return letters.map(|group| group.letter).collect();
         };
-        let Ok(frame) = Frame::of(self.context, current.item, None) else {
+        let Ok(frame) = EventTimes::of(self.context, current.item, None) else {
             return letters.map(|group| group.letter).collect();
         };
         let zones = self.zones();

@@ -5,13 +5,13 @@ use crate::text::{Component, Line, split_list};
 use std::collections::BTreeSet;
 
 /// The longest Subject and Location.
-const MOST_CHARS: usize = 255;
+const MAX_CHARS: usize = 255;
 
 /// Text in one line, as far as Exchange holds it.
 fn one_line(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let plain = plain.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    plain.chars().take(MOST_CHARS).collect()
+    plain.chars().take(MAX_CHARS).collect()
 }
 
 fn text_or_remove(uri: &'static str, text: Option<String>) -> Change {
@@ -105,7 +105,7 @@ pub fn plain(text: &str) -> String {
     text.replace('\u{a0}', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The value of `item:Sensitivity`: THE table. A word that is not known means the most. RFC 5545 3.8.1.3
+/// The value of `item:Sensitivity`: A word that is not known means the most. RFC 5545 3.8.1.3
 pub fn sensitivity(component: &Component) -> &'static str {
     let access = component.value("X-CALENDARSERVER-ACCESS").or_else(|| component.value("CLASS"));
     match access.map(|word| word.trim().to_ascii_uppercase()).as_deref() {
@@ -121,7 +121,7 @@ pub fn sensitivity_change(component: &Component) -> Change {
     Change::text("item:Sensitivity", sensitivity(component))
 }
 
-/// The value of `item:Importance`: THE table.
+/// The value of `item:Importance`:
 pub fn importance(component: &Component) -> &'static str {
     let number = component.value("PRIORITY").and_then(|text| text.trim().parse::<i32>().ok());
     match (number, component.value("X-MICROSOFT-CDO-IMPORTANCE").map(str::trim)) {
@@ -148,7 +148,7 @@ pub fn busy_word(word: &str) -> Option<&'static str> {
     }
 }
 
-/// The value of `calendar:LegacyFreeBusyStatus`: THE table. Microsoft's word counts where TRANSP does not contradict it.
+/// The value of `calendar:LegacyFreeBusyStatus`: Microsoft's word counts where TRANSP does not contradict it.
 pub fn busy(event: &Component) -> &'static str {
     let word = |name: &str| event.value(name).map(|text| text.trim().to_ascii_uppercase());
     let transparency = word("TRANSP");

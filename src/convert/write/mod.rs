@@ -12,12 +12,12 @@
 
 mod attachments;
 mod contact;
+mod custom_time_zone;
 mod event;
 pub(super) mod fields;
 mod glance;
-mod own_zone;
+mod interrupted_write;
 mod parts;
-mod rest;
 mod rule;
 mod series;
 mod task;
@@ -28,8 +28,8 @@ pub(super) use contact::{PHOTO_PLACE, line, places};
 pub use attachments::{Needed, needed};
 pub use contact::{emails_of, is_group, people_named};
 pub use glance::{Glance, glance, own_answers, with_answer};
+pub use interrupted_write::{ItemSnapshot, with_foreign};
 pub use parts::{Divided, divide, overrides_alone, part_named};
-pub use rest::{Trace, with_foreign};
 
 pub use super::event::differing;
 use super::kept;
@@ -74,7 +74,7 @@ pub type OccurrenceChange = (u32, Vec<Change>);
 /// The one call that tells guests what a write means to them: everything else is done in silence, so that nobody
 /// hears of it twice, and of nothing that is not there yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telling {
+pub enum NotifyStep {
     /// None does.
     Never,
     /// The call for the item itself.
@@ -85,7 +85,7 @@ pub enum Telling {
     Last(Notify),
 }
 
-impl Telling {
+impl NotifyStep {
     /// Who is told, if it is so.
     pub fn first(self) -> Notify {
         if let Self::First(notify) = self { notify } else { Notify::Nobody }
@@ -104,13 +104,13 @@ impl Telling {
 
 /// Who of the guests is to hear of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub enum NotifyPolicy {
     /// Those whom it concerns.
     Concerned,
     /// Nobody: so the client wants it, or they know already.
     Nobody,
     /// At least all of these: what was done before in silence concerned them.
-    Owed(Notify),
+    PendingNotification(Notify),
 }
 
 /// What has to be done in Exchange, in this order.
@@ -130,7 +130,7 @@ pub struct Plan {
     /// Fields of the item: all of them for a new one, else those that differ.
     pub changes: Vec<Change>,
     /// Which call tells the guests of all that is done.
-    pub telling: Telling,
+    pub telling: NotifyStep,
     /// Exchange's ids of attachments that are gone.
     pub detach: Vec<String>,
     /// New attachments.
@@ -171,7 +171,7 @@ impl Plan {
             reply: None,
             replies: Vec::new(),
             changes: Vec::new(),
-            telling: Telling::First(Notify::All),
+            telling: NotifyStep::First(Notify::All),
             detach: Vec::new(),
             attach: Vec::new(),
             delete: Vec::new(),
@@ -282,7 +282,7 @@ impl Plan {
 
     /// Whether the text still speaks of a turn that Exchange has ended: `before` recurs, the plan completes it, and
     /// `after` is the next turn.
-    pub fn ends_turn(&self, before: &Item, after: &Item) -> bool {
+    pub fn completes_occurrence(&self, before: &Item, after: &Item) -> bool {
         let completes = self.changes.iter().any(|change| match &change.field {
             Field::Uri("task:CompleteDate") => change.value.is_some(),
             Field::Uri("task:Status") => change.value == Change::text("task:Status", "Completed").value,
@@ -342,7 +342,7 @@ impl Plan {
         let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
         let wanted = self::sums(self.class, &wanted, &[]);
         let was = before.map(|before| self::sums(self.class, before, &[])).unwrap_or_default();
-        sums.extend(rest::foretold(wanted, &was, self.is_certain));
+        sums.extend(interrupted_write::predicted_fingerprints(wanted, &was, self.is_certain));
         for letter in lost.iter().filter(|letter| !SPELLED_ANEW.contains(letter)) {
             sums.insert(*letter, kept::fingerprint(LOST));
         }
@@ -397,7 +397,7 @@ pub fn plan(
     name: &str,
     octets: &Bytes,
     current: Option<Current>,
-    audience: Audience,
+    audience: NotifyPolicy,
 ) -> Result<Plan, Refusal> {
     match kind {
         CollectionKind::Calendar => {

@@ -9,13 +9,13 @@ use jiff::civil::{Date, DateTime, Weekday};
 use std::collections::HashSet;
 
 /// The most occurrences that Exchange counts.
-const MOST_COUNT: u32 = 999;
+const MAX_COUNT: u32 = 999;
 /// Occurrences that are compared to prove that two rules are the same.
 const PROOF: usize = 400;
 /// Occurrences of a short-month series that are deleted one by one to make it right.
-const MOST_DELETED: usize = 400;
+const MAX_DELETED: usize = 400;
 /// Occurrences that are looked at to find the end of a series.
-const MOST_LOOKED_AT: usize = 20_000;
+const MAX_LOOKED_AT: usize = 20_000;
 
 /// The last year before a century that is none of leap years.
 const LAST_LEAP_YEAR: i16 = 2100;
@@ -111,12 +111,12 @@ fn finite(
     zone: &Zone,
     refuse: &impl Fn(&'static str, &'static str) -> Refusal,
 ) -> Result<(RangeEnd, Vec<u32>), Refusal> {
-    let mine: Vec<DateTime> = rule.occurrences(start, zone).take(MOST_LOOKED_AT).collect();
+    let mine: Vec<DateTime> = rule.occurrences(start, zone).take(MAX_LOOKED_AT).collect();
     let last = mine.last().copied().unwrap_or(start);
     let known: HashSet<DateTime> = mine.iter().copied().collect();
     let theirs: Vec<DateTime> =
-        exchange.occurrences(start, zone).take(MOST_LOOKED_AT).take_while(|at| *at <= last).collect();
-    if mine.len() >= MOST_LOOKED_AT {
+        exchange.occurrences(start, zone).take(MAX_LOOKED_AT).take_while(|at| *at <= last).collect();
+    if mine.len() >= MAX_LOOKED_AT {
         return Err(refuse("COUNT", "the series is too long: end it earlier"));
     }
     let all: HashSet<DateTime> = theirs.iter().copied().collect();
@@ -132,7 +132,7 @@ fn finite(
         .filter(|(_, at)| !known.contains(at))
         .filter_map(|(index, _)| u32::try_from(index + 1).ok())
         .collect();
-    if superfluous.len() > MOST_DELETED {
+    if superfluous.len() > MAX_DELETED {
         return Err(refuse(
             "BYMONTHDAY",
             "too many months are too short for it: use the last day of the month",
@@ -149,7 +149,7 @@ fn finite(
     let end = match until.filter(|date| next.is_none_or(|next| next.date() > *date)) {
         // The client thinks in dates, and so does Exchange.
         Some(date) if superfluous.is_empty() && mine.len() > 1 => RangeEnd::On(date),
-        _ if count > MOST_COUNT => RangeEnd::On(last.date()),
+        _ if count > MAX_COUNT => RangeEnd::On(last.date()),
         _ => RangeEnd::After(count),
     };
     Ok((end, superfluous))

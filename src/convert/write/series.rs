@@ -13,9 +13,9 @@ use jiff::civil::{Date, DateTime};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Occurrences that are numbered: beyond these nothing can be changed singly.
-const MOST_NUMBERED: usize = 5_000;
+const MAX_NUMBERED: usize = 5_000;
 /// Dates that a rule may exclude: each is a call of its own.
-const MOST_RULED: usize = 400;
+const MAX_RULED: usize = 400;
 
 /// The occurrences of a series as Exchange counts them.
 pub struct Numbered {
@@ -27,7 +27,7 @@ impl Numbered {
     /// Numbers the occurrences of a rule from its start.
     pub fn of(translated: &Translated, start: &Place) -> Self {
         let all = translated.exchange.occurrences(start.moment.local(), &start.zone);
-        Self { days: all.take(MOST_NUMBERED).collect(), start: start.clone() }
+        Self { days: all.take(MAX_NUMBERED).collect(), start: start.clone() }
     }
 
     /// The number of the occurrence that a moment names, from 1.
@@ -59,21 +59,19 @@ impl Numbered {
         if !self.is_beyond(at) {
             return "the rule has no occurrence at this time: make it an event of its own".to_owned();
         }
-        format!(
-            "only the first {MOST_NUMBERED} occurrences can be changed singly: begin a new series earlier"
-        )
+        format!("only the first {MAX_NUMBERED} occurrences can be changed singly: begin a new series earlier")
     }
 
     /// Whether a moment is after all that are numbered, of more.
     fn is_beyond(&self, at: Timestamp) -> bool {
         let last = u32::try_from(self.days.len()).ok().and_then(|last| self.instant(last));
-        self.days.len() >= MOST_NUMBERED && last.is_some_and(|last| at > last)
+        self.days.len() >= MAX_NUMBERED && last.is_some_and(|last| at > last)
     }
 
     /// The numbers of the occurrences that another rule with the same start has, too.
     fn ruled(&self, rule: Rule) -> Vec<u32> {
         let rule = if self.start.moment.is_day() { rule.of_days(&self.start.zone) } else { rule };
-        let dates = rule.occurrences(self.start.moment.local(), &self.start.zone).take(MOST_RULED);
+        let dates = rule.occurrences(self.start.moment.local(), &self.start.zone).take(MAX_RULED);
         dates.filter_map(|at| u32::try_from(self.days.binary_search(&at).ok()? + 1).ok()).collect()
     }
 
@@ -109,8 +107,8 @@ pub fn check_excluding_rules(master: &Component, start: &Place) -> Result<(), Re
         let rule: Rule = line.value.parse().map_err(|_| {
             Refusal::of_part(Reason::InvalidData, "EXRULE", format!("“{}” is no recurrence rule", line.value))
         })?;
-        let dates = rule.occurrences(start.moment.local(), &start.zone).take(MOST_RULED + 1).count();
-        if !rule.is_finite() || dates > MOST_RULED {
+        let dates = rule.occurrences(start.moment.local(), &start.zone).take(MAX_RULED + 1).count();
+        if !rule.is_finite() || dates > MAX_RULED {
             let text = "end the rule after at most 400 dates, or list the excluded dates instead";
             return Err(Refusal::of_part(Reason::UnsupportedRecurrence, "EXRULE", text));
         }

@@ -5,7 +5,7 @@ use super::super::{Context, alarm, companions, kept};
 use super::attachments::{self, Attachments};
 use super::fields;
 use super::rule;
-use super::{Current, Plan, Telling};
+use super::{Current, NotifyStep, Plan};
 use crate::ews::field;
 use crate::ews::types::write::{Change, Field, Value};
 use crate::ews::types::{ItemClass, Pattern, RangeEnd, Recurrence};
@@ -101,7 +101,7 @@ pub fn plan(
         reply: None,
         outcome: changes.clone(),
         changes,
-        telling: Telling::Never,
+        telling: NotifyStep::Never,
         replies: Vec::new(),
         detach,
         attach,
@@ -253,7 +253,7 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
 /// The group of Status, PercentComplete and CompleteDate.
 pub(super) const STATE: char = 'V';
 
-/// One of Status, PercentComplete and CompleteDate, since each sets the others: THE table.
+/// One of Status, PercentComplete and CompleteDate, since each sets the others:
 fn state(task: &Component, zones: &Zones) -> Change {
     let status = task.value("STATUS").map(|word| word.trim().to_ascii_uppercase());
     let percent = task.value("PERCENT-COMPLETE").and_then(|text| text.trim().parse::<u8>().ok()).unwrap_or(0);

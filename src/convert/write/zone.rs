@@ -1,6 +1,6 @@
 //! TZIDs → Exchange's zones.
 
-use super::own_zone;
+use super::custom_time_zone;
 use crate::convert::zone as rules;
 use crate::ews::types::write::Value;
 use crate::model::refusal::{Reason, Refusal};
@@ -52,7 +52,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
     };
     let by_rules = || {
         let (first, end) = rules::years(local.date());
-        let rules = own_zone::definition(&zone, first, end, usize::from(rules::YEARS));
+        let rules = custom_time_zone::definition(&zone, first, end, usize::from(rules::YEARS));
         rules.map(|rules| Value::OwnZone(Box::new(rules)))
     };
     match windows_of(&zone, local.date(), mailbox).map(known).or_else(by_rules) {

@@ -3,7 +3,7 @@
 use super::{get, put};
 use crate::dav::error::Error;
 use crate::dav::headers;
-use crate::dav::path::Place;
+use crate::dav::path::ResourcePath;
 use crate::dav::precondition::Precondition;
 use crate::dav::resource;
 use crate::dav::session::Session;
@@ -17,11 +17,11 @@ use percent_encoding::percent_decode_str;
 
 pub(in crate::dav) async fn attach(
     session: Session,
-    place: &Place,
+    place: &ResourcePath,
     query: &str,
     content: Bytes,
 ) -> Result<Response, Error> {
-    let Place::Member(space, id, name) = place else { return Err(Error::NotFound) };
+    let ResourcePath::Member(space, id, name) = place else { return Err(Error::NotFound) };
     let change = Asked::parse(query).change(&session.headers, content)?;
     let is_new = matches!(change, AttachmentChange::Add(..));
     resource::collection(&session.mailbox, *space, id).await?;

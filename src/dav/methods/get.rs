@@ -4,7 +4,7 @@ use crate::dav::budget::Share;
 use crate::dav::condition::{self, Verdict};
 use crate::dav::error::Error;
 use crate::dav::negotiation::{card_type, card_version};
-use crate::dav::path::{Place, Space};
+use crate::dav::path::{ResourcePath, Space};
 use crate::dav::pieces;
 use crate::dav::resource;
 use crate::dav::session::Session;
@@ -33,19 +33,21 @@ const FILE_COPIES: usize = 4;
 
 const CALENDAR: &str = "text/calendar; charset=utf-8";
 
-pub(in crate::dav) async fn get(session: Session, place: &Place) -> Result<Response, Error> {
+pub(in crate::dav) async fn get(session: Session, place: &ResourcePath) -> Result<Response, Error> {
     match place {
-        Place::Member(space, id, name) => member(&session, *space, id, name).await,
-        Place::Collection(space, id) => collection(&session, *space, id).await,
-        Place::Attachment(id, name, managed_id) => attachment(&session, id, name, managed_id).await,
-        Place::Entry(name) => entry(&session, name).await,
-        Place::Directory => Err(Error::Forbidden(
+        ResourcePath::Member(space, id, name) => member(&session, *space, id, name).await,
+        ResourcePath::Collection(space, id) => collection(&session, *space, id).await,
+        ResourcePath::Attachment(id, name, managed_id) => attachment(&session, id, name, managed_id).await,
+        ResourcePath::Entry(name) => entry(&session, name).await,
+        ResourcePath::Directory => Err(Error::Forbidden(
             "the directory is searched, not read: ask with addressbook-query".to_owned(),
         )),
-        Place::Inbox | Place::Outbox => Err(Error::NotFound),
-        Place::Root(_) | Place::Principals(_) | Place::Principal | Place::Person(_) | Place::Home(_) => {
-            help(&session).await
-        }
+        ResourcePath::Inbox | ResourcePath::Outbox => Err(Error::NotFound),
+        ResourcePath::Root(_)
+        | ResourcePath::Principals(_)
+        | ResourcePath::Principal
+        | ResourcePath::Person(_)
+        | ResourcePath::Home(_) => help(&session).await,
     }
 }
 

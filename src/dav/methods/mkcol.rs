@@ -8,7 +8,7 @@ use crate::dav::error::Error;
 use crate::dav::kinds::Kinds;
 use crate::dav::methods::Verb;
 use crate::dav::names::{caldav, carddav, webdav};
-use crate::dav::path::{Place, Space};
+use crate::dav::path::{ResourcePath, Space};
 use crate::dav::precondition::Precondition;
 use crate::dav::resource;
 use crate::dav::session::Session;
@@ -23,11 +23,11 @@ use axum::response::{IntoResponse, Response};
 
 pub(in crate::dav) async fn make(
     session: Session,
-    place: &Place,
+    place: &ResourcePath,
     verb: Verb,
     body: &[u8],
 ) -> Result<Response, Error> {
-    let Place::Collection(space, id) = place else { return Err(Error::NotFound) };
+    let ResourcePath::Collection(space, id) = place else { return Err(Error::NotFound) };
     let request = parse(body)?;
     let kind = kind(verb, *space, request.as_ref())?;
     let properties =
@@ -50,20 +50,24 @@ pub(in crate::dav) async fn make(
 }
 
 /// Why a collection cannot be made at a place where there is no such method: only a home has collections in it.
-pub(in crate::dav) async fn misplaced(mailbox: &Mailbox, method: &Method, place: &Place) -> Option<Error> {
+pub(in crate::dav) async fn misplaced(
+    mailbox: &Mailbox,
+    method: &Method,
+    place: &ResourcePath,
+) -> Option<Error> {
     let is_calendar = match method.as_str() {
         "MKCALENDAR" => true,
         "MKCOL" => false,
         _ => return None,
     };
     let (at, text) = match place {
-        Place::Member(space, id, _) => {
+        ResourcePath::Member(space, id, _) => {
             if let Err(Error::NotFound) = resource::collection(mailbox, *space, id).await {
                 return Some(Error::NoParent);
             }
             (*space, "a collection has no collections in it: make it beside this one")
         }
-        Place::Collection(Space::Cards, _) if is_calendar => {
+        ResourcePath::Collection(Space::Cards, _) if is_calendar => {
             (Space::Calendars, "calendars are made in the home of calendars")
         }
         _ => return None,

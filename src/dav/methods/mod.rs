@@ -1,4 +1,4 @@
-//! The table Method × Place, and each method in a file of its own.
+//! The table Method × ResourcePath, and each method in a file of its own.
 
 pub(super) mod attachment;
 pub(super) mod delete;

@@ -4,7 +4,7 @@ use crate::dav::error::Error;
 use crate::dav::headers::Depth;
 use crate::dav::multistatus;
 use crate::dav::names::webdav;
-use crate::dav::path::Place;
+use crate::dav::path::ResourcePath;
 use crate::dav::precondition::Precondition;
 use crate::dav::property::Wanted;
 use crate::dav::resource::Resource;
@@ -14,7 +14,7 @@ use axum::response::Response;
 
 pub(in crate::dav) async fn propfind(
     session: Session,
-    place: &Place,
+    place: &ResourcePath,
     body: &[u8],
 ) -> Result<Response, Error> {
     let depth = Depth::of(&session.headers)?;

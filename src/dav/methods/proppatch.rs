@@ -5,7 +5,7 @@ use crate::dav::error::Error;
 use crate::dav::kinds::Kinds;
 use crate::dav::multistatus;
 use crate::dav::names::webdav;
-use crate::dav::path::Place;
+use crate::dav::path::ResourcePath;
 use crate::dav::resource::{Resource, Tokens};
 use crate::dav::session::Session;
 use crate::gateway;
@@ -21,7 +21,7 @@ const BECAUSE_OF_OTHERS: &str = "HTTP/1.1 424 Failed Dependency";
 
 pub(in crate::dav) async fn proppatch(
     session: Session,
-    place: &Place,
+    place: &ResourcePath,
     body: &[u8],
 ) -> Result<Response, Error> {
     let request = Element::parse(body)?;

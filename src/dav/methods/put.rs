@@ -3,7 +3,7 @@
 use super::get;
 use crate::dav::error::Error;
 use crate::dav::headers;
-use crate::dav::path::{Place, Space};
+use crate::dav::path::{ResourcePath, Space};
 use crate::dav::session::Session;
 use crate::gateway::write::Written;
 use crate::gateway::{self};
@@ -14,8 +14,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-pub(in crate::dav) async fn put(session: Session, place: &Place, body: Bytes) -> Result<Response, Error> {
-    let Place::Member(space, id, name) = place else { return Err(Error::NotFound) };
+pub(in crate::dav) async fn put(
+    session: Session,
+    place: &ResourcePath,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let ResourcePath::Member(space, id, name) = place else { return Err(Error::NotFound) };
     // RFC 9110 14.5: a part of a body must not be taken for the whole.
     if session.headers.contains_key(CONTENT_RANGE) {
         return Err(Error::Invalid(
@@ -26,7 +30,7 @@ pub(in crate::dav) async fn put(session: Session, place: &Place, body: Bytes) ->
     session.parent(*space, id).await?;
     let (others, conditions) = (headers::others(&session.headers), session.conditions(place).await?);
     let (body, is_whole) = without_publish(*space, body);
-    let written = session.mailbox.put_telling(others, id, name, &conditions, body).await;
+    let written = session.mailbox.put_with_schedule_reply(others, id, name, &conditions, body).await;
     let mut written = written.map_err(|error| unstorable(&session, *space, id, error))?;
     if !is_whole {
         // What is stored has other octets than the client's. RFC 4791 5.3.4

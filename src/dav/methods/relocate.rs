@@ -3,7 +3,7 @@
 use super::put;
 use crate::dav::error::Error;
 use crate::dav::headers;
-use crate::dav::path::{Place, Target};
+use crate::dav::path::{ResourcePath, Target};
 use crate::dav::resource;
 use crate::dav::session::Session;
 use crate::gateway::write::{Overwrite, Relocation};
@@ -11,11 +11,11 @@ use axum::response::Response;
 
 pub(in crate::dav) async fn relocate(
     session: Session,
-    place: &Place,
+    place: &ResourcePath,
     how: Relocation,
 ) -> Result<Response, Error> {
-    let Place::Member(space, id, name) = place else { return Err(Error::NotFound) };
-    let Place::Member(to_space, to_id, to_name) =
+    let ResourcePath::Member(space, id, name) = place else { return Err(Error::NotFound) };
+    let ResourcePath::Member(to_space, to_id, to_name) =
         resource::resolved(&session.mailbox, destination(&session)?).await
     else {
         return Err(Error::Forbidden("an object can only go to a name in a collection".to_owned()));
@@ -39,7 +39,7 @@ pub(in crate::dav) async fn relocate(
 }
 
 /// `Destination`: a URL or a path of this user. RFC 4918 10.3
-fn destination(session: &Session) -> Result<Place, Error> {
+fn destination(session: &Session) -> Result<ResourcePath, Error> {
     let href = headers::text(&session.headers, "destination");
     let href = href.ok_or_else(|| Error::Invalid("Destination is missing".to_owned()))?;
     let place = Target::of_href(href).of_user(session.mailbox.principal());

@@ -6,7 +6,7 @@ use super::query::limit;
 use crate::dav::error::Error;
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::names::webdav;
-use crate::dav::path::{Place, Target};
+use crate::dav::path::{ResourcePath, Target};
 use crate::dav::property::Wanted;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
@@ -44,13 +44,13 @@ pub(super) async fn multiget(session: Session, asked: &Element) -> Result<Respon
     let names: Vec<Option<ResourceName>> = hrefs
         .iter()
         .map(|href| match Target::of_href(href).of_user(session.mailbox.principal()) {
-            Some(Place::Entry(name)) => Some(name),
+            Some(ResourcePath::Entry(name)) => Some(name),
             _ => None,
         })
         .collect();
     let known: Vec<ResourceName> = names.iter().flatten().cloned().collect();
-    if known.len() > MOST {
-        return Err(Error::Invalid(format!("at most {MOST} people of the directory are told at once")));
+    if known.len() > MAX_HREFS {
+        return Err(Error::Invalid(format!("at most {MAX_HREFS} people of the directory are told at once")));
     }
     let mut found = session.mailbox.directory_multiget(&known, &bodies.shape).await?.into_iter();
     multistatus::answer(session.preferences, |mut out| async move {
@@ -66,7 +66,7 @@ pub(super) async fn multiget(session: Session, asked: &Element) -> Result<Respon
 }
 
 /// Each of them may cost a look-up.
-const MOST: usize = 200;
+const MAX_HREFS: usize = 200;
 
 async fn write(
     out: &mut Multistatus,

@@ -12,15 +12,15 @@ use axum::response::Response;
 use futures_util::future::BoxFuture;
 
 /// Levels of properties within properties.
-const DEEPEST: usize = 5;
+const MAX_DEPTH: usize = 5;
 /// Resources in one answer: each level may multiply them.
-const MOST: usize = 500;
+const MAX_RESOURCES: usize = 500;
 
 pub(super) async fn answer(session: Session, resource: Resource, asked: &Element) -> Result<Response, Error> {
     let properties = Property::parse(asked, 0)?;
     let minimal = session.preferences.minimal;
     multistatus::answer(session.preferences, |mut out| async move {
-        let mut expansion = Expansion { session: &session, minimal, left: MOST };
+        let mut expansion = Expansion { session: &session, minimal, left: MAX_RESOURCES };
         out.element(&expansion.response(&resource, &properties).await?);
         Ok(out)
     })
@@ -36,8 +36,10 @@ impl Property {
     fn parse(parent: &Element, level: usize) -> Result<Vec<Self>, Error> {
         let elements = parent.children().filter(|child| child.is(&webdav::PROPERTY));
         let read = |element: &Element| {
-            if level == DEEPEST {
-                return Err(Error::Invalid(format!("properties are expanded at most {DEEPEST} levels deep")));
+            if level == MAX_DEPTH {
+                return Err(Error::Invalid(format!(
+                    "properties are expanded at most {MAX_DEPTH} levels deep"
+                )));
             }
             let local = element.attribute("name").filter(|name| is_xml_name(name));
             let local = local.ok_or_else(|| Error::Invalid("a property needs a name".to_owned()))?;
@@ -108,7 +110,7 @@ impl Expansion<'_> {
         let mailbox = &self.session.mailbox;
         let Some(place) = Target::of_href(href).of_user(mailbox.principal()) else { return Ok(plain) };
         let Some(left) = self.left.checked_sub(1) else {
-            return Err(Error::Invalid(format!("the answer would have more than {MOST} resources")));
+            return Err(Error::Invalid(format!("the answer would have more than {MAX_RESOURCES} resources")));
         };
         self.left = left;
         let resource = Resource::find(mailbox, &place, Tokens::Wanted).await?;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 
 /// The longest range.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 3);
+const MAX_RANGE: SignedDuration = SignedDuration::from_hours(24 * 366 * 3);
 
 pub(super) async fn answer(
     session: &Session,
@@ -26,7 +26,7 @@ pub(super) async fn answer(
     let range = time_range(range)?;
     // Series without an end would be told without an end.
     let length = range.start.zip(range.end).map(|(start, end)| end.duration_since(start));
-    if length.is_none_or(|length| length > LONGEST) {
+    if length.is_none_or(|length| length > MAX_RANGE) {
         let text = "busy time is told between a start and an end, at most three years apart".to_owned();
         return Err(Error::Refused(Precondition::CalendarFilter, text));
     }

@@ -4,7 +4,7 @@ use super::data::{self, Bodies};
 use crate::dav::error::Error;
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::names::webdav;
-use crate::dav::path::{Place, Space, Target};
+use crate::dav::path::{ResourcePath, Space, Target};
 use crate::dav::property::Wanted;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
@@ -55,7 +55,7 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
 /// The name by which an href means a member of this collection.
 fn member(session: &Session, collection: &Collection, href: &str) -> Option<ResourceName> {
     match Target::of_href(href).of_user(session.mailbox.principal())? {
-        Place::Member(space, id, name)
+        ResourcePath::Member(space, id, name)
             if id.segment() == collection.id.segment() && space == Space::of(collection.kind) =>
         {
             Some(name)

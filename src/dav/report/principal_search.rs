@@ -6,7 +6,7 @@ use crate::dav::error::Error;
 use crate::dav::multistatus;
 use crate::dav::names::{PREFIXES, caldav, calendarserver, webdav};
 use crate::dav::path::PRINCIPALS;
-use crate::dav::property::{self, Scene, Value, Wanted};
+use crate::dav::property::{self, PropertyContext, Value, Wanted};
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
 use crate::text::address;
@@ -49,9 +49,9 @@ pub(super) async fn by_property(
 }
 
 /// Looked up in the directory for one search.
-const MOST_WORDS: usize = 3;
+const MAX_WORDS: usize = 3;
 /// People in one answer.
-const MOST_PEOPLE: usize = 100;
+const MAX_PEOPLE: usize = 100;
 
 /// Who is found.
 #[derive(Default)]
@@ -71,8 +71,8 @@ impl Found {
         if is_meant(&Resource::Principal) {
             self.people.push(Resource::Principal);
         }
-        self.truncated = words.len() > MOST_WORDS;
-        for word in words.iter().take(MOST_WORDS) {
+        self.truncated = words.len() > MAX_WORDS;
+        for word in words.iter().take(MAX_WORDS) {
             let (people, is_complete) = session.mailbox.find_people(word).await?;
             self.truncated |= !is_complete;
             for person in people {
@@ -94,9 +94,9 @@ impl Found {
     async fn answer(mut self, session: Session, asked: &Element) -> Result<Response, Error> {
         let wanted = Wanted::parse(asked)?;
         let limit = asked.child(&calendarserver::LIMIT).and_then(|l| l.child(&calendarserver::NRESULTS));
-        let limit = limit.and_then(|number| number.text().trim().parse().ok()).unwrap_or(MOST_PEOPLE);
-        self.truncated |= self.people.len() > limit.min(MOST_PEOPLE);
-        self.people.truncate(limit.min(MOST_PEOPLE));
+        let limit = limit.and_then(|number| number.text().trim().parse().ok()).unwrap_or(MAX_PEOPLE);
+        self.truncated |= self.people.len() > limit.min(MAX_PEOPLE);
+        self.people.truncate(limit.min(MAX_PEOPLE));
         multistatus::answer(session.preferences, |mut out| async move {
             for person in &self.people {
                 out.resource(&session.scene(person), &wanted, None).await?;
@@ -150,7 +150,7 @@ impl Searches {
         words
     }
 
-    fn hold(&self, scene: &Scene<'_>) -> bool {
+    fn hold(&self, scene: &PropertyContext<'_>) -> bool {
         let mut outcomes = self.searches.iter().map(|(name, kind, text)| {
             // RFC 3744 9.4: what cannot be searched for matches nothing.
             let searchable = SEARCHABLE.iter().any(|(known, _)| *known == name);
@@ -178,7 +178,7 @@ pub(super) async fn by_token(session: Session, asked: &Element) -> Result<Respon
     found.answer(session, asked).await
 }
 
-fn has_tokens(scene: &Scene<'_>, tokens: &[String]) -> bool {
+fn has_tokens(scene: &PropertyContext<'_>, tokens: &[String]) -> bool {
     let names = [&webdav::DISPLAYNAME, &calendarserver::EMAIL_ADDRESS_SET];
     let texts: Vec<String> = names.into_iter().flat_map(|name| texts(scene, name)).collect();
     tokens.iter().all(|token| texts.iter().any(|text| text.contains(token)))
@@ -230,7 +230,7 @@ async fn own_principal(session: Session, asked: &Element, found: bool) -> Result
 }
 
 /// All texts in a property, in lower case.
-fn texts(scene: &Scene<'_>, name: &Name) -> Vec<String> {
+fn texts(scene: &PropertyContext<'_>, name: &Name) -> Vec<String> {
     match property::value(scene, name) {
         None => Vec::new(),
         Some(Value::Text(text)) => vec![text.to_lowercase()],

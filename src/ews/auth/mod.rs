@@ -51,9 +51,9 @@ struct Refusals {
     last: Option<Instant>,
 }
 
-/// After a refusal the secret is not shown for this long, twice as long each time, up to [`LONGEST_HOLD`].
+/// After a refusal the secret is not shown for this long, twice as long each time, up to [`MAX_HOLD`].
 const HOLD: Duration = Duration::from_secs(10);
-const LONGEST_HOLD: Duration = Duration::from_secs(15 * 60);
+const MAX_HOLD: Duration = Duration::from_secs(15 * 60);
 
 /// What proves an identity.
 pub(super) enum Secret {
@@ -171,7 +171,7 @@ impl Identity {
     /// Refuses on its own while Exchange's last no holds: accounts are locked after some.
     pub(super) fn may_try(&self) -> Result<(), Error> {
         let Refusals { times, last } = *self.refusals();
-        let hold = HOLD.saturating_mul(1 << times.saturating_sub(1).min(16)).min(LONGEST_HOLD);
+        let hold = HOLD.saturating_mul(1 << times.saturating_sub(1).min(16)).min(MAX_HOLD);
         if last.is_some_and(|at| at.elapsed() < hold) { Err(self.refusal()) } else { Ok(()) }
     }
 

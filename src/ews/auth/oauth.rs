@@ -94,7 +94,7 @@ const EARLY: Duration = Duration::from_secs(60);
 /// A refusal is not asked for again within this time.
 const REFUSED: Duration = Duration::from_secs(60);
 /// No token is used longer, whatever the provider says of it; real ones live for an hour, at Entra up to a day.
-const LONGEST: Duration = Duration::from_hours(24);
+const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// Octets of an answer; real ones have some 5 KB.
 const MAX_ANSWER: usize = 1 << 20;
 /// How long the provider may take for one answer.
@@ -366,7 +366,7 @@ impl Tokens {
                 keep(new);
             }
         }
-        let lifetime = granted.0.expires_in().unwrap_or_default().min(LONGEST);
+        let lifetime = granted.0.expires_in().unwrap_or_default().min(MAX_LIFETIME);
         let token: Arc<str> = granted.0.access_token().secret().as_str().into();
         // Of a very short life, half is used.
         let until = Instant::now() + lifetime.saturating_sub(EARLY).max(lifetime / 2);

@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(90);
 /// FILETIME of 1970-01-01, in 100 ns since 1601.
 const EPOCH: u64 = 116_444_736_000_000_000;
 /// The most that is read of an answer that only asks to sign in.
-const MOST_REFUSAL: usize = 1 << 20;
+const MAX_REFUSAL: usize = 1 << 20;
 
 /// Connections without work.
 #[derive(Default)]
@@ -256,7 +256,7 @@ async fn drained(mut body: Incoming) -> bool {
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };
         size += frame.data_ref().map_or(0, Bytes::len);
-        if size > MOST_REFUSAL {
+        if size > MAX_REFUSAL {
             return false;
         }
     }

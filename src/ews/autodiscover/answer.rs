@@ -27,9 +27,9 @@ pub enum Answer {
 }
 
 /// Largest answer; real ones are below 20 KB.
-pub const MOST_OCTETS: usize = 1 << 20;
+pub const MAX_OCTETS: usize = 1 << 20;
 /// Endpoints that are looked at.
-const MOST_ENDPOINTS: usize = 6;
+const MAX_ENDPOINTS: usize = 6;
 
 const A: &str = "http://schemas.microsoft.com/exchange/2010/Autodiscover";
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
@@ -160,7 +160,7 @@ fn read_pox(root: &Element) -> Option<Answer> {
         protocols().filter(is_kind).flat_map(url).filter(|url| !url.is_empty())
     };
     let mut found: Vec<String> = Vec::new();
-    for url in ["EXPR", "EXCH", "EXHTTP"].into_iter().flat_map(of).take(MOST_ENDPOINTS) {
+    for url in ["EXPR", "EXCH", "EXHTTP"].into_iter().flat_map(of).take(MAX_ENDPOINTS) {
         if !found.contains(&url) {
             found.push(url);
         }

@@ -1,6 +1,6 @@
 //! Discovers once for each mailbox, and again when what was found no longer leads to it.
 
-use super::book::Book;
+use super::cache::Book;
 use super::{Settings, walk};
 use crate::ews::auth::Credentials;
 use crate::ews::client::Exchange;
@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(24 * 3600);
 /// Where it led nowhere, or where the mailbox no longer is, nobody asks again within this time.
 const PAUSE: Duration = Duration::from_secs(30);
 /// From this many on, what is over is cleared away.
-const MOST_REMEMBERED: usize = 1000;
+const MAX_REMEMBERED: usize = 1000;
 
 /// Endpoints by mailbox.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Finder {
 
     fn note(&self, address: &str, failed: Option<Error>) {
         let mut tried = lock(&self.tried);
-        if tried.len() >= MOST_REMEMBERED {
+        if tried.len() >= MAX_REMEMBERED {
             tried.retain(|_, (at, _)| at.elapsed() < PAUSE);
         }
         tried.insert(address.to_owned(), (Instant::now(), failed));
@@ -166,7 +166,7 @@ impl Finder {
 
     fn turn(&self, address: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = lock(&self.turns);
-        if turns.len() >= MOST_REMEMBERED {
+        if turns.len() >= MAX_REMEMBERED {
             turns.retain(|_, turn| turn.strong_count() > 0);
         }
         let known = turns.entry(address.to_owned()).or_default();

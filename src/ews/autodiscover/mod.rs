@@ -10,7 +10,7 @@
 //! **Invariant:** redirects, octets, depth and time are bounded; what leads to a place that was asked before ends.
 
 pub mod answer;
-mod book;
+mod cache;
 mod finder;
 pub mod trust;
 mod walk;

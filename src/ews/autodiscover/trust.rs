@@ -25,7 +25,7 @@ pub struct Trust {
 
 /// Exchange Online's own.
 const ONLINE: [&str; 3] = ["autodiscover-s.outlook.com", "autodiscover.outlook.com", "outlook.office365.com"];
-const MOST_LABELS: usize = 253;
+const MAX_LABELS: usize = 253;
 
 /// The domain of an address, if it is one that a host can have.
 pub fn domain(address: &str) -> Option<&str> {
@@ -37,7 +37,7 @@ pub fn domain(address: &str) -> Option<&str> {
             && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
     };
     // Numbers alone would be an address, not a name.
-    let is_name = domain.split('.').all(is_label) && domain.contains('.') && domain.len() <= MOST_LABELS;
+    let is_name = domain.split('.').all(is_label) && domain.contains('.') && domain.len() <= MAX_LABELS;
     let is_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     (!name.is_empty() && is_name && !is_number).then_some(domain)
 }

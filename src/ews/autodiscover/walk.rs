@@ -1,6 +1,6 @@
 //! One walk through the steps of Autodiscover. MS-OXDISCO 3.1.5
 
-use super::answer::{Answer, MOST_OCTETS, Service};
+use super::answer::{Answer, MAX_OCTETS, Service};
 use super::trust::{self, Refused, Trust, Trusted};
 use crate::ews::auth::{Choice, Credentials, Scheme, Secret};
 use crate::ews::client::Exchange;
@@ -26,7 +26,7 @@ pub struct Step {
 }
 
 /// Redirects of all kinds in one walk. Microsoft's clients stop at ten.
-const MOST_REDIRECTS: u32 = 10;
+const MAX_REDIRECTS: u32 = 10;
 /// How long one request may take: many hosts drop what they do not serve.
 const STEP: Duration = Duration::from_secs(8);
 /// How long the whole walk may take.
@@ -98,7 +98,7 @@ impl Walk<'_> {
             self.trust.add_domain(&domain);
             match self.domain(&domain, &address).await {
                 Asked::Endpoint(url) => return Ok(url),
-                Asked::Address(next) if self.redirects < MOST_REDIRECTS => {
+                Asked::Address(next) if self.redirects < MAX_REDIRECTS => {
                     self.redirects += 1;
                     address = next;
                     continue;
@@ -200,7 +200,7 @@ impl Walk<'_> {
             }
         };
         match answer {
-            Ok(trusted) if self.redirects < MOST_REDIRECTS => {
+            Ok(trusted) if self.redirects < MAX_REDIRECTS => {
                 self.redirects += 1;
                 self.step(&url, format!("leads to {trusted}"), true);
                 Some(trusted)
@@ -219,7 +219,7 @@ impl Walk<'_> {
     /// Follows what a trusted host told.
     fn follow(&mut self, by: &Trusted, target: &str) -> Option<Trusted> {
         match Trust::told(by, target) {
-            Ok(next) if self.redirects < MOST_REDIRECTS => {
+            Ok(next) if self.redirects < MAX_REDIRECTS => {
                 self.redirects += 1;
                 self.step(by, format!("leads to {next}"), true);
                 Some(next)
@@ -333,7 +333,7 @@ impl Walk<'_> {
                 return Ok(Answer::RedirectUrl(location(&answer.headers)));
             }
             let status = answer.status.as_u16();
-            let octets = answer.bytes(MOST_OCTETS).await?;
+            let octets = answer.bytes(MAX_OCTETS).await?;
             // SOAP faults come with HTTP 500.
             service.read(&octets).map_err(|error| match status {
                 200 => error,

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Looks at the certificate that a server shows. The server must still prove that it has its key.
 #[derive(Debug)]
-pub(super) struct Believer {
+pub(super) struct CertificateVerifier {
     whom: Whom,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Other {
 
 impl std::error::Error for Other {}
 
-impl Believer {
+impl CertificateVerifier {
     /// Believes one certificate.
     pub(super) fn of_one(pin: [u8; 32], provider: &CryptoProvider) -> Self {
         Self { whom: Whom::One(pin), algorithms: provider.signature_verification_algorithms }
@@ -76,7 +76,7 @@ impl Believer {
     }
 }
 
-impl ServerCertVerifier for Believer {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,

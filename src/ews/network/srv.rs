@@ -9,15 +9,15 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 /// How long one name server may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const DNS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Name servers that are asked, as with the system's own resolver. resolv.conf(5) MAXNS
-const MOST_SERVERS: usize = 3;
+const MAX_SERVERS: usize = 3;
 /// What fits into a datagram without extensions; a longer answer comes cut off. RFC 1035 4.2.1
-const MOST_OCTETS: usize = 512;
+const MAX_OCTETS: usize = 512;
 /// Pointers in a name; more are a circle.
-const MOST_POINTERS: u32 = 10;
+const MAX_POINTERS: u32 = 10;
 /// Octets of a name; pointers could put together more. RFC 1035 2.3.4
-const LONGEST_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 const SRV: u16 = 33;
 const INTERNET: u16 = 1;
 const HEADER: usize = 12;
@@ -25,8 +25,8 @@ const HEADER: usize = 12;
 /// The host and port that the record of `name` puts first; `None` where there is none, or nobody answers.
 pub(in crate::ews) async fn lookup(name: &str, server: Option<SocketAddr>) -> Option<(String, u16)> {
     let servers = server.map_or_else(|| configured(Path::new("/etc/resolv.conf")), |server| vec![server]);
-    for server in servers.into_iter().take(MOST_SERVERS) {
-        if let Ok(Some(answer)) = tokio::time::timeout(PATIENCE, ask(server, name)).await {
+    for server in servers.into_iter().take(MAX_SERVERS) {
+        if let Ok(Some(answer)) = tokio::time::timeout(DNS_TIMEOUT, ask(server, name)).await {
             return first(&answer);
         }
     }
@@ -49,7 +49,7 @@ async fn ask(server: SocketAddr, name: &str) -> Option<Vec<u8>> {
     rustls::crypto::ring::default_provider().secure_random.fill(&mut id).ok()?;
     let query = query(id, name)?;
     socket.send(&query).await.ok()?;
-    let mut answer = vec![0; MOST_OCTETS];
+    let mut answer = vec![0; MAX_OCTETS];
     loop {
         let size = socket.recv(&mut answer).await.ok()?;
         let octets = answer.get(..size)?;
@@ -112,7 +112,7 @@ fn name(octets: &[u8], mut at: usize) -> Option<(String, usize)> {
                     text.push('.');
                 }
                 text.push_str(label);
-                if text.len() > LONGEST_NAME {
+                if text.len() > MAX_NAME {
                     return None;
                 }
                 at += 1 + size;
@@ -120,7 +120,7 @@ fn name(octets: &[u8], mut at: usize) -> Option<(String, usize)> {
             192.. => {
                 end.get_or_insert(at + 2);
                 pointers += 1;
-                if pointers > MOST_POINTERS {
+                if pointers > MAX_POINTERS {
                     return None;
                 }
                 at = (size - 192) << 8 | usize::from(*octets.get(at + 1)?);

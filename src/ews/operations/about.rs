@@ -26,7 +26,7 @@ impl Session {
 
 /// What became of requests that were sent at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Crowd {
+pub struct ConcurrencyProbe {
     /// Those that were answered.
     pub served: usize,
     /// Those that were too many at once.
@@ -39,9 +39,9 @@ pub struct Crowd {
 
 impl Session {
     /// As many small requests at once as the settings allow: what the throttling policy makes of them. It cannot be read.
-    pub async fn crowd(&self) -> Result<Crowd, Error> {
+    pub async fn crowd(&self) -> Result<ConcurrencyProbe, Error> {
         let ask = || self.get_folders(&[FolderSelector::Distinguished("calendar")]);
-        let mut crowd = Crowd::default();
+        let mut crowd = ConcurrencyProbe::default();
         for answer in join_all((0..self.concurrency()).map(|_| ask())).await {
             match answer {
                 Ok(_) => crowd.served += 1,

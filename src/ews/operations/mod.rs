@@ -8,10 +8,10 @@ mod notifications;
 mod people;
 mod write;
 
-pub use about::Crowd;
+pub use about::ConcurrencyProbe;
 pub use folders::{FolderChoice, FolderEdit, Relocate};
-pub use notifications::MOST_SUBSCRIPTIONS;
-pub use people::{BusyTime, MOST_DAYS, MOST_PEOPLE, Resolved, Scope, SharedTime};
+pub use notifications::MAX_SUBSCRIPTIONS;
+pub use people::{BusyTime, MAX_DAYS, MAX_PEOPLE, Resolved, Scope, SharedTime};
 pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};

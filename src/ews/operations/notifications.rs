@@ -8,7 +8,7 @@ use super::super::types::name as t;
 use super::missing;
 
 /// Subscriptions that one connection may listen to. docs/EXCHANGE.md, Limits
-pub const MOST_SUBSCRIPTIONS: usize = 200;
+pub const MAX_SUBSCRIPTIONS: usize = 200;
 
 /// What is of interest: an item or a folder comes, changes or goes.
 const EVENTS: [&str; 5] = ["CreatedEvent", "ModifiedEvent", "DeletedEvent", "MovedEvent", "CopiedEvent"];
@@ -43,7 +43,7 @@ impl Session {
         check(messages(&answer).next().ok_or_else(|| missing("response message"))?).map(drop)
     }
 
-    /// GetStreamingEvents: listens to subscriptions, at most [`MOST_SUBSCRIPTIONS`]. MS-OXWSNTIF 3.1.4.2
+    /// GetStreamingEvents: listens to subscriptions, at most [`MAX_SUBSCRIPTIONS`]. MS-OXWSNTIF 3.1.4.2
     pub async fn listen(&self, subscriptions: &[String]) -> Result<EventStream, Error> {
         let response = self
             .hold(|w| {

@@ -55,9 +55,9 @@ pub struct SharedTime {
 }
 
 /// Mailboxes of one GetUserAvailability. docs/EXCHANGE.md, Limits
-pub const MOST_PEOPLE: usize = 100;
+pub const MAX_PEOPLE: usize = 100;
 /// Days of one GetUserAvailability. docs/EXCHANGE.md, Limits
-pub const MOST_DAYS: i64 = 42;
+pub const MAX_DAYS: i64 = 42;
 /// Minutes that one digit of a merged view stands for.
 const INTERVAL: i64 = 15;
 
@@ -109,7 +109,7 @@ impl Session {
         }
     }
 
-    /// GetUserAvailability for at most [`MOST_PEOPLE`] and [`MOST_DAYS`]: one answer for each address, in the order asked.
+    /// GetUserAvailability for at most [`MAX_PEOPLE`] and [`MAX_DAYS`]: one answer for each address, in the order asked.
     /// MS-OXWSAVAIL 3.1.4.1
     pub async fn availability(
         &self,
@@ -121,7 +121,7 @@ impl Session {
         Ok(answers.iter().map(|answer| busy_times(answer, from)).collect())
     }
 
-    /// What somebody's calendar shows to the session's user between two moments, at most [`MOST_DAYS`] apart; an error when
+    /// What somebody's calendar shows to the session's user between two moments, at most [`MAX_DAYS`] apart; an error when
     /// nothing is granted.
     pub async fn shared_times(
         &self,

@@ -493,7 +493,7 @@ impl Item {
 }
 
 /// Fields, and properties that Exchange derives from them: who writes the one no longer knows the other. MS-OXOTASK
-/// 2.2.2.2.4, 2.2.2.2.5. THE table.
+/// 2.2.2.2.4, 2.2.2.2.5.
 const DERIVED: [(&str, ExtendedProperty); 2] =
     [("task:StartDate", field::TASK_START), ("task:DueDate", field::TASK_DUE)];
 

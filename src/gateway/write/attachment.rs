@@ -10,7 +10,7 @@ use crate::ews::types::{Attachment, Item, ItemId};
 use crate::ews::{self, NewAttachment, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
-use crate::model::object::{Head, MOST_ATTACHMENTS};
+use crate::model::object::{Head, MAX_ATTACHMENTS};
 use crate::model::refusal::{Reason, Refusal};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ impl Mailbox {
         let text = self.get_known(id, name).await?.ok_or(Error::NotFound)?.body;
         let outcome = self.hang(&context, &found, &text, change).await;
         if outcome.is_err() {
-            self.follower().distrust(id);
+            self.follower().invalidate(id);
         }
         let (edit, has_changed) = outcome?;
         let now = self.follower().fetch_one(found.item.class, &found.item.id.id).await?;
@@ -191,8 +191,8 @@ impl Mailbox {
         if let Some(known) = self.same_as(file, &there).await? {
             return Ok((known, false));
         }
-        if there.iter().filter(|found| !found.is_inline).count() >= MOST_ATTACHMENTS {
-            let text = format!("an object has at most {MOST_ATTACHMENTS} attachments");
+        if there.iter().filter(|found| !found.is_inline).count() >= MAX_ATTACHMENTS {
+            let text = format!("an object has at most {MAX_ATTACHMENTS} attachments");
             return Err(Refusal::new(Reason::TooManyAttachments, text).into());
         }
         let new = NewAttachment {

@@ -3,7 +3,7 @@
 use super::put::Found;
 use super::refused::refused;
 use crate::convert::Related;
-use crate::convert::write::{Plan, Reply, Telling};
+use crate::convert::write::{NotifyStep, Plan, Reply};
 use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
@@ -76,7 +76,7 @@ impl Mailbox {
         let outcome = self.complete(session, plan, id.clone(), Vec::new(), None, progress).await;
         // Who was told, or may have been, is not told again: then what is there is looked at, and ended.
         let is_silent = match &outcome {
-            Err(Error::Unavailable { .. }) => plan.telling == Telling::Never,
+            Err(Error::Unavailable { .. }) => plan.telling == NotifyStep::Never,
             _ => notify == Notify::Nobody,
         };
         if outcome.is_err() && is_silent {
@@ -113,15 +113,15 @@ impl Mailbox {
             let item = predicted(plan, Some(&found.item), id, keep);
             return self.as_stored(session, plan, Some(&found.item), item, Some(found.related)).await;
         }
-        let (first, last) = by_turn(plan);
+        let (first, last) = split_notifying_changes(plan);
         if !first.is_empty() {
             id = change(session, plan.class, Target::Item(id), &first, plan.telling.first()).await?;
             progress.note();
         }
         let (item, related) = self.complete(session, plan, id, last, Some(&found.item), progress).await?;
-        if plan.ends_turn(&found.item, &item) {
+        if plan.completes_occurrence(&found.item, &item) {
             // The finished turn is an object of its own.
-            self.follower().distrust(&folder.collection.id);
+            self.follower().invalidate(&folder.collection.id);
         }
         Ok((item, related))
     }
@@ -284,7 +284,7 @@ impl Mailbox {
         let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
         let (item, related) = self.mended(session, plan, before, item, related).await?;
         let mut is_all_ours = session.behaviour().stores_what_it_takes;
-        let keep = match before.filter(|before| plan.ends_turn(before, &item)) {
+        let keep = match before.filter(|before| plan.completes_occurrence(before, &item)) {
             // The text is that of the turn that has ended: against its fields the next one shows as changed.
             Some(before) => {
                 let ended = Item::predicted(plan.class, Some(before), item.id.clone(), &plan.outcome);
@@ -339,7 +339,7 @@ fn answer_of(reply: &Reply) -> Answer {
 
 /// Fields that change first, and those that change with the call that tells: who comes and who goes is told by the
 /// very call that changes the lists.
-fn by_turn(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
+fn split_notifying_changes(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
     let waits = |change: &&Change| plan.telling.last() != Notify::Nobody && change.is_list_of_guests();
     let changes = plan.changes.iter();
     let (last, first): (Vec<&Change>, Vec<&Change>) = changes.partition(waits);

@@ -42,7 +42,7 @@ pub struct NewCollection {
 }
 
 /// Names that are tried when another folder beside it has the name already.
-const MOST_NAMESAKES: u32 = 20;
+const MAX_NAMESAKES: u32 = 20;
 
 impl Mailbox {
     /// Makes a folder. Fails with [`Error::Exists`].
@@ -73,7 +73,7 @@ impl Mailbox {
                 many => format!("{display_name} ({many})"),
             };
             match session.create_folder(&parent, choice(kind), &name, &kept).await {
-                Err(error) if error.is("ErrorFolderExists") && namesakes < MOST_NAMESAKES => {
+                Err(error) if error.is("ErrorFolderExists") && namesakes < MAX_NAMESAKES => {
                     // It may be the very same, made by another gateway a moment ago.
                     if namesakes == 1 {
                         self.follower().expect_tree_change();

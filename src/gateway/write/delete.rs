@@ -11,11 +11,11 @@ use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 
 /// Whether the others of a meeting hear of its end. RFC 6638 8.1
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Others {
+pub enum ScheduleReply {
     /// The organiser cancels, the attendee declines.
-    Told,
+    Send,
     /// `Schedule-Reply: F`
-    NotTold,
+    Suppress,
 }
 
 impl Mailbox {
@@ -27,7 +27,7 @@ impl Mailbox {
         id: &CollectionId,
         name: &ResourceName,
         conditions: &Conditions,
-        others: Others,
+        others: ScheduleReply,
     ) -> Result<(), Error> {
         self.settle_before(id, name).await?;
         if !self.known_folder(id).await?.collection.rights.delete {
@@ -48,7 +48,7 @@ impl Mailbox {
         let entry = match self.known((id, name), conditions).await {
             // By another gateway a client may know of more than the mirror has heard of.
             Err(Error::NotFound | Error::Changed) if !is_sought => {
-                self.follower().distrust(id);
+                self.follower().invalidate(id);
                 self.current_folder(id).await?;
                 self.known((id, name), conditions).await?
             }
@@ -113,11 +113,11 @@ impl Mailbox {
         (id, name): (&CollectionId, &ResourceName),
         entry: &Entry,
         item: Option<&Item>,
-        others: Others,
+        others: ScheduleReply,
     ) -> Result<(), Error> {
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
-        if let Some(item) = item.filter(|_| entry.schedule_tag.is_some() && others == Others::Told) {
+        if let Some(item) = item.filter(|_| entry.schedule_tag.is_some() && others == ScheduleReply::Send) {
             let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
             let tells = tells_of_end(&entry.body, is_own);
             if is_own {
@@ -153,7 +153,7 @@ impl Mailbox {
             Ok(answers) => answers.into_iter().next().unwrap_or(Ok(())),
             Err(error) => {
                 // The answer may have been lost after the work was done.
-                self.follower().distrust(id);
+                self.follower().invalidate(id);
                 let has_looked = self.follower().refresh(std::slice::from_ref(id)).await.is_ok();
                 let is_it = |item: &UpstreamId| *item == upstream;
                 let there = self.entry(id, name).await?;

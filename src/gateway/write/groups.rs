@@ -4,7 +4,7 @@
 //! and a look at the address book completes it. Lost at the end of the program: the text is not.
 
 use super::Conditions;
-use crate::convert::write::{Audience, people_named};
+use crate::convert::write::{NotifyPolicy, people_named};
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Groups of one address book that are waited with.
-const MOST: usize = 200;
+const MAX_GROUPS: usize = 200;
 
 /// Groups that wait for members.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Waiting {
             return;
         };
         let groups = waiting.entry(id.clone()).or_default();
-        if groups.len() < MOST {
+        if groups.len() < MAX_GROUPS {
             groups.insert(name.clone(), group);
         }
     }
@@ -99,7 +99,7 @@ impl Mailbox {
         let object = self.get_known(id, name).await?;
         let is_same = object.is_some_and(|o| o.body == text || o.vcard4.as_ref() == Some(&text));
         if is_same {
-            self.put_here(&folder, name, &Conditions::default(), &text, Audience::Nobody).await?;
+            self.put_here(&folder, name, &Conditions::default(), &text, NotifyPolicy::Nobody).await?;
             self.note_missing(id, name, &text).await;
         } else {
             // Somebody has changed it since.

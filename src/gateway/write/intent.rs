@@ -2,12 +2,12 @@
 
 use super::Conditions;
 use super::put::audience_of;
-use crate::convert::write::{self, Trace};
+use crate::convert::write::{self, ItemSnapshot};
 use crate::ews::types::ItemId;
 use crate::ews::types::write::Notify;
 use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Arrival, Intent, Mirror};
+use crate::mirror::{Intent, Mirror, PendingMove};
 use crate::model::id::{CollectionId, ResourceName};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Mailbox {
     }
 
     /// Ends one move or copy. The caller holds its lock.
-    async fn settle_arrival(&self, arrival: &Arrival) -> Result<(), Error> {
+    async fn settle_arrival(&self, arrival: &PendingMove) -> Result<(), Error> {
         if self.arrivals().await?.contains(arrival) {
             self.arrive(arrival).await?;
         }
@@ -94,7 +94,7 @@ impl Mailbox {
             return self.end_intent(id, name).await;
         };
         let folder = folder.await?;
-        self.follower().distrust(id);
+        self.follower().invalidate(id);
         self.follower().refresh(std::slice::from_ref(id)).await?;
         // What the mirror shows is then what was found.
         let found = match self.find_written(&folder, name, body).await {
@@ -106,7 +106,7 @@ impl Mailbox {
             return self.end_intent(id, name).await;
         };
         let class = write::class_of(folder.collection.kind, &entry.body);
-        let trace = Trace::read(trace).unwrap_or_default();
+        let trace = ItemSnapshot::read(trace).unwrap_or_default();
         // The last call is done, by us or by another gateway.
         if entry.body == *body || !trace.keeps_its_text(&found.item) {
             if before.is_none() && entry.body == *body {
@@ -137,7 +137,7 @@ impl Mailbox {
             for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
                 answer.or_else(|error| if error.is("ErrorItemNotFound") { Ok(()) } else { Err(error) })?;
             }
-            self.follower().distrust(id);
+            self.follower().invalidate(id);
             self.follower().refresh(std::slice::from_ref(id)).await?;
             return self.end_intent(id, name).await;
         }
@@ -184,7 +184,7 @@ impl Mailbox {
         }
         self.settle().await;
         let arrives =
-            |arrivals: Vec<Arrival>| arrivals.iter().any(|a| a.collection == *id && a.name == *name);
+            |arrivals: Vec<PendingMove>| arrivals.iter().any(|a| a.collection == *id && a.name == *name);
         if self.is_unsettled() && (self.intent(id, name).await?.is_some() || arrives(self.arrivals().await?))
         {
             let reason = "an earlier write of this object has not ended yet".to_owned();

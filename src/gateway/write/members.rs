@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Addresses of one group that the directory is asked for.
-const MOST_LOOKED_UP: usize = 50;
+const MAX_LOOKED_UP: usize = 50;
 
 impl Mailbox {
     /// What is known of those whom a card names, by UID or `mailto:` URI in lower case.
@@ -34,7 +34,7 @@ impl Mailbox {
                 .is_some_and(|(_, domain)| own.iter().any(|own| own.eq_ignore_ascii_case(domain)))
         };
         let wanted = addresses.into_iter().filter(|uri| is_colleague(uri));
-        let found: Vec<(String, Result<_, Error>)> = stream::iter(wanted.take(MOST_LOOKED_UP))
+        let found: Vec<(String, Result<_, Error>)> = stream::iter(wanted.take(MAX_LOOKED_UP))
             .map(|uri| async move {
                 let person = self.person(uri.trim_start_matches("mailto:")).await;
                 (uri, person)

@@ -5,7 +5,6 @@
 //! ended or undone.
 //! **Invariant:** a failure whose outcome is unclear is looked into before anything is tried again.
 
-mod arrival;
 mod attachment;
 mod by_place;
 mod calls;
@@ -16,6 +15,7 @@ mod groups;
 mod intent;
 mod members;
 mod parts;
+mod pending_move;
 mod put;
 mod refused;
 mod relocate;
@@ -26,7 +26,7 @@ mod write_lock;
 pub use attachment::{AttachmentChange, File, Instances, ManagedAttachment};
 pub use collection::{CollectionChange, Field, NewCollection};
 pub use condition::{Conditions, TagTest, Tags};
-pub use delete::Others;
+pub use delete::ScheduleReply;
 pub(super) use groups::Waiting;
 pub use relocate::{Overwrite, Relocation};
 pub(super) use unanswered::{Answer, Unanswered};

@@ -1,9 +1,9 @@
 //! Objects that several items make: each of them is answered, changed and removed by itself.
 
 use super::put::Found;
-use super::{Conditions, Others, Written};
+use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
-use crate::convert::write::{self, Audience, Divided};
+use crate::convert::write::{self, Divided, NotifyPolicy};
 use crate::ews::types::ItemClass;
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Entry, Folder, Outcome};
@@ -36,7 +36,7 @@ impl Mailbox {
         name: &ResourceName,
         conditions: &Conditions,
         body: &Bytes,
-        audience: Audience,
+        audience: NotifyPolicy,
         parts: Vec<Entry>,
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
@@ -65,7 +65,8 @@ impl Mailbox {
         for (text, found) in work {
             self.put_upon(folder, name, &Conditions::default(), &text, audience, Some(found)).await?;
         }
-        let others = if audience == Audience::Nobody { Others::NotTold } else { Others::Told };
+        let others =
+            if audience == NotifyPolicy::Nobody { ScheduleReply::Suppress } else { ScheduleReply::Send };
         for part in left_out {
             if let Some(item) = self.look_at(id, part, ItemClass::CalendarItem).await? {
                 self.end((id, name), part, Some(&item), others).await?;

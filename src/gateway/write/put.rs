@@ -2,14 +2,14 @@
 
 use super::calls::Progress;
 use super::relocate::is_same_uid;
-use super::{Conditions, Others, Written};
+use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
-use crate::convert::write::{self, Audience, Current, Glance, Plan, Trace};
+use crate::convert::write::{self, Current, Glance, ItemSnapshot, NotifyPolicy, Plan};
 use crate::ews::types::write::Notify;
 use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Folder, Intent, Outcome, Owed};
+use crate::mirror::{Folder, Intent, Outcome, PendingNotification};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
 use crate::model::object::{Head, Object};
@@ -41,21 +41,21 @@ impl Mailbox {
         conditions: &Conditions,
         body: Bytes,
     ) -> Result<Written, Error> {
-        self.put_telling(Others::Told, id, name, conditions, body).await
+        self.put_with_schedule_reply(ScheduleReply::Send, id, name, conditions, body).await
     }
 
     /// The same, where the client says who hears of it. RFC 6638 8.1
-    pub async fn put_telling(
+    pub async fn put_with_schedule_reply(
         &self,
-        others: Others,
+        others: ScheduleReply,
         id: &CollectionId,
         name: &ResourceName,
         conditions: &Conditions,
         body: Bytes,
     ) -> Result<Written, Error> {
         let audience = match others {
-            Others::Told => Audience::Concerned,
-            Others::NotTold => Audience::Nobody,
+            ScheduleReply::Send => NotifyPolicy::Concerned,
+            ScheduleReply::Suppress => NotifyPolicy::Nobody,
         };
         self.settle_before(id, name).await?;
         let rights = self.known_folder(id).await?.collection.rights;
@@ -94,7 +94,8 @@ impl Mailbox {
                     self.note_outcome((id, name), &body, Outcome::Ended).await?;
                 }
                 let none = Conditions::default();
-                let written = Box::pin(self.put_telling(others, id, &invitation, &none, answer)).await?;
+                let written =
+                    Box::pin(self.put_with_schedule_reply(others, id, &invitation, &none, answer)).await?;
                 // It is not the client's text.
                 return Ok(Written { etag: None, ..written });
             }
@@ -136,7 +137,7 @@ impl Mailbox {
         };
         // An answer that was lost, here or on the way to the client, whose second attempt this may be: what Exchange
         // holds now tells whether the work is done. RFC 9110 13.1.1
-        self.follower().distrust(id);
+        self.follower().invalidate(id);
         if self.look_again(id, name, shown.uid.as_deref()).await.is_err() {
             self.note_lost_answer();
             return Err(error);
@@ -181,7 +182,7 @@ impl Mailbox {
         name: &ResourceName,
         conditions: &Conditions,
         body: &Bytes,
-        audience: Audience,
+        audience: NotifyPolicy,
     ) -> Result<Written, Error> {
         let id = &folder.collection.id;
         self.refuse_hidden(id, name).await?;
@@ -202,7 +203,7 @@ impl Mailbox {
         name: &ResourceName,
         conditions: &Conditions,
         body: &Bytes,
-        audience: Audience,
+        audience: NotifyPolicy,
         mut found: Option<Found>,
     ) -> Result<Written, Error> {
         let (id, rights) = (&folder.collection.id, folder.collection.rights);
@@ -236,7 +237,7 @@ impl Mailbox {
             {
                 // The answer makes another version of the item, upon which the rest is planned.
                 has_answered = true;
-                self.follower().distrust(id);
+                self.follower().invalidate(id);
                 match self.answer(plan.class, &invitation.item.id, &reply).await? {
                     Some(invitation) => found = Some(invitation),
                     // A declined meeting is gone from the calendar.
@@ -277,7 +278,7 @@ impl Mailbox {
             Ok(done) => done,
             Err(error) => {
                 // Whatever was done, the next look at Exchange must show it.
-                self.follower().distrust(id);
+                self.follower().invalidate(id);
                 return Err(error);
             }
         };
@@ -290,7 +291,7 @@ impl Mailbox {
         // Exchange has it: that the mirror cannot take it now is no failure of the write.
         let head = self.follower().record(id, item, related).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a write could not be noted in the mirror");
-            self.follower().distrust(id);
+            self.follower().invalidate(id);
             None
         });
         let Some(head) = head else { return Ok(gone(name, created)) };
@@ -390,7 +391,7 @@ impl Mailbox {
         let is_same = |earlier: &Intent| found.is_some() || earlier.before.is_none();
         if let Some(earlier) = self.intent(id, name).await?.filter(is_same) {
             if found.is_none()
-                && let Some(mark) = Trace::read(&earlier.trace).and_then(|trace| trace.mark)
+                && let Some(mark) = ItemSnapshot::read(&earlier.trace).and_then(|trace| trace.mark)
             {
                 plan.mark(&mark);
             }
@@ -399,11 +400,11 @@ impl Mailbox {
             return Ok(Note::Known);
         }
         let trace = match found {
-            Some(found) => Trace::of(plan.class, &found.item, &found.related.exceptions),
+            Some(found) => ItemSnapshot::of(plan.class, &found.item, &found.related.exceptions),
             None => {
                 let mark = mark()?;
                 plan.mark(&mark);
-                Trace::of_nothing(mark)
+                ItemSnapshot::of_nothing(mark)
             }
         };
         let intent = Intent {
@@ -413,9 +414,9 @@ impl Mailbox {
             since: Timestamp::now(),
             can_be_undone: plan.telling.first() == Notify::Nobody,
             owed: match plan.telling.last() {
-                Notify::Nobody => Owed::Nobody,
-                Notify::Changed => Owed::Concerned,
-                Notify::All => Owed::All,
+                Notify::Nobody => PendingNotification::Nobody,
+                Notify::Changed => PendingNotification::Concerned,
+                Notify::All => PendingNotification::All,
             },
             body: body.clone(),
             trace: trace.write(),
@@ -431,7 +432,7 @@ impl Mailbox {
         name: &ResourceName,
         body: &Bytes,
         found: Option<&Found>,
-        audience: Audience,
+        audience: NotifyPolicy,
     ) -> Result<Plan, Error> {
         let id = &folder.collection.id;
         let known: Vec<(Item, Related)> =
@@ -480,7 +481,7 @@ impl Mailbox {
         let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
         let class = write::class_of(kind, &entry.body);
         let Some((item, mut related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
-            self.follower().distrust(id);
+            self.follower().invalidate(id);
             return Err(Error::Changed);
         };
         std::iter::once(&item).chain(&related.exceptions).try_for_each(|item| self.refuse_private(item))?;
@@ -516,7 +517,7 @@ impl Mailbox {
                 if let Err(undone) = session.delete_items(&undo, Disposal::Gone, Notify::Nobody).await {
                     tracing::error!(error = %undone, "what was to replace a contact stays beside it");
                 }
-                self.follower().distrust(id);
+                self.follower().invalidate(id);
                 return Err(error.into());
             }
         }
@@ -582,10 +583,10 @@ fn gone(name: &ResourceName, created: bool) -> Written {
 }
 
 /// Who hears of the rest of a write.
-pub(super) fn audience_of(owed: Owed) -> Audience {
+pub(super) fn audience_of(owed: PendingNotification) -> NotifyPolicy {
     match owed {
-        Owed::Nobody => Audience::Nobody,
-        Owed::Concerned => Audience::Owed(Notify::Changed),
-        Owed::All => Audience::Owed(Notify::All),
+        PendingNotification::Nobody => NotifyPolicy::Nobody,
+        PendingNotification::Concerned => NotifyPolicy::PendingNotification(Notify::Changed),
+        PendingNotification::All => NotifyPolicy::PendingNotification(Notify::All),
     }
 }

@@ -15,7 +15,7 @@ const CONFLICTS: [&str; 7] = [
     "ErrorCalendarOccurrenceIsDeletedFromRecurrence",
 ];
 
-/// Codes, what they are refused as, and what to change: THE table. MS-OXWSCDATA 2.2.5.24
+/// Codes, what they are refused as, and what to change: MS-OXWSCDATA 2.2.5.24
 const REFUSALS: [(&str, Reason, Option<&str>, &str); 24] = [
     (
         "ErrorCalendarDurationIsTooLong",

@@ -7,7 +7,7 @@ use crate::ews::types::write::{Change, Notify};
 use crate::ews::types::{ItemClass, ItemId};
 use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Arrival, Entry};
+use crate::mirror::{Entry, PendingMove};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::object::Head;
@@ -64,7 +64,7 @@ impl Mailbox {
         Self::refuse_several(&entry)?;
         let _uid = self.lock_uid(to.0, &entry.uid).await?;
         // What lies at the destination is judged by what Exchange holds now.
-        self.follower().distrust(to.0);
+        self.follower().invalidate(to.0);
         let target = match Box::pin(self.seek(to.0, to.1, Some(&entry.uid))).await? {
             Some(folder) => folder.collection,
             None => self.current_folder(to.0).await?.collection,
@@ -96,7 +96,7 @@ impl Mailbox {
         let is_rename = how == Relocation::Move && from.0 == to.0;
         self.refuse_twins(&entry.uid, to, is_rename.then_some(from.1)).await?;
 
-        let arrival = Arrival {
+        let arrival = PendingMove {
             collection: to.0.clone(),
             name: to.1.clone(),
             uid: entry.uid.clone(),
@@ -104,7 +104,7 @@ impl Mailbox {
         };
         let takes_steps = there.is_some() || (!is_rename && !keeps_name(&entry, to.1));
         if takes_steps {
-            self.begin_arrival(&arrival).await?;
+            self.begin_move(&arrival).await?;
         }
         let head = match self.carry_over(how, &entry, from, (to, &target), there.as_ref()).await {
             Ok(head) => {
@@ -240,8 +240,8 @@ impl Mailbox {
             return Ok(item);
         }
         // Done or not: Exchange tells what has become of it.
-        self.follower().distrust(from.0);
-        self.follower().distrust(&target.id);
+        self.follower().invalidate(from.0);
+        self.follower().invalidate(&target.id);
         let has_looked = match Box::pin(self.look_again(&target.id, &entry.name, Some(&entry.uid))).await {
             Ok(()) => Box::pin(self.look_again(from.0, from.1, None)).await,
             failed => failed,

@@ -189,14 +189,16 @@ fn whatever_happens_to_members_the_index_says_what_a_walk_says() {
                     // Another collection comes, is filled and goes, and this one stays.
                     let other: CollectionId = "other".parse().unwrap();
                     mirror.set_collections(&[collection("cal"), collection("other")], None).unwrap();
-                    mirror.record(&Deed { written: vec![(other, draw.entry())], gone: vec![] }).unwrap();
+                    mirror
+                        .record(&AcknowledgedWrite { written: vec![(other, draw.entry())], gone: vec![] })
+                        .unwrap();
                     agrees(&mirror, &mut draw);
                     mirror.set_collections(&[collection("cal")], None).unwrap();
                 }
                 _ => {
                     let written = (0..draw.below(3)).map(|_| (cal(), draw.entry())).collect();
                     let gone = vec![(cal(), item(draw.below(60)))];
-                    mirror.record(&Deed { written, gone }).unwrap();
+                    mirror.record(&AcknowledgedWrite { written, gone }).unwrap();
                 }
             }
             let (found, wanted) = indexed(&mirror);
@@ -250,7 +252,8 @@ fn a_store_whose_index_lost_a_row_is_set_aside() {
     write.open_table(TIMES).unwrap().pop_first().unwrap().unwrap();
     write.commit().unwrap();
     // It is noticed when the member that has no row changes, too.
-    let changed = Deed { written: vec![(cal(), entry("a", "2")), (cal(), entry("b", "2"))], gone: vec![] };
+    let changed =
+        AcknowledgedWrite { written: vec![(cal(), entry("a", "2")), (cal(), entry("b", "2"))], gone: vec![] };
     assert!(matches!(mirror.record(&changed), Err(Error::Damaged(_))));
     drop(mirror);
     let mirror = shelf.open("r1");

@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Span};
 use std::collections::VecDeque;
 
 /// Occurrences that are passed over before a rule is taken to have ended.
-const MOST_PASSED: u32 = 1_000_000;
+const MAX_PASSED: u32 = 1_000_000;
 /// Days, and hours, minutes or seconds within days, that are looked at in vain before a rule is taken to have ended: a day
 /// more than there are in 400 years, or seconds in a day.
-const MOST_EMPTY: u32 = 150_000;
+const MAX_EMPTY: u32 = 150_000;
 
 /// Periods without any occurrence after which none will come: the calendar repeats itself every 400 years.
 const fn most_empty(frequency: Frequency) -> u32 {
@@ -19,7 +19,7 @@ const fn most_empty(frequency: Frequency) -> u32 {
         Frequency::Monthly => 4_800,
         Frequency::Weekly => 20_871,
         Frequency::Daily => 146_097,
-        Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => MOST_EMPTY,
+        Frequency::Hourly | Frequency::Minutely | Frequency::Secondly => MAX_EMPTY,
     }
 }
 
@@ -367,7 +367,7 @@ impl Iterator for Occurrences {
                 return Some(next);
             }
             self.passed += 1;
-            if self.passed > MOST_PASSED {
+            if self.passed > MAX_PASSED {
                 self.left = 0;
             }
         }

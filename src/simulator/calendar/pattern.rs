@@ -6,7 +6,7 @@ use jiff::{Span, ToSpan as _};
 use crate::simulator::element::Element;
 
 /// Occurrences that a series without end is followed for.
-const MOST: usize = 20_000;
+const MAX_OCCURRENCES: usize = 20_000;
 
 /// No series ends later. MS-OXWSMTGS 3.1.4.2.1
 const LAST_END: Date = Date::constant(4500, 9, 1);
@@ -187,8 +187,8 @@ impl Rule {
     /// The dates of the occurrences, in order; the first is the first that fits the pattern from the start date on.
     pub fn dates(&self) -> impl Iterator<Item = Date> + use<> {
         let (limit, last) = match self.end {
-            End::Never => (MOST, None),
-            End::On(date) => (MOST, Some(date)),
+            End::Never => (MAX_OCCURRENCES, None),
+            End::On(date) => (MAX_OCCURRENCES, Some(date)),
             End::After(count) => (count, None),
         };
         let (rule, start) = (self.clone(), self.start);

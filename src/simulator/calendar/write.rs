@@ -14,7 +14,7 @@ use crate::simulator::item::{Exceptions, Item, Properties};
 use crate::simulator::world::Refusal;
 
 /// Longest item: five years. MS-OXWSMTGS 3.1.4.2.1
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
+const MAX_LENGTH: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
 
 /// Which instants the values of a request mean: those without offset are read in the item's zones.
 pub fn settle_times(properties: &mut Properties, context: Option<&TimeZone>) -> Result<(), Refusal> {
@@ -191,7 +191,7 @@ pub fn check(properties: &mut Properties, all_day: Option<&TimeZone>) -> Result<
             "EndDate is earlier than StartDate",
         ));
     }
-    if end.duration_since(start) > LONGEST {
+    if end.duration_since(start) > MAX_LENGTH {
         return Err(Refusal::new("ErrorCalendarDurationIsTooLong", "Duration is too long."));
     }
     if let Some(minutes) = properties.number(field::REMINDER_MINUTES_BEFORE_START)

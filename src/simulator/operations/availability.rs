@@ -14,9 +14,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// Mailboxes of one request. docs/EXCHANGE.md, Limits
-const MOST_PEOPLE: usize = 100;
+const MAX_PEOPLE: usize = 100;
 /// The longest window. docs/EXCHANGE.md, Limits
-const MOST_DAYS: i64 = 42;
+const MAX_DAYS: i64 = 42;
 
 /// What is asked of each mailbox.
 struct Question {
@@ -110,7 +110,7 @@ impl Question {
         if people == 0 {
             return wrong("ErrorMailboxDataArrayEmpty", "The mailbox data array is empty.");
         }
-        if people > MOST_PEOPLE {
+        if people > MAX_PEOPLE {
             return wrong("ErrorMailboxDataArrayTooBig", "The mailbox data array is too big.");
         }
         let at = |name| options.at(&["TimeWindow", name]).and_then(|e| instant(e.text.trim(), &zone));
@@ -120,7 +120,7 @@ impl Question {
         if to <= from {
             return wrong("ErrorInvalidTimeInterval", "The end is not after the start.");
         }
-        if to.duration_since(from) > SignedDuration::from_hours(24 * MOST_DAYS) {
+        if to.duration_since(from) > SignedDuration::from_hours(24 * MAX_DAYS) {
             return wrong("ErrorTimeIntervalTooBig", "The time window is longer than is allowed.");
         }
         let minutes = options.child_text("MergedFreeBusyIntervalInMinutes").unwrap_or("30");

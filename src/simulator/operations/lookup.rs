@@ -23,7 +23,7 @@ pub fn time_zones(call: &mut Call<'_>) -> Result<Messages, Fault> {
 }
 
 /// Most candidates of an answer. docs/EXCHANGE.md, Limits
-const MOST_CANDIDATES: usize = 100;
+const MAX_CANDIDATES: usize = 100;
 
 /// The directory and the caller's default contacts, in the order of `SearchScope`. MS-OXWSRSLNM 3.1.4.1
 pub fn resolve(call: &mut Call<'_>) -> Result<Messages, Fault> {
@@ -66,8 +66,8 @@ pub fn resolve(call: &mut Call<'_>) -> Result<Messages, Fault> {
         let nobody = "No results were found.";
         return Ok(vec![Err(Refusal::new("ErrorNameResolutionNoResults", nobody))]);
     }
-    let is_whole = found.len() <= MOST_CANDIDATES;
-    found.truncate(MOST_CANDIDATES);
+    let is_whole = found.len() <= MAX_CANDIDATES;
+    found.truncate(MAX_CANDIDATES);
     let set = Element::message("ResolutionSet")
         .with("TotalItemsInView", found.len().to_string())
         .with("IncludesLastItemInRange", is_whole.to_string())

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::simulator::item::{Change, FolderKey, ItemKey};
 
 /// Events that are remembered; a subscription that falls behind has missed some.
-const MOST: usize = 4096;
+const MAX_EVENTS: usize = 4096;
 
 /// What happened. MS-OXWSNTIF 2.2.5
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Log {
 impl Log {
     /// Notes an event.
     pub fn push(&mut self, event: Event) {
-        if self.events.len() == MOST {
+        if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
             self.first += 1;
         }

@@ -17,7 +17,7 @@ use crate::simulator::soap::{self, Fault};
 const OPERATION: &str = "GetStreamingEvents";
 
 /// Ids that a connection may have. docs/EXCHANGE.md, Limits
-const MOST_IDS: usize = 200;
+const MAX_IDS: usize = 200;
 
 /// An answer that must not wait for a compressor.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ pub fn open(
         .iter()
         .map(|id| id.text.trim().to_owned())
         .collect();
-    if ids.len() > MOST_IDS {
+    if ids.len() > MAX_IDS {
         return Err(Fault::new("ErrorInvalidRequest", "There are too many subscriptions in the request."));
     }
     let minutes = request.child_text("ConnectionTimeout").and_then(|t| t.parse().ok()).unwrap_or(1);

@@ -1,9 +1,9 @@
 //! One connection: subscribing, listening, and beginning again.
 
-use super::{Group, Place, Remedy, Settings, Shared, lock, remedy};
-use crate::ews::{self, Affinity, Ended, EventStream, Session, spread};
+use super::{Remedy, Settings, Shared, SharedConnection, SubscriptionState, lock, remedy};
+use crate::ews::{self, Affinity, Ended, EventStream, Session, with_jitter};
 use crate::sync::follower::Follower;
-use crate::sync::hearing::Loose;
+use crate::sync::listener_handle::WeakFollower;
 use futures_util::StreamExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ const REST: Duration = Duration::from_mins(30);
 /// When a mailbox that cannot be subscribed to now is tried again.
 const SOON: Duration = Duration::from_mins(1);
 /// Doublings of the pause: after connections that began well, and after those that did not.
-const MOST_DOUBLINGS: (u32, u32) = (3, 10);
+const MAX_DOUBLINGS: (u32, u32) = (3, 10);
 /// A connection that lived so long was a good one.
 const GOOD: Duration = Duration::from_mins(1);
 /// Subscriptions that are made at once.
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 4;
 /// Listens for a group as long as it has members.
 pub(super) struct Listener {
     settings: Settings,
-    group: Arc<Group>,
+    group: Arc<SharedConnection>,
     shared: Shared,
     closing: watch::Receiver<bool>,
     complained: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ pub(super) struct Listener {
 }
 
 struct Member {
-    follower: Loose,
+    follower: WeakFollower,
     session: Session,
     subscription: Option<String>,
 }
@@ -55,7 +55,7 @@ enum End {
 impl Listener {
     pub(super) fn new(
         settings: Settings,
-        group: Arc<Group>,
+        group: Arc<SharedConnection>,
         shared: Shared,
         closing: watch::Receiver<bool>,
         complained: Arc<AtomicBool>,
@@ -84,7 +84,7 @@ impl Listener {
                 Ok(stream) => self.listen(stream).await,
                 Err(error) => End::Broken(error.into(), Duration::ZERO),
             };
-            self.each(Follower::deaf);
+            self.each(Follower::stream_lost);
             match end {
                 End::Renew => {}
                 End::Closing => return Box::pin(self.farewell()).await,
@@ -102,10 +102,10 @@ impl Listener {
     }
 
     /// Parts with a member; who still holds it goes to another place.
-    fn release(&self, member: &Member, place: Place) {
+    fn release(&self, member: &Member, place: SubscriptionState) {
         self.group.size.fetch_sub(1, Ordering::Relaxed);
         if let Some(follower) = member.follower.hold() {
-            follower.deaf();
+            follower.stream_lost();
             if follower.is_in(&self.group) {
                 follower.set_place(place);
             }
@@ -117,9 +117,9 @@ impl Listener {
         for member in std::mem::take(&mut self.members) {
             match member.follower.hold().filter(|follower| follower.is_in(&self.group)) {
                 // With these credentials nobody may be left: Exchange is not shown them again.
-                None => self.release(&member, Place::Free),
+                None => self.release(&member, SubscriptionState::Free),
                 Some(follower) if follower.idle() >= self.settings.sleep => {
-                    self.release(&member, Place::Free);
+                    self.release(&member, SubscriptionState::Free);
                     follower.sleep();
                     self.leaving.extend(member.subscription.map(|id| (member.session, id)));
                 }
@@ -172,7 +172,7 @@ impl Listener {
             std::mem::take(&mut self.members).into_iter().partition(|member| member.subscription.is_some());
         // A mailbox that has moved to another endpoint belongs to another group.
         for moved in waiting.extract_if(.., |member| member.session.shared_account() != self.group.account) {
-            self.release(&moved, Place::Free);
+            self.release(&moved, SubscriptionState::Free);
         }
         let mut refused = Vec::new();
         let mut sort = |(member, outcome): (Member, Result<(), ews::Error>)| match outcome {
@@ -202,10 +202,10 @@ impl Listener {
     }
 
     /// What becomes of a mailbox that could not be subscribed to.
-    fn judge(&self, error: &ews::Error) -> Place {
+    fn judge(&self, error: &ews::Error) -> SubscriptionState {
         let until = match remedy(error) {
-            Remedy::SignIn => return Place::Free,
-            Remedy::Patience | Remedy::Resubscribe => spread(SOON),
+            Remedy::SignIn => return SubscriptionState::Free,
+            Remedy::Patience | Remedy::Resubscribe => with_jitter(SOON),
             Remedy::None => {
                 if !self.complained.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
@@ -213,11 +213,11 @@ impl Listener {
                         "Exchange takes no subscription: changes are looked for once in every sync.freshness"
                     );
                 }
-                spread(REST)
+                with_jitter(REST)
             }
         };
         tracing::debug!(%error, "a mailbox is not listened to");
-        Place::Resting(std::time::Instant::now() + until)
+        SubscriptionState::Resting(std::time::Instant::now() + until)
     }
 
     /// Hands out what is heard, until something ends it.
@@ -243,13 +243,13 @@ impl Listener {
                     heard = Instant::now();
                     if !is_live {
                         is_live = true;
-                        self.each(Follower::listening);
+                        self.each(Follower::stream_established);
                         tracing::debug!(mailboxes = self.members.len(), "listening to Exchange");
                     }
                     for (id, events) in &told.events {
                         let member = self.members.iter().find(|member| member.subscription.as_ref() == Some(id));
                         if let Some(follower) = member.and_then(|member| member.follower.hold()) {
-                            follower.heard(events);
+                            follower.on_notification(events);
                         }
                     }
                     if told.is_last {
@@ -297,7 +297,7 @@ impl Listener {
                 return true;
             }
         }
-        let most = if lived.is_zero() { MOST_DOUBLINGS.1 } else { MOST_DOUBLINGS.0 };
+        let most = if lived.is_zero() { MAX_DOUBLINGS.1 } else { MAX_DOUBLINGS.0 };
         self.failures = if lived >= GOOD { 0 } else { (self.failures + 1).min(most) };
         let asked = match &error {
             ews::Error::Busy { back_off } => back_off.unwrap_or_default(),
@@ -306,7 +306,7 @@ impl Listener {
         let pause = (self.settings.retry * 2_u32.pow(self.failures.saturating_sub(1))).max(asked);
         tracing::debug!(%error, pause_ms = pause.as_millis(), "no longer listening to Exchange");
         tokio::select! {
-            () = tokio::time::sleep(spread(pause)) => true,
+            () = tokio::time::sleep(with_jitter(pause)) => true,
             changed = self.closing.changed() => changed.is_ok() && !*self.closing.borrow(),
         }
     }

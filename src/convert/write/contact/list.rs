@@ -1,6 +1,6 @@
 //! Groups → distribution lists: who is meant by a member, and who stays as Exchange has it.
 
-use super::Scene;
+use super::RenderContext;
 use super::line::{text_of, uid};
 use super::set_or_remove;
 use crate::convert::card::Version;
@@ -55,8 +55,8 @@ pub fn people_named(octets: &[u8]) -> Vec<String> {
     named.collect()
 }
 
-pub(super) fn group(letter: char, scene: &Scene) -> Vec<Change> {
-    let Scene { card, .. } = *scene;
+pub(super) fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
+    let RenderContext { card, .. } = *scene;
     match letter {
         'N' => {
             let name = text_of(card, "FN").or_else(|| text_of(card, "N"));
@@ -74,7 +74,7 @@ pub(super) fn group(letter: char, scene: &Scene) -> Vec<Change> {
 }
 
 /// Whether somebody is named whom the list in Exchange does not have: a group may come before its members.
-pub(super) fn has_newcomers(scene: &Scene) -> bool {
+pub(super) fn has_newcomers(scene: &RenderContext) -> bool {
     let known = scene.current.map(|current| current.item.list_members()).unwrap_or_default();
     match members(scene).value {
         Some(Value::Members(members)) => members.iter().any(|member| !known.contains(member)),
@@ -83,8 +83,8 @@ pub(super) fn has_newcomers(scene: &Scene) -> bool {
 }
 
 /// The whole list: those who stay as they are, new ones by what is known of them, and those whom no client is shown.
-fn members(scene: &Scene) -> Change {
-    let Scene { context, card, current, .. } = *scene;
+fn members(scene: &RenderContext) -> Change {
+    let RenderContext { context, card, current, .. } = *scene;
     let version = if text_of(card, "VERSION").as_deref() == Some("4.0") { Version::V4 } else { Version::V3 };
     let (mut shown, mut hidden): (HashMap<String, Vec<Member>>, Vec<Member>) = Default::default();
     for (member, uids) in
@@ -115,7 +115,7 @@ fn members(scene: &Scene) -> Change {
 }
 
 /// Somebody new; `None` for a UID that nobody here has.
-fn newcomer(scene: &Scene, line: &Line, named: &Named) -> Option<Member> {
+fn newcomer(scene: &RenderContext, line: &Line, named: &Named) -> Option<Member> {
     let known = scene.context.people.get(&key(named));
     let mailbox = match (known, named) {
         (Some(person), _) => person.clone(),

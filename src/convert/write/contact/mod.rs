@@ -10,9 +10,9 @@ pub use list::people_named;
 pub(in crate::convert) use photo::PHOTO_PLACE;
 
 use super::super::card::Version;
-use super::super::spoken::is_spoken;
+use super::super::phonetic_name::is_spoken;
 use super::super::{Context, contact as projected, group as lists, identity, kept};
-use super::{Current, Plan, Telling, fields};
+use super::{Current, NotifyStep, Plan, fields};
 use crate::ews::field::{self, ExtendedProperty};
 use crate::ews::types::ItemClass;
 use crate::ews::types::write::{Change, Field, Value};
@@ -87,7 +87,7 @@ pub fn plan(
                 .map(|l| told(card, l))
                 .collect()
         };
-        let scene = Scene { context, card: &card, served: served.as_ref(), current };
+        let scene = RenderContext { context, card: &card, served: served.as_ref(), current };
         let has_come = || is_group && *letter == 'M' && list::has_newcomers(&scene);
         if served.as_ref().is_none_or(|served| lines(served) != lines(&card)) || has_come() {
             changes.extend(if is_group { list::group(*letter, &scene) } else { group(*letter, &scene) });
@@ -102,7 +102,7 @@ pub fn plan(
         reply: None,
         outcome: changes.clone(),
         changes,
-        telling: Telling::Never,
+        telling: NotifyStep::Never,
         replies: Vec::new(),
         detach: old_photo.filter(|_| !is_same_photo).into_iter().collect(),
         attach: photo.filter(|_| !is_same_photo).into_iter().collect(),
@@ -168,7 +168,7 @@ fn part(parts: &[String], at: usize) -> Option<String> {
 }
 
 /// What a group of fields is made of.
-struct Scene<'a> {
+struct RenderContext<'a> {
     context: &'a Context,
     card: &'a Component,
     /// What the client was served last.
@@ -176,8 +176,8 @@ struct Scene<'a> {
     current: Option<Current<'a>>,
 }
 
-fn group(letter: char, scene: &Scene) -> Vec<Change> {
-    let Scene { context, card, current, .. } = *scene;
+fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
+    let RenderContext { context, card, current, .. } = *scene;
     match letter {
         'N' => names(scene),
         'Y' => {
@@ -255,8 +255,8 @@ fn group(letter: char, scene: &Scene) -> Vec<Change> {
     }
 }
 
-fn names(scene: &Scene) -> Vec<Change> {
-    let Scene { card, served, current, .. } = *scene;
+fn names(scene: &RenderContext) -> Vec<Change> {
+    let RenderContext { card, served, current, .. } = *scene;
     let full = text_of(card, "FN");
     let written = card.lines_named("N").find(|line| !is_spoken(line));
     let mut name = parts(written, " ");

@@ -2,7 +2,7 @@
 
 use super::super::Attached;
 use crate::convert::card::media_type;
-use crate::model::object::MOST_PHOTO;
+use crate::model::object::MAX_PHOTO;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
 use base64::Engine as _;
@@ -26,8 +26,8 @@ pub fn take(card: &mut Component) -> Result<Option<Attached>, Refusal> {
     else {
         return Ok(None);
     };
-    if content.len() > MOST_PHOTO {
-        let text = format!("a photo has at most {} MB: send a smaller one", MOST_PHOTO >> 20);
+    if content.len() > MAX_PHOTO {
+        let text = format!("a photo has at most {} MB: send a smaller one", MAX_PHOTO >> 20);
         return Err(Refusal::of_part(Reason::TooLarge, "PHOTO", text));
     }
     PHOTO_PLACE.clone_into(&mut line.value);

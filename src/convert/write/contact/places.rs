@@ -88,7 +88,7 @@ pub fn held<'a>(letter: char, card: &'a Component) -> Option<Vec<Place<'a>>> {
     Some(held)
 }
 
-/// Names of one thing in the dialects of clients, each said once in a card: THE table.
+/// Names of one thing in the dialects of clients, each said once in a card:
 pub const TWINS: [&[&str]; 10] = [
     &["ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY"],
     &["GENDER", "X-GENDER", "SEX"],

@@ -8,7 +8,7 @@ use crate::convert::event::group::Group;
 use crate::convert::write::rule::Translated;
 use crate::convert::write::series::{self, Moved, Numbered};
 use crate::convert::write::zone::Place;
-use crate::convert::write::{Audience, OccurrenceChange, Reply, Telling};
+use crate::convert::write::{NotifyPolicy, NotifyStep, OccurrenceChange, Reply};
 use crate::ews::types::write::{Change, Field, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
@@ -50,12 +50,17 @@ fn is_news(change: &Change) -> bool {
 
 impl Occurrences {
     /// Decides which call tells; `item` is who hears of the item's own changes, `None` where nobody may be told.
-    pub(super) fn tell(&mut self, item: Option<Notify>, is_staged: bool, audience: Audience) -> Telling {
+    pub(super) fn tell(
+        &mut self,
+        item: Option<Notify>,
+        is_staged: bool,
+        audience: NotifyPolicy,
+    ) -> NotifyStep {
         let Some(mut item) = item else {
             self.edits.append(&mut self.guests);
-            return Telling::Never;
+            return NotifyStep::Never;
         };
-        if let Audience::Owed(owed) = audience
+        if let NotifyPolicy::PendingNotification(owed) = audience
             && item != Notify::All
             && owed != Notify::Nobody
         {
@@ -68,19 +73,22 @@ impl Occurrences {
                 if let Some((_, changes)) = self.moves.iter_mut().chain(&mut self.edits).next() {
                     changes.extend(of_guests);
                 }
-                return Telling::Occurrence(Notify::All);
+                return NotifyStep::Occurrence(Notify::All);
             }
-            return Telling::Never;
+            return NotifyStep::Never;
         }
         if !self.news.is_empty() {
             item = Notify::All;
         }
         match item {
-            Notify::Nobody => Telling::Never,
-            _ if is_staged || !touched.is_empty() || matches!(audience, Audience::Owed(_)) => {
-                Telling::Last(item)
+            Notify::Nobody => NotifyStep::Never,
+            _ if is_staged
+                || !touched.is_empty()
+                || matches!(audience, NotifyPolicy::PendingNotification(_)) =>
+            {
+                NotifyStep::Last(item)
             }
-            _ => Telling::First(item),
+            _ => NotifyStep::First(item),
         }
     }
 

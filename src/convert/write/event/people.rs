@@ -8,7 +8,7 @@ use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line, address};
 use std::collections::BTreeSet;
 
-/// Lists of people: THE table. CUTYPE says more than ROLE.
+/// Lists of people: CUTYPE says more than ROLE.
 pub(super) const LISTS: [&str; 3] =
     ["calendar:RequiredAttendees", "calendar:OptionalAttendees", "calendar:Resources"];
 
@@ -134,7 +134,7 @@ impl Draft<'_> {
         (self.people(master).is_some() && all_silent) || moz
     }
 
-    /// Who is told of the item itself: THE table. `None` where nobody may be.
+    /// Who is told of the item itself: `None` where nobody may be.
     pub(super) fn told(
         &self,
         changed: &BTreeSet<char>,

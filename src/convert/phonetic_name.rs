@@ -13,7 +13,7 @@ pub(super) fn is_spoken(line: &Line) -> bool {
 
 /// Takes over into the client's `N;PHONETIC` what Exchange says of it; gives what is left to be told. Nothing happens
 /// where the client has another spelling.
-pub(super) fn respell(text: &mut Component, mut fresh: Component) -> Component {
+pub(super) fn merge_phonetic_name(text: &mut Component, mut fresh: Component) -> Component {
     let is_known = |line: &Line| LINES.iter().any(|(name, _)| *name == line.name);
     let Some(at) = text.lines.iter().position(is_spoken).filter(|_| !text.lines.iter().any(is_known)) else {
         return fresh;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Addresses that are remembered.
-const MOST: usize = 20_000;
+const MAX_ADDRESSES: usize = 20_000;
 
 /// One address' endpoint.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl Book {
             .and_then(|octets| serde_json::from_slice(&octets).ok())
             .unwrap_or_default();
         let mut book = Self::default();
-        for (address, Line { url, found }) in lines.into_iter().take(MOST) {
+        for (address, Line { url, found }) in lines.into_iter().take(MAX_ADDRESSES) {
             if let Some(url) = Url::parse(&url).ok().filter(|url| url.scheme() == "https") {
                 book.enter(address, url, found);
             }
@@ -72,7 +72,7 @@ impl Book {
 
     /// Enters what was found just now; addresses at the same URL share what is known of it.
     pub(super) fn put(&mut self, address: &str, url: Url) -> Arc<Endpoint> {
-        if self.entries.len() >= MOST && !self.entries.contains_key(address) {
+        if self.entries.len() >= MAX_ADDRESSES && !self.entries.contains_key(address) {
             self.entries.pop_first();
         }
         self.enter(address.to_owned(), url, now())

@@ -3,18 +3,18 @@
 use crate::convert::write::class_of;
 use crate::ews::types::ItemId;
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Arrival, Entry, Mirror};
+use crate::mirror::{Entry, Mirror, PendingMove};
 use std::sync::atomic::Ordering;
 
 impl Mailbox {
     /// Writes down what is to be there in the end.
-    pub(super) async fn begin_arrival(&self, arrival: &Arrival) -> Result<(), Error> {
+    pub(super) async fn begin_move(&self, arrival: &PendingMove) -> Result<(), Error> {
         let arrival = arrival.clone();
-        Ok(self.mirror().run(move |mirror| mirror.begin_arrival(&arrival)).await?)
+        Ok(self.mirror().run(move |mirror| mirror.begin_move(&arrival)).await?)
     }
 
     /// Goes on after a failure of unclear outcome; what cannot be ended now goes on being known.
-    pub(super) async fn go_on(&self, arrival: &Arrival, error: Error) -> Result<Entry, Error> {
+    pub(super) async fn go_on(&self, arrival: &PendingMove, error: Error) -> Result<Entry, Error> {
         if !matches!(error, Error::Unavailable { .. }) {
             self.end_arrival(arrival).await?;
             return Err(error);
@@ -30,7 +30,7 @@ impl Mailbox {
     }
 
     /// Ends one move or copy, if it was begun in Exchange; gives the object under its name. The caller holds its lock.
-    pub(super) async fn arrive(&self, arrival: &Arrival) -> Result<Option<Entry>, Error> {
+    pub(super) async fn arrive(&self, arrival: &PendingMove) -> Result<Option<Entry>, Error> {
         match Box::pin(self.arrive_at(arrival)).await {
             Err(error @ (Error::Unavailable { .. } | Error::Store { .. })) => Err(error),
             Err(error) => {
@@ -45,10 +45,10 @@ impl Mailbox {
         }
     }
 
-    async fn arrive_at(&self, arrival: &Arrival) -> Result<Option<Entry>, Error> {
-        let Arrival { collection: id, name, uid, replaces } = arrival;
+    async fn arrive_at(&self, arrival: &PendingMove) -> Result<Option<Entry>, Error> {
+        let PendingMove { collection: id, name, uid, replaces } = arrival;
         let Some(collection) = self.collection(id).await? else { return Ok(None) };
-        self.follower().distrust(id);
+        self.follower().invalidate(id);
         self.follower().refresh(std::slice::from_ref(id)).await?;
         let namesakes = self.namesakes(id, uid).await?;
         let is_old = |entry: &Entry| replaces.as_ref().is_some_and(|(old, _)| *old == entry.upstream);
@@ -77,12 +77,12 @@ impl Mailbox {
         self.entry(id, name).await
     }
 
-    pub(super) async fn arrivals(&self) -> Result<Vec<Arrival>, Error> {
+    pub(super) async fn arrivals(&self) -> Result<Vec<PendingMove>, Error> {
         Ok(self.mirror().run(Mirror::arrivals).await?)
     }
 
     /// Nothing is left to be done.
-    pub(super) async fn end_arrival(&self, arrival: &Arrival) -> Result<(), Error> {
+    pub(super) async fn end_arrival(&self, arrival: &PendingMove) -> Result<(), Error> {
         let (id, name) = (arrival.collection.clone(), arrival.name.clone());
         Ok(self.mirror().run(move |mirror| mirror.end_arrival(&id, &name)).await?)
     }

@@ -12,19 +12,23 @@ use crate::model::id::UpstreamId;
 use std::collections::HashSet;
 
 /// UIDs of one refresh that are looked into.
-const MOST: usize = 50;
+const MAX_UIDS: usize = 50;
 
 impl Follower {
     /// Of several items of one UID the oldest has it, on every gateway; the others are staged as objects of their own.
     ///
     /// Events that Outlook copies get a UID of their own from Exchange. Others do not: events that another program copied.
     /// A series has its UID whatever else does. Without it all its single occurrences have it, each once.
-    pub(super) async fn part_twins(&self, folder: &Folder, gone: &HashSet<UpstreamId>) -> Result<(), Error> {
+    pub(super) async fn resolve_duplicate_uids(
+        &self,
+        folder: &Folder,
+        gone: &HashSet<UpstreamId>,
+    ) -> Result<(), Error> {
         let kind = folder.collection.kind;
         let id = folder.collection.id.clone();
         let (key, lost) = (id.clone(), gone.clone());
         let twins = self.mirror().run(move |mirror| mirror.twins(&key, &lost)).await?;
-        for twins in twins.into_iter().take(MOST) {
+        for twins in twins.into_iter().take(MAX_UIDS) {
             let mut found = Vec::new();
             for entry in twins {
                 let class = class_of(kind, &entry.body);

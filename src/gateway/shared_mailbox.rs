@@ -6,7 +6,7 @@
 //! **Invariant:** who grants nothing, not even free/busy times, and who does not exist are answered alike.
 //! **Invariant:** details of private items that the visitor may not see are in no mirror of the visitor's.
 
-use super::opening::Way;
+use super::opening::AccessMode;
 use super::{Error, Gateway, Mailbox};
 use crate::convert::Privacy;
 use crate::ews::Session;
@@ -20,14 +20,14 @@ use std::time::{Duration, Instant};
 /// Exchange's no to a visit holds for this long: paths that are guessed must not become questions to it, and what is granted
 /// shows within ten seconds.
 const CLOSED: Duration = Duration::from_secs(5);
-/// Visits of one user that are remembered.
-const MOST_VISITS: usize = 64;
+/// DelegateAccess of one user that are remembered.
+const MAX_VISITS: usize = 64;
 /// Octets of an address. RFC 5321 4.5.3.1
-const LONGEST: usize = 254;
+const MAX_ADDRESS: usize = 254;
 
 /// Whom a user visits.
 #[derive(Default)]
-pub(super) struct Visits {
+pub(super) struct DelegateAccess {
     known: Mutex<HashMap<String, Visit>>,
     /// Held while somebody's door is knocked at.
     knocking: tokio::sync::Mutex<()>,
@@ -39,7 +39,7 @@ enum Visit {
     Closed(Instant),
 }
 
-impl Visits {
+impl DelegateAccess {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Visit>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,10 +55,10 @@ impl Visits {
 
     fn note(&self, owner: String, visit: Visit) {
         let mut known = self.known();
-        if known.len() >= MOST_VISITS {
+        if known.len() >= MAX_VISITS {
             known.retain(|_, visit| matches!(visit, Visit::Open(_)));
         }
-        if known.len() >= MOST_VISITS {
+        if known.len() >= MAX_VISITS {
             known.clear();
         }
         known.insert(owner, visit);
@@ -77,7 +77,7 @@ impl Gateway {
     /// Opens what `owner`, an SMTP address, shares with `guest`. Fails with [`Error::NotFound`] when that is nothing.
     pub async fn visit(&self, guest: &Mailbox, owner: &str) -> Result<Mailbox, Error> {
         let owner = owner.to_ascii_lowercase();
-        let is_address = owner.len() <= LONGEST
+        let is_address = owner.len() <= MAX_ADDRESS
             && owner.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
             && !owner.chars().any(|c| c.is_control() || c.is_whitespace());
         if !is_address {
@@ -90,7 +90,7 @@ impl Gateway {
                 let _knocking = visits.knocking.lock().await;
                 match visits.find(&owner) {
                     Some(found) => found,
-                    None => self.knock(guest, &owner).await,
+                    None => self.check_access(guest, &owner).await,
                 }
             }
         };
@@ -103,19 +103,19 @@ impl Gateway {
         let _knocking = visits.knocking.lock().await;
         let mailbox = match visits.find(&owner) {
             Some(found) => found?,
-            None => self.knock(guest, &owner).await?,
+            None => self.check_access(guest, &owner).await?,
         };
         if mailbox.collections().await?.is_empty() { Err(Error::NotFound) } else { Ok(mailbox) }
     }
 
-    async fn knock(&self, guest: &Mailbox, owner: &str) -> Result<Mailbox, Error> {
+    async fn check_access(&self, guest: &Mailbox, owner: &str) -> Result<Mailbox, Error> {
         let session = guest.follower().session();
         let shared = Shared::ask(&session, owner).await.map_err(|error| guest.note(error.into()))?;
         let Some(grant) = shared else {
             guest.visits().note(owner.to_owned(), Visit::Closed(Instant::now()));
             return Err(Error::NotFound);
         };
-        let way = Way::Visit { guest: guest.clone(), grant };
+        let way = AccessMode::Visit { guest: guest.clone(), grant };
         let mailbox = self.open(owner, owner, session, way).await?;
         guest.visits().note(owner.to_owned(), Visit::Open(mailbox.clone()));
         mailbox.settle_apart().await;

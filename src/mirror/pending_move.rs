@@ -8,7 +8,7 @@ use redb::ReadableTable as _;
 
 /// An object on its way to a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub struct PendingMove {
     /// Where it is to be.
     pub collection: CollectionId,
     /// What it is to be called there.
@@ -21,7 +21,7 @@ pub struct Arrival {
 
 impl Mirror {
     /// Writes down that an object is on its way; durable when this returns.
-    pub fn begin_arrival(&self, arrival: &Arrival) -> Result<(), Error> {
+    pub fn begin_move(&self, arrival: &PendingMove) -> Result<(), Error> {
         let mut packer = Packer::default();
         let replaces = arrival.replaces.as_ref();
         packer
@@ -44,7 +44,7 @@ impl Mirror {
     }
 
     /// What is on its way.
-    pub fn arrivals(&self) -> Result<Vec<Arrival>, Error> {
+    pub fn arrivals(&self) -> Result<Vec<PendingMove>, Error> {
         let read = self.begin_read()?;
         let mut found = Vec::new();
         for row in read.open_table(ARRIVALS)?.iter()? {
@@ -55,9 +55,9 @@ impl Mirror {
     }
 }
 
-fn arrival_of((collection, name): (&str, &str), packed: &[u8]) -> Option<Arrival> {
+fn arrival_of((collection, name): (&str, &str), packed: &[u8]) -> Option<PendingMove> {
     let mut u = Unpacker(packed);
-    Some(Arrival {
+    Some(PendingMove {
         collection: collection.parse().ok()?,
         name: name.parse().ok()?,
         uid: u.text()?,

@@ -36,12 +36,12 @@ const FOR_USED_PASSWORDS: Limit = Limit { most: 5, each: Duration::from_secs(30)
 /// Many people may stand behind one address.
 const FROM_AN_ADDRESS: Limit = Limit { most: 100, each: Duration::from_secs(3) };
 /// Names and addresses that have a budget of their own.
-const MOST_OWN: usize = 10_000;
+const MAX_OWN: usize = 10_000;
 /// The longest that the answer to a wrong password is held back.
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
 /// The budgets of all names and addresses.
-pub(super) struct Guesses {
+pub(super) struct LoginThrottle {
     visitors: Visitors,
     pairs: Mutex<Budgets<Pair>>,
     names: Mutex<Budgets<String>>,
@@ -55,7 +55,7 @@ type Pair = (String, Option<IpAddr>);
 /// A guess that was let through; it is paid for until it turns out to be right.
 #[must_use]
 pub(super) struct Guess<'a> {
-    guesses: &'a Guesses,
+    guesses: &'a LoginThrottle,
     pair: Pair,
     paid_by: PaidBy,
     /// How long the answer is to be held back if it is wrong: longer with each.
@@ -84,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Guesses {
+impl LoginThrottle {
     pub(super) fn new(visitors: Visitors) -> Self {
         Self {
             visitors,
@@ -101,7 +101,7 @@ impl Guesses {
     }
 
     /// Lets a guess through, or says when the next one may come.
-    pub(super) fn pay(
+    pub(super) fn acquire(
         &self,
         name: &str,
         address: Option<IpAddr>,
@@ -114,7 +114,7 @@ impl Guesses {
             Err(wait) if !self.visitors.may_have_used(name, password) => return Err(wait),
             Err(_) => (lock(&self.used_passwords).spend(&pair.0, now)?, PaidBy::UsedPassword),
         };
-        Ok(Guess { guesses: self, pair, paid_by, delay: (debt / 1_000).min(LONGEST_DELAY) })
+        Ok(Guess { guesses: self, pair, paid_by, delay: (debt / 1_000).min(MAX_DELAY) })
     }
 
     fn pay_by_address(&self, pair: &Pair, now: Instant) -> Result<(Duration, PaidBy), Duration> {
@@ -145,7 +145,7 @@ impl Guesses {
 
 impl Guess<'_> {
     /// It was right, or nobody could tell.
-    pub(super) fn pay_back(self) {
+    pub(super) fn refund(self) {
         let now = Instant::now();
         let (name, address) = &self.pair;
         if self.paid_by == PaidBy::UsedPassword {
@@ -196,11 +196,11 @@ impl<K: Hash + Eq + Clone> Budgets<K> {
     }
 
     fn full_at(&mut self, key: &K, now: Instant) -> &mut Instant {
-        if self.full_at.len() >= MOST_OWN && now.saturating_duration_since(self.swept) >= self.limit.each {
+        if self.full_at.len() >= MAX_OWN && now.saturating_duration_since(self.swept) >= self.limit.each {
             self.swept = now;
             self.full_at.retain(|_, at| *at > now);
         }
-        if self.full_at.len() >= MOST_OWN && !self.full_at.contains_key(key) {
+        if self.full_at.len() >= MAX_OWN && !self.full_at.contains_key(key) {
             return &mut self.shared;
         }
         self.full_at.entry(key.clone()).or_insert(now)
@@ -212,15 +212,15 @@ impl<K: Hash + Eq + Clone> Budgets<K> {
 mod tests {
     use super::*;
 
-    fn wrong(guesses: &Guesses, name: &str, address: &str) -> Result<Duration, Duration> {
-        guesses.pay(name, Some(address.parse().unwrap()), "wrong").map(|guess| guess.delay)
+    fn wrong(guesses: &LoginThrottle, name: &str, address: &str) -> Result<Duration, Duration> {
+        guesses.acquire(name, Some(address.parse().unwrap()), "wrong").map(|guess| guess.delay)
     }
 
-    fn guesses() -> Guesses {
-        Guesses::new(Visitors::default())
+    fn guesses() -> LoginThrottle {
+        LoginThrottle::new(Visitors::default())
     }
 
-    fn signed_in(guesses: &Guesses, name: &str, address: &str, password: &str) {
+    fn signed_in(guesses: &LoginThrottle, name: &str, address: &str, password: &str) {
         let accepted = Accepted { password, others_stay_good: false };
         guesses.note_signed_in(name, Some(address.parse().unwrap()), Some(accepted));
     }
@@ -229,7 +229,7 @@ mod tests {
     fn a_name_may_be_guessed_at_five_times_from_an_address_and_then_once_in_a_while() {
         let guesses = guesses();
         let delays: Vec<Duration> = (0..5).map(|_| wrong(&guesses, "alice", "192.0.2.1").unwrap()).collect();
-        assert!(delays.is_sorted() && delays[0] < delays[4] && delays[4] <= LONGEST_DELAY, "{delays:?}");
+        assert!(delays.is_sorted() && delays[0] < delays[4] && delays[4] <= MAX_DELAY, "{delays:?}");
         let wait = wrong(&guesses, "alice", "192.0.2.1").unwrap_err();
         assert!(wait <= FOR_A_PAIR.each, "{wait:?}");
         wrong(&guesses, "bob", "192.0.2.1").unwrap();
@@ -257,13 +257,13 @@ mod tests {
         let address = "203.0.113.5".parse().unwrap();
         signed_in(&guesses, "alice", "203.0.113.5", "right");
         for n in 0..100 {
-            let _ = guesses.pay("alice", Some(address), &format!("guess {n}")).map(|guess| guess.delay);
-            guesses.pay("alice", Some(address), "right").unwrap().pay_back();
+            let _ = guesses.acquire("alice", Some(address), &format!("guess {n}")).map(|guess| guess.delay);
+            guesses.acquire("alice", Some(address), "right").unwrap().refund();
         }
         // A phone elsewhere is let in, too.
-        guesses.pay("alice", Some("192.0.2.9".parse().unwrap()), "right").unwrap().pay_back();
+        guesses.acquire("alice", Some("192.0.2.9".parse().unwrap()), "right").unwrap().refund();
         // An old password that is no longer good is asked for a few times.
-        let asked = (0..50).filter(|_| guesses.pay("alice", Some(address), "right").is_ok()).count();
+        let asked = (0..50).filter(|_| guesses.acquire("alice", Some(address), "right").is_ok()).count();
         assert_eq!(asked, 5);
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn right_passwords_cost_nothing() {
         let guesses = guesses();
         for _ in 0..1_000 {
-            guesses.pay("alice", Some("192.0.2.1".parse().unwrap()), "right").unwrap().pay_back();
+            guesses.acquire("alice", Some("192.0.2.1".parse().unwrap()), "right").unwrap().refund();
         }
         wrong(&guesses, "alice", "192.0.2.1").unwrap();
     }
@@ -299,10 +299,10 @@ mod tests {
     #[test]
     fn whoever_comes_memory_is_bounded() {
         let guesses = guesses();
-        for n in 0..3 * MOST_OWN {
-            let _ = guesses.pay(&format!("user{n}"), None, "wrong").map(|guess| guess.delay);
+        for n in 0..3 * MAX_OWN {
+            let _ = guesses.acquire(&format!("user{n}"), None, "wrong").map(|guess| guess.delay);
         }
-        assert_eq!(lock(&guesses.names).full_at.len(), MOST_OWN);
-        guesses.pay("one more", None, "wrong").map(|guess| guess.delay).unwrap_err();
+        assert_eq!(lock(&guesses.names).full_at.len(), MAX_OWN);
+        guesses.acquire("one more", None, "wrong").map(|guess| guess.delay).unwrap_err();
     }
 }

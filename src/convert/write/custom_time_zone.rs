@@ -93,7 +93,7 @@ impl Onset {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
-    use super::super::{Audience, Plan, plan};
+    use super::super::{NotifyPolicy, Plan, plan};
     use crate::convert::Context;
     use crate::ews::types::write::{Change, Value};
     use crate::model::collection::CollectionKind;
@@ -106,7 +106,7 @@ mod tests {
              DTSTART;TZID=Own:20260302T090000\n{rule}END:VEVENT\nEND:VCALENDAR\n"
         );
         let context = Context::of("demo@example.com");
-        plan(&context, CollectionKind::Calendar, "1.ics", &Bytes::from(text), None, Audience::Concerned)
+        plan(&context, CollectionKind::Calendar, "1.ics", &Bytes::from(text), None, NotifyPolicy::Concerned)
             .unwrap()
     }
 

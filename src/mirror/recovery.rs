@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 /// What is wrong with an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Harm {
+enum Damage {
     /// It failed to read or to write, as on a full disk: redb takes nothing more until it is opened again.
     Closed,
     /// Something broke off in the middle: the file is looked through.
-    Doubtful,
+    Suspect,
     /// What lies there is not what was written.
     Damaged,
 }
@@ -26,15 +26,15 @@ enum Harm {
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 impl Error {
-    fn harm(&self) -> Option<Harm> {
+    fn harm(&self) -> Option<Damage> {
         match self {
-            Self::Damaged(_) => Some(Harm::Damaged),
-            Self::Full(_) => Some(Harm::Closed),
+            Self::Damaged(_) => Some(Damage::Damaged),
+            Self::Full(_) => Some(Damage::Closed),
             Self::Store(error) => match **error {
                 redb::Error::Io(_)
                 | redb::Error::PreviousIo
                 | redb::Error::DatabaseClosed
-                | redb::Error::LockPoisoned(_) => Some(Harm::Closed),
+                | redb::Error::LockPoisoned(_) => Some(Damage::Closed),
                 _ => None,
             },
             Self::Forgotten
@@ -43,7 +43,7 @@ impl Error {
             | Self::Outdated(_)
             | Self::NoCollection(_)
             | Self::Interrupted(_)
-            | Self::Dead => None,
+            | Self::Replaced => None,
         }
     }
 }
@@ -65,14 +65,14 @@ impl Mirror {
             self.open_again()?;
             let _among_others = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             // It may have gone to rest just now.
-            if !self.is_resting() {
+            if !self.is_closed() {
                 break (self.opened.load(Ordering::Acquire), catch_unwind(AssertUnwindSafe(|| work(self))));
             }
         };
-        self.has_worked();
+        self.touch();
         let (harm, outcome) = match outcome {
             Ok(outcome) => (outcome.as_ref().err().and_then(Error::harm), outcome),
-            Err(_) => (Some(Harm::Doubtful), Err(Error::Interrupted("it broke off".to_owned()))),
+            Err(_) => (Some(Damage::Suspect), Err(Error::Interrupted("it broke off".to_owned()))),
         };
         if let (Some(harm), Err(error)) = (harm, &outcome) {
             self.heal(harm, seen, error);
@@ -82,19 +82,19 @@ impl Mirror {
 
     fn open_again(&self) -> Result<(), Error> {
         if self.is_dead() {
-            return Err(Error::Dead);
+            return Err(Error::Replaced);
         }
         let is_closed = self.db.read().unwrap_or_else(PoisonError::into_inner).is_none();
         let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if is_closed && tried.is_none_or(|at| at.elapsed() > BETWEEN_TRIES) {
             let seen = self.opened.load(Ordering::Acquire);
-            self.heal(Harm::Closed, seen, &Error::Interrupted("it was closed".to_owned()));
+            self.heal(Damage::Closed, seen, &Error::Interrupted("it was closed".to_owned()));
         }
         Ok(())
     }
 
     /// The caller saw the file as it was opened the `seen`th time.
-    fn heal(&self, harm: Harm, seen: u64, why: &Error) {
+    fn heal(&self, harm: Damage, seen: u64, why: &Error) {
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         if self.is_dead() || self.opened.load(Ordering::Acquire) != seen {
             return;
@@ -104,9 +104,9 @@ impl Mirror {
         let was_resting =
             self.tried.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now()).is_none();
         let opened = match harm {
-            Harm::Damaged => Err(Error::Damaged(why.to_string())),
-            Harm::Closed | Harm::Doubtful => {
-                catch_unwind(AssertUnwindSafe(|| self.look_through(harm == Harm::Doubtful)))
+            Damage::Damaged => Err(Error::Damaged(why.to_string())),
+            Damage::Closed | Damage::Suspect => {
+                catch_unwind(AssertUnwindSafe(|| self.look_through(harm == Damage::Suspect)))
                     .unwrap_or_else(|_| Err(Error::Damaged("it cannot be looked through".to_owned())))
             }
         };

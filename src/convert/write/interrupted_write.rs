@@ -18,14 +18,14 @@ const PLAIN: &str = "SLBCIK";
 
 /// What an item was like, in short: the text that it keeps, and its fields by group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trace {
+pub struct ItemSnapshot {
     kept: String,
     sums: BTreeMap<char, String>,
     /// What the write marks the item with that it creates.
     pub mark: Option<String>,
 }
 
-impl Trace {
+impl ItemSnapshot {
     /// That of an item.
     pub fn of(class: ItemClass, item: &Item, exceptions: &[Item]) -> Self {
         Self { kept: fingerprint(keep_of(item)), sums: sums(class, item, exceptions), mark: None }
@@ -101,7 +101,7 @@ impl Trace {
 
 /// Of what a write wants, what is known beforehand: all that it changes at once, or, where Exchange has its own mind, what it
 /// leaves as it was.
-pub(super) fn foretold(
+pub(super) fn predicted_fingerprints(
     wanted: BTreeMap<char, String>,
     was: &BTreeMap<char, String>,
     is_certain: bool,

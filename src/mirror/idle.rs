@@ -1,6 +1,6 @@
 //! A file that nobody needs is closed: its cache and its handle go. Whoever works on it next opens it again.
 //!
-//! **Invariant:** nobody notices but by the time it takes: what is not in the file (the collections at hand, fences)
+//! **Invariant:** nobody notices but by the time it takes: what is not in the file (the collections at hand, written_during_refresh)
 //! stays, and another file that lies there afterwards is not taken for this one.
 //! **Invariant:** files rest only in a folder that no other process uses: what that wrote meanwhile would go unnoticed.
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked which files may rest.
 const SHORTEST_ROUND: Duration = Duration::from_secs(1);
-const LONGEST_ROUND: Duration = Duration::from_mins(1);
+const MAX_ROUND: Duration = Duration::from_mins(1);
 /// How long a process before this one may take to end.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -35,13 +35,13 @@ impl Store {
             }
         }
         if self.own.set(file).is_ok() {
-            tokio::spawn(Self::let_rest(Arc::downgrade(self), self.settings.idle));
+            tokio::spawn(Self::close_idle_loop(Arc::downgrade(self), self.settings.idle));
         }
         Ok(())
     }
 
-    async fn let_rest(store: Weak<Self>, idle: Duration) {
-        let mut rounds = tokio::time::interval(idle.clamp(SHORTEST_ROUND, LONGEST_ROUND));
+    async fn close_idle_loop(store: Weak<Self>, idle: Duration) {
+        let mut rounds = tokio::time::interval(idle.clamp(SHORTEST_ROUND, MAX_ROUND));
         rounds.tick().await;
         loop {
             rounds.tick().await;
@@ -77,11 +77,11 @@ impl Mirror {
         }
     }
 
-    pub(super) fn is_resting(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.tried.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    pub(super) fn has_worked(&self) {
+    pub(super) fn touch(&self) {
         *self.worked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }

@@ -2,28 +2,28 @@
 
 use super::coverage::Coverage;
 use super::follower::{Error, Follower, Inner, lock};
-use super::live::{self, Place};
+use super::live::{self, SubscriptionState};
 use super::tree::Extent;
 use crate::ews::Event;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// A mailbox that is followed as long as somebody else holds it.
-pub(super) struct Loose(Weak<Inner>);
+pub(super) struct WeakFollower(Weak<Inner>);
 
 impl Follower {
-    pub(super) fn loose(&self) -> Loose {
-        Loose(Arc::downgrade(&self.0))
+    pub(super) fn loose(&self) -> WeakFollower {
+        WeakFollower(Arc::downgrade(&self.0))
     }
 
     /// Who listens for this mailbox now.
-    pub(super) fn set_place(&self, place: Place) {
+    pub(super) fn set_place(&self, place: SubscriptionState) {
         let before = std::mem::replace(&mut lock(&self.0.state).place, place);
         before.wake();
     }
 
     /// Whether these listen for this mailbox.
-    pub(super) fn is_in(&self, group: &Arc<live::Group>) -> bool {
+    pub(super) fn is_in(&self, group: &Arc<live::SharedConnection>) -> bool {
         lock(&self.0.state).place.is_in(group)
     }
 
@@ -41,18 +41,18 @@ impl Follower {
     }
 
     /// From now on every change is heard of.
-    pub(super) fn listening(&self) {
-        lock(&self.0.state).coverage.listening(Instant::now());
+    pub(super) fn stream_established(&self) {
+        lock(&self.0.state).coverage.stream_established(Instant::now());
     }
 
     /// Changes are no longer heard of.
-    pub(super) fn deaf(&self) {
-        lock(&self.0.state).coverage.deaf();
+    pub(super) fn stream_lost(&self) {
+        lock(&self.0.state).coverage.stream_lost();
     }
 
     /// Takes note of what happened.
-    pub(super) fn heard(&self, events: &[Event]) {
-        lock(&self.0.state).coverage.heard(events, Instant::now());
+    pub(super) fn on_notification(&self, events: &[Event]) {
+        lock(&self.0.state).coverage.on_notification(events, Instant::now());
     }
 
     /// Nobody asks for this mailbox: all that can be had again is dropped.
@@ -63,8 +63,8 @@ impl Follower {
 
     /// The password has changed: whoever listens with the old one stops.
     pub fn stop_listening(&self) {
-        lock(&self.0.state).coverage.deaf();
-        self.set_place(Place::default());
+        lock(&self.0.state).coverage.stream_lost();
+        self.set_place(SubscriptionState::default());
     }
 
     /// Whether every change is heard of.
@@ -73,7 +73,7 @@ impl Follower {
     }
 }
 
-impl Loose {
+impl WeakFollower {
     pub(super) fn hold(&self) -> Option<Follower> {
         self.0.upgrade().map(Follower)
     }
