@@ -13,7 +13,7 @@ use exdav::ews::auth::ntlm;
 use exdav::ews::autodiscover::answer::{Answer, Service};
 use exdav::ews::autodiscover::trust::{self, Trust};
 use exdav::ews::network::srv;
-use exdav::ews::types::Item;
+use exdav::ews::types::parse_item;
 use exdav::model::collection::CollectionKind;
 use exdav::model::id::{ETag, login_of_segment, login_segment};
 use exdav::model::object::Head;
@@ -131,7 +131,7 @@ pub fn ews_xml(octets: &[u8]) {
     if let Ok(element) = Reader::lenient(&text).document() {
         same_again(&element, |text| Reader::lenient(text).document().ok());
     }
-    let Some(item) = Item::parse(&text) else { return };
+    let Some(item) = parse_item(&text) else { return };
     let related = Related { exceptions: vec![item.clone()], ..Related::default() };
     for related in [related, Related::default()] {
         let Ok(rendered) = convert::render(&Context::of(OWNER), &item, &related) else { continue };

@@ -1,7 +1,7 @@
 //! Which of a component's alarms is the one that Exchange holds: an item has one reminder, at or before its start.
 
 use super::kept;
-use crate::ews::types::write::Change;
+use crate::model::item::{Change, Field, Value};
 use crate::model::zone::Zone;
 use crate::text::moment::{Length, Moment, Zones, length};
 use crate::text::{Component, Line};
@@ -26,14 +26,14 @@ impl Reminder {
     pub fn changes(wanted: Option<Self>) -> Vec<Change> {
         match wanted {
             Some(Self::Minutes(minutes)) => vec![
-                Change::text("item:ReminderIsSet", "true"),
-                Change::text("item:ReminderMinutesBeforeStart", minutes.to_string()),
+                Change::set(Field::ReminderSet, Value::Flag(true)),
+                Change::set(Field::ReminderMinutes, Value::Number(minutes)),
             ],
             Some(Self::At(at)) => vec![
-                Change::text("item:ReminderDueBy", kept::utc(at)),
-                Change::text("item:ReminderIsSet", "true"),
+                Change::set(Field::ReminderTime, Value::Time(at)),
+                Change::set(Field::ReminderSet, Value::Flag(true)),
             ],
-            None => vec![Change::text("item:ReminderIsSet", "false")],
+            None => vec![Change::set(Field::ReminderSet, Value::Flag(false))],
         }
     }
 

@@ -1,8 +1,8 @@
 //! Attachments as links. RFC 8607
 
 use super::{Attachment, Context, Related, identity};
-use crate::ews::types::{Attachment as Found, AttachmentKind, Item};
 use crate::model::id::ResourceName;
+use crate::model::item::{Attachment as Found, AttachmentKind, Item};
 use crate::text::{Component, Line, Parameter};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

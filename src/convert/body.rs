@@ -1,7 +1,7 @@
 //! Bodies: the text, and the HTML where it says more than the text.
 
 use super::HtmlForm;
-use crate::ews::types::Item;
+use crate::model::item::Item;
 use crate::text::Line;
 use html2text::render::RichAnnotation;
 use std::fmt::Write as _;
@@ -22,9 +22,8 @@ const MAX_DASHES: usize = 20;
 /// text of a body in HTML: it is made of it.
 pub(super) fn text(item: &Item) -> Option<String> {
     told_text(item).or_else(|| {
-        let has_text = item.text("TextBody").is_some();
-        let (kind, html) = item.body().filter(|_| !has_text)?;
-        kind.eq_ignore_ascii_case("HTML").then(|| text_of_html(&html)).filter(|text| !text.is_empty())
+        let (is_html, html) = item.body().filter(|body| body.text.is_none())?.stored.as_ref()?;
+        is_html.then(|| text_of_html(html)).filter(|text| !text.is_empty())
     })
 }
 
@@ -35,8 +34,9 @@ pub(super) fn is_of_html(item: &Item) -> bool {
 
 /// The text that Exchange itself gives: what fingerprints are made of.
 pub(super) fn told_text(item: &Item) -> Option<String> {
-    let plain = || item.body().filter(|(kind, _)| kind.eq_ignore_ascii_case("Text")).map(|(_, text)| text);
-    let text = item.text("TextBody").or_else(plain)?;
+    let body = item.body()?;
+    let plain = || body.stored.as_ref().filter(|(is_html, _)| !is_html).map(|(_, text)| text);
+    let text = body.text.as_ref().or_else(plain)?;
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
 }
@@ -130,8 +130,8 @@ fn without_tags(html: &str) -> String {
 
 /// The body as HTML, where it says more than the text does.
 fn html(item: &Item) -> Option<String> {
-    let (kind, html) = item.body()?;
-    (kind.eq_ignore_ascii_case("HTML") && says_more(&html)).then(|| html.replace('\r', "").trim().to_owned())
+    let (is_html, html) = item.body()?.stored.as_ref()?;
+    (*is_html && says_more(html)).then(|| html.replace('\r', "").trim().to_owned())
 }
 
 /// Whether there is mark-up beyond paragraphs.
@@ -190,7 +190,7 @@ mod tests {
             html.replace('&', "&amp;").replace('<', "&lt;"),
             if element == "CalendarItem" { "<t:Start>2027-06-10T10:00:00Z</t:Start>" } else { "" }
         );
-        Item::parse(&text).unwrap()
+        crate::ews::types::parse_item(&text).unwrap()
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use super::kept::Kept;
 use super::write::line::says_the_same;
 use super::{Context, Rendered, identity, phonetic_name, version};
-use crate::ews::field;
-use crate::ews::types::{Item, ItemClass};
+use crate::model::item::{Field, Item, ItemClass};
 use crate::model::object::Span;
 use crate::text::{Component, Line};
 use base64::Engine as _;
@@ -72,7 +71,7 @@ impl Card {
     /// Adds REV and gives the card.
     pub fn finish(mut self, item: &Item) -> Component {
         let form = if self.version == Version::V3 { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y%m%dT%H%M%SZ" };
-        let modified = item.time("LastModifiedTime");
+        let modified = item.time(Field::Modified);
         self.component.lines.extend(modified.map(|at| Line::raw("REV", at.strftime(form).to_string())));
         self.component
     }
@@ -90,7 +89,7 @@ pub(super) fn render(
 ) -> Rendered {
     let kept = Kept::of(item, "vcf").filter(|kept| kept.is_of(""));
     let uid = identity::card_uid(item);
-    let name = item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item));
+    let name = item.text(Field::ClientName).or_else(|| identity::davmail_name(item));
     let (mut v3, mut v4) = (project(Version::V3, &uid), project(Version::V4, &uid));
     let mut own = None;
     let mut is_corrected = false;
@@ -155,7 +154,7 @@ pub(super) fn render(
         etag: identity::etag(context, item, &[], revision),
         schedule_tag: None,
         span: Span::default(),
-        last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
+        last_modified: item.time(Field::Modified).unwrap_or(Timestamp::UNIX_EPOCH),
         attachments: Vec::new(),
     }
 }

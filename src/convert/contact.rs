@@ -5,8 +5,7 @@ use super::event::group::{categories, categories_text, class_text, sensitivity};
 use super::kept::fingerprint;
 use super::write::places;
 use super::{Context, Rendered, body};
-use crate::ews::field::{self, ExtendedProperty};
-use crate::ews::types::{Address, Item};
+use crate::model::item::{Address, Field, Item, POSTAL};
 use crate::model::zone::Zone;
 use crate::text::{Component, Line, escape};
 use base64::Engine as _;
@@ -119,7 +118,7 @@ pub(super) fn photo(item: &Item) -> Option<String> {
 
 /// X.500 names among the e-mail addresses that the item itself does not translate.
 pub(super) fn x500_addresses(item: &Item) -> Vec<String> {
-    let entries = item.entries("EmailAddresses").into_iter();
+    let entries = item.emails().into_iter();
     entries
         .filter(|(key, address)| is_x500(address) && original(item, key).is_none())
         .map(|(_, a)| a)
@@ -128,9 +127,9 @@ pub(super) fn x500_addresses(item: &Item) -> Vec<String> {
 
 /// Slots whose address no client is told: nobody knows an SMTP address for them.
 pub(super) fn hidden_addresses(context: &Context, item: &Item) -> Vec<String> {
-    let shown: Vec<String> = emails(context, item).into_iter().map(|(key, _)| key).collect();
-    let known = item.entries("EmailAddresses").into_iter().map(|(key, _)| key);
-    known.filter(|key| !shown.contains(key)).collect()
+    let shown: Vec<&str> = emails(context, item).into_iter().map(|(key, _)| key).collect();
+    let known = item.emails().into_iter().map(|(key, _)| key);
+    known.filter(|key| !shown.contains(key)).map(str::to_owned).collect()
 }
 
 fn is_x500(address: &str) -> bool {
@@ -138,17 +137,16 @@ fn is_x500(address: &str) -> bool {
 }
 
 /// The SMTP address behind an X.500 one, as it was when the contact was made.
-fn original(item: &Item, key: &str) -> Option<String> {
-    let slot: usize = key.strip_prefix("EmailAddress")?.parse().ok()?;
-    let address = item.extended(field::ORIGINAL_ADDRESSES.get(slot.checked_sub(1)?)?)?;
+fn original(item: &Item, slot: &'static str) -> Option<String> {
+    let address = item.text(Field::OriginalEmail(slot))?;
     Some(address.trim().to_owned()).filter(|address| address.contains('@'))
 }
 
-fn emails(context: &Context, item: &Item) -> Vec<(String, String)> {
+fn emails(context: &Context, item: &Item) -> Vec<(&'static str, String)> {
     let mut emails = Vec::new();
-    for (key, address) in item.entries("EmailAddresses") {
+    for (key, address) in item.emails() {
         let address = if is_x500(&address) {
-            original(item, &key).or_else(|| context.directory.get(&address).cloned())
+            original(item, key).or_else(|| context.directory.get(&address).cloned())
         } else {
             Some(address)
         };
@@ -167,14 +165,14 @@ struct Name {
 
 impl Name {
     fn of(item: &Item) -> Self {
-        let text = |field: &str| item.filled(field).unwrap_or_default();
-        let title = item.extended(&field::TITLE).or_else(|| item.nested(&["CompleteName", "Title"]));
+        let text = |field| item.filled(field).unwrap_or_default();
+        let title = item.text(Field::Title).or_else(|| item.filled(Field::CompleteTitle));
         Self {
-            family: text("Surname"),
-            given: text("GivenName"),
-            additional: text("MiddleName"),
+            family: text(Field::Surname),
+            given: text(Field::GivenName),
+            additional: text(Field::MiddleName),
             prefix: title.unwrap_or_default().trim().to_owned(),
-            suffix: text("Generation"),
+            suffix: text(Field::Generation),
         }
     }
 
@@ -204,15 +202,15 @@ pub(super) fn project(
 ) -> Component {
     let mut card = Card::new(version, uid);
     let name = Name::of(item);
-    let company = item.filled("CompanyName");
+    let company = item.filled(Field::Company);
     let emails = emails(context, item);
     let full = item
-        .filled("DisplayName")
+        .filled(Field::DisplayName)
         .or_else(|| name.full())
-        .or_else(|| item.filled("FileAs"))
+        .or_else(|| item.filled(Field::FileAs))
         .or_else(|| company.clone())
         .or_else(|| emails.first().map(|(_, address)| address.clone()))
-        .or_else(|| item.entries("PhoneNumbers").first().map(|(_, number)| number.clone()))
+        .or_else(|| item.phones().first().map(|(_, number)| number.clone()))
         .unwrap_or_else(|| "(no name)".to_owned());
     card.push(Line::text("FN", &full));
     card.push(name.line());
@@ -222,15 +220,15 @@ pub(super) fn project(
             Version::V4 => Line::raw("KIND", "org"),
         });
     }
-    let nicknames = item.filled("Nickname");
+    let nicknames = item.filled(Field::Nickname);
     card.component_list("NICKNAME", nicknames.as_deref().map(|all| all.split(", ").collect()));
-    card.text("X-PHONETIC-FIRST-NAME", item.extended(&field::YOMI_GIVEN));
-    card.text("X-PHONETIC-LAST-NAME", item.extended(&field::YOMI_SURNAME));
-    card.text("X-PHONETIC-ORG", item.extended(&field::YOMI_COMPANY));
-    for (name, property) in CUSTOM_NAMES.iter().zip(&field::CUSTOM) {
-        card.text(name, item.extended(property).filter(|text| !text.is_empty()));
+    card.text("X-PHONETIC-FIRST-NAME", item.text(Field::PhoneticGiven));
+    card.text("X-PHONETIC-LAST-NAME", item.text(Field::PhoneticSurname));
+    card.text("X-PHONETIC-ORG", item.text(Field::PhoneticCompany));
+    for (name, number) in CUSTOM_NAMES.iter().zip(0..4) {
+        card.text(name, item.text(Field::Custom(number)));
     }
-    match (company, item.filled("Department")) {
+    match (company, item.filled(Field::Department)) {
         (None, None) => {}
         (company, None) => card.push(Line::text("ORG", &company.unwrap_or_default())),
         (company, Some(unit)) => {
@@ -240,20 +238,20 @@ pub(super) fn project(
             ));
         }
     }
-    card.text("TITLE", item.filled("JobTitle"));
-    card.text("ROLE", item.filled("Profession"));
+    card.text("TITLE", item.filled(Field::JobTitle));
+    card.text("ROLE", item.filled(Field::Profession));
     for (key, address) in &emails {
         email(&mut card, key, address);
     }
-    for (key, number) in item.entries("PhoneNumbers") {
-        phone(&mut card, &key, &number);
+    for (key, number) in item.phones() {
+        phone(&mut card, key, &number);
     }
     addresses(&mut card, item);
     net(&mut card, item);
     for (name, day) in [("BDAY", birthday(context, item)), ("ANNIVERSARY", anniversary(context, item))] {
         card.push_all(day.map(|day| date_line(version, name, day)));
     }
-    let gender = match item.extended(&field::GENDER).as_deref().map(str::trim) {
+    let gender = match item.text(Field::Gender).as_deref().map(str::trim) {
         Some("1") => Some("F"),
         Some("2") => Some("M"),
         _ => None,
@@ -261,15 +259,12 @@ pub(super) fn project(
     card.push_all(
         gender.map(|gender| Line::raw(if version == Version::V3 { "X-GENDER" } else { "GENDER" }, gender)),
     );
-    card.text(
-        if version == Version::V3 { "X-MS-INTERESTS" } else { "HOBBY" },
-        item.extended(&field::HOBBIES),
-    );
+    card.text(if version == Version::V3 { "X-MS-INTERESTS" } else { "HOBBY" }, item.text(Field::Hobbies));
     card.text("NOTE", body::text(item));
     card.push_all(categories(item));
     if version == Version::V3 {
         card.push_all(
-            item.filled("Sensitivity")
+            item.filled(Field::Sensitivity)
                 .and_then(|word| sensitivity(&word))
                 .map(|word| Line::raw("CLASS", word)),
         );
@@ -335,21 +330,18 @@ fn phone(card: &mut Card, key: &str, number: &str) {
     }
 }
 
-/// Kinds of addresses: key, type, post-office box.
-const ADDRESSES: [(&str, Option<&str>, ExtendedProperty); 3] = [
-    ("Business", Some("WORK"), field::WORK_PO_BOX),
-    ("Home", Some("HOME"), field::HOME_PO_BOX),
-    ("Other", None, field::OTHER_PO_BOX),
-];
+/// Kinds of addresses and their types.
+const ADDRESSES: [(&str, Option<&str>); 3] =
+    [("Business", Some("WORK")), ("Home", Some("HOME")), ("Other", None)];
 
 fn addresses(card: &mut Card, item: &Item) {
     let known = item.addresses();
-    let index = item.filled("PostalAddressIndex");
-    for (key, kind, po_box) in ADDRESSES {
+    let index = item.filled(Field::MailingAddress);
+    for (key, kind) in ADDRESSES {
         let address =
-            known.iter().find(|(k, _)| k == key).map(|(_, address)| address.clone()).unwrap_or_default();
-        let po_box = item.extended(&po_box).unwrap_or_default();
-        let office = item.filled("OfficeLocation").filter(|_| key == "Business").unwrap_or_default();
+            known.iter().find(|(k, _)| *k == key).map(|(_, address)| address.clone()).unwrap_or_default();
+        let po_box = item.text(Field::PostOfficeBox(key)).unwrap_or_default();
+        let office = item.filled(Field::Office).filter(|_| key == "Business").unwrap_or_default();
         if address == Address::default() && po_box.is_empty() && office.is_empty() {
             continue;
         }
@@ -374,15 +366,15 @@ fn addresses(card: &mut Card, item: &Item) {
 }
 
 fn net(card: &mut Card, item: &Item) {
-    let work = item.filled("BusinessHomePage").or_else(|| item.extended(&field::BUSINESS_HOME_PAGE));
-    for (url, kind) in [(work, "WORK"), (item.extended(&field::PERSONAL_HOME_PAGE), "HOME")] {
+    let work = item.filled(Field::WorkPage).or_else(|| item.text(Field::WorkPageText));
+    for (url, kind) in [(work, "WORK"), (item.text(Field::HomePage), "HOME")] {
         let line = url.map(|url| Line::raw("URL", url.trim()));
         card.push_all(line.map(|line| card.typed(line, &[kind])).into_iter().collect::<Vec<_>>());
     }
-    for (_, address) in item.entries("ImAddresses") {
+    for (_, address) in item.messengers() {
         card.push(Line::raw("IMPP", instant_messaging(&address)));
     }
-    card.push_all(item.extended(&field::FREE_BUSY_URL).map(|url| Line::raw("FBURL", url.trim())));
+    card.push_all(item.text(Field::FreeBusyUrl).map(|url| Line::raw("FBURL", url.trim())));
 }
 
 /// What an address may hold besides letters and digits.
@@ -404,8 +396,8 @@ fn instant_messaging(address: &str) -> String {
 
 /// The day that a property means: at Outlook's 11:59, at midnight of the owner's zone, or about. The bare day beside
 /// it is exact; a day that is further from it than zones are was set by a program that does not know the bare one.
-fn day(context: &Context, item: &Item, bare: &ExtendedProperty, name: &str) -> Option<Date> {
-    let bare: Option<Date> = item.extended(bare).and_then(|text| text.trim().get(..10)?.parse().ok());
+fn day(context: &Context, item: &Item, bare: Field, name: Field) -> Option<Date> {
+    let bare = item.day(bare);
     let told = item.time(name).and_then(|at| {
         let utc = Zone::Utc.to_local(at);
         if utc.time() == Time::constant(11, 59, 0, 0) {
@@ -427,24 +419,24 @@ fn day(context: &Context, item: &Item, bare: &ExtendedProperty, name: &str) -> O
 }
 
 fn birthday(context: &Context, item: &Item) -> Option<Date> {
-    day(context, item, &field::BIRTHDAY_LOCAL, "Birthday")
+    day(context, item, Field::BirthdayDay, Field::Birthday)
 }
 
 /// Whether a day is told otherwise than by its bare form alone, or the note has no text of Exchange's.
 fn is_revised(item: &Item) -> bool {
     let nowhere = Context::of("");
-    let is_other = |bare: &ExtendedProperty, name: &str| {
+    let is_other = |bare: Field, name: Field| {
         let told = day(&nowhere, item, bare, name);
-        let bare: Option<Date> = item.extended(bare).and_then(|text| text.trim().get(..10)?.parse().ok());
+        let bare = item.day(bare);
         bare.is_some() && told != bare
     };
-    is_other(&field::BIRTHDAY_LOCAL, "Birthday")
-        || is_other(&field::WEDDING_ANNIVERSARY_LOCAL, "WeddingAnniversary")
+    is_other(Field::BirthdayDay, Field::Birthday)
+        || is_other(Field::AnniversaryDay, Field::Anniversary)
         || body::is_of_html(item)
 }
 
 fn anniversary(context: &Context, item: &Item) -> Option<Date> {
-    day(context, item, &field::WEDDING_ANNIVERSARY_LOCAL, "WeddingAnniversary")
+    day(context, item, Field::AnniversaryDay, Field::Anniversary)
 }
 
 fn date_line(version: Version, name: &str, day: Date) -> Line {
@@ -465,13 +457,13 @@ fn date_line(version: Version, name: &str, day: Date) -> Line {
 }
 
 fn relations(card: &mut Card, item: &Item) {
-    let one = |field: &str| item.filled(field).into_iter().collect::<Vec<_>>();
+    let one = |field| item.filled(field).into_iter().collect::<Vec<_>>();
     // Apple's label, RELATED's type, names.
     let related = [
-        ("Spouse", Some("spouse"), one("SpouseName")),
-        ("Manager", None, one("Manager")),
-        ("Assistant", Some("agent"), one("AssistantName")),
-        ("Child", Some("child"), item.strings("Children")),
+        ("Spouse", Some("spouse"), one(Field::Spouse)),
+        ("Manager", None, one(Field::Manager)),
+        ("Assistant", Some("agent"), one(Field::Assistant)),
+        ("Child", Some("child"), item.strings(Field::Children)),
     ];
     for (label, kind, names) in related {
         for name in names {
@@ -506,68 +498,64 @@ fn photo_line(version: Version, octets: &[u8]) -> Option<Line> {
 }
 
 pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
-    let field = |name: &str| item.filled(name).unwrap_or_default();
-    let extended = |property: &ExtendedProperty| item.extended(property).unwrap_or_default();
-    let entries = |name: &str| {
+    let filled = |field| item.filled(field).unwrap_or_default();
+    let raw = |field| item.text(field).unwrap_or_default();
+    let entries = |entries: Vec<(&str, String)>| {
         let mut entries: Vec<String> =
-            item.entries(name).into_iter().map(|(key, text)| format!("{key}={text}")).collect();
+            entries.into_iter().map(|(key, text)| format!("{key}={text}")).collect();
         entries.sort_unstable();
         entries
     };
     let emails: Vec<String> = item
-        .entries("EmailAddresses")
+        .emails()
         .into_iter()
         .map(|(key, address)| {
             // A write changes the address alone; what Exchange makes of the original then is not known beforehand.
-            let own = original(item, &key).filter(|_| is_x500(&address));
+            let own = original(item, key).filter(|_| is_x500(&address));
             format!("{key}={}", own.unwrap_or(address).to_lowercase())
         })
         .collect();
     let mut addresses: Vec<String> = item
         .addresses()
         .into_iter()
-        .map(|(key, a)| [key, a.street, a.city, a.state, a.postal_code, a.country].join("\u{1e}"))
+        .map(|(key, a)| [key.to_owned(), a.street, a.city, a.state, a.postal_code, a.country].join("\u{1e}"))
         .collect();
     addresses.sort_unstable();
-    addresses.extend([&field::WORK_PO_BOX, &field::HOME_PO_BOX, &field::OTHER_PO_BOX].map(extended));
-    addresses.extend([field("OfficeLocation"), field("PostalAddressIndex")]);
-    let mut relations = vec![field("SpouseName"), field("Manager"), field("AssistantName")];
-    relations.extend(item.strings("Children"));
-    let days =
-        [(&field::BIRTHDAY_LOCAL, "Birthday"), (&field::WEDDING_ANNIVERSARY_LOCAL, "WeddingAnniversary")];
+    addresses.extend(POSTAL.map(|kind| raw(Field::PostOfficeBox(kind))));
+    addresses.extend([filled(Field::Office), filled(Field::MailingAddress)]);
+    let mut relations = vec![filled(Field::Spouse), filled(Field::Manager), filled(Field::Assistant)];
+    relations.extend(item.strings(Field::Children));
+    let days = [(Field::BirthdayDay, Field::Birthday), (Field::AnniversaryDay, Field::Anniversary)];
     // The owner's zone may not matter here: fingerprints are the same everywhere.
     let nowhere = Context::of("");
     let days: Vec<String> = days
         .iter()
-        .map(|(bare, name)| day(&nowhere, item, bare, name).map(|day| day.to_string()).unwrap_or_default())
+        .map(|(bare, name)| day(&nowhere, item, *bare, *name).map(|day| day.to_string()).unwrap_or_default())
         .collect();
     let photo = item.attachments().into_iter().find(|a| Some(&a.id) == photo(item).as_ref());
-    let names: Vec<String> = ["DisplayName", "GivenName", "MiddleName", "Surname", "Generation", "Nickname"]
-        .map(field)
-        .into_iter()
-        .chain([extended(&field::TITLE)])
-        .collect();
+    let names = [
+        Field::DisplayName,
+        Field::GivenName,
+        Field::MiddleName,
+        Field::Surname,
+        Field::Generation,
+        Field::Nickname,
+    ];
+    let names: Vec<String> = names.map(filled).into_iter().chain([raw(Field::Title)]).collect();
     let texts = [
         ('N', names),
-        ('X', field::CUSTOM.iter().map(extended).collect()),
-        ('Y', [&field::YOMI_GIVEN, &field::YOMI_SURNAME, &field::YOMI_COMPANY].map(extended).to_vec()),
-        ('O', ["CompanyName", "Department", "JobTitle", "Profession"].map(field).to_vec()),
+        ('X', (0..4).map(|number| raw(Field::Custom(number))).collect()),
+        ('Y', [Field::PhoneticGiven, Field::PhoneticSurname, Field::PhoneticCompany].map(raw).to_vec()),
+        ('O', [Field::Company, Field::Department, Field::JobTitle, Field::Profession].map(filled).to_vec()),
         ('E', emails),
-        ('T', entries("PhoneNumbers")),
+        ('T', entries(item.phones())),
         ('A', addresses),
-        (
-            'U',
-            vec![
-                field("BusinessHomePage"),
-                extended(&field::PERSONAL_HOME_PAGE),
-                extended(&field::BUSINESS_HOME_PAGE),
-            ],
-        ),
-        ('G', vec![extended(&field::GENDER)]),
+        ('U', vec![filled(Field::WorkPage), raw(Field::HomePage), raw(Field::WorkPageText)]),
+        ('G', vec![raw(Field::Gender)]),
         ('R', relations),
-        ('I', entries("ImAddresses")),
-        ('H', vec![extended(&field::HOBBIES)]),
-        ('F', vec![extended(&field::FREE_BUSY_URL)]),
+        ('I', entries(item.messengers())),
+        ('H', vec![raw(Field::Hobbies)]),
+        ('F', vec![raw(Field::FreeBusyUrl)]),
         ('D', days),
         ('B', vec![body::text(item).unwrap_or_default()]),
         ('K', vec![categories_text(item)]),

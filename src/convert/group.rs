@@ -5,7 +5,7 @@ use super::event::group::{categories, categories_text, class_text, sensitivity};
 use super::kept::fingerprint;
 use super::write::line::uid;
 use super::{Context, Rendered, body};
-use crate::ews::types::{Item, Mailbox};
+use crate::model::item::{Field, Item, Mailbox};
 use crate::text::{Component, Line, address, escape};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -40,8 +40,10 @@ pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, Stri
 }
 
 fn name(item: &Item) -> String {
-    let name =
-        item.filled("DisplayName").or_else(|| item.filled("FileAs")).or_else(|| item.filled("Subject"));
+    let name = item
+        .filled(Field::DisplayName)
+        .or_else(|| item.filled(Field::FileAs))
+        .or_else(|| item.filled(Field::Subject));
     name.unwrap_or_else(|| "(no name)".to_owned())
 }
 
@@ -73,7 +75,7 @@ fn project(
     if let Some(line) = categories(item) {
         card.push(line);
     }
-    let class = item.filled("Sensitivity").and_then(|word| sensitivity(&word));
+    let class = item.filled(Field::Sensitivity).and_then(|word| sensitivity(&word));
     if let Some(class) = class.filter(|_| version == Version::V3) {
         card.push(Line::raw("CLASS", class));
     }

@@ -1,9 +1,8 @@
 //! Names and tags of objects: UID, resource name, ETag.
 
 use super::{Context, HtmlForm, RENDERING_VERSION};
-use crate::ews::field;
-use crate::ews::types::{Item, ItemClass};
 use crate::model::id::{ETag, ResourceName};
+use crate::model::item::{Field, Item, ItemClass};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
@@ -29,8 +28,8 @@ pub(super) fn derived_uid(item: &Item) -> String {
 /// The UID of a contact or a group.
 pub(super) fn card_uid(item: &Item) -> String {
     let davmail = || davmail_name(item).and_then(|name| Some(name.strip_suffix(".vcf")?.to_owned()));
-    item.extended(&field::DAV_UID)
-        .or_else(|| item.extended(&field::INTEGRATION_UID))
+    item.text(Field::ClientUid)
+        .or_else(|| item.text(Field::IntegrationUid))
         .or_else(davmail)
         .unwrap_or_else(|| derived_uid(item))
 }
@@ -83,7 +82,7 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], revision
     parts.extend(attached.map(|attachment| attachment.id));
     if !context.behaviour.judges_change_keys {
         // Its versions do not tell of every change.
-        parts.extend(std::iter::once(item).chain(exceptions).map(Item::write));
+        parts.extend(std::iter::once(item).chain(exceptions).filter_map(|item| item.state.clone()));
     }
     parts.extend((revision > 0).then(|| format!("revision {revision}")));
     ETag(hash(parts.join("\u{1f}"), 32))
@@ -97,7 +96,7 @@ pub(super) fn exchange_uid(uid: &str) -> String {
 
 /// The name that DavMail gave: users who come from there keep their resources.
 pub(super) fn davmail_name(item: &Item) -> Option<String> {
-    let name = item.extended(&field::URL_COMP_NAME)?;
+    let name = item.text(Field::DavmailName)?;
     let stem = name.strip_suffix(".EML").or_else(|| name.strip_suffix(".eml"))?;
     let extension = match item.class {
         ItemClass::CalendarItem | ItemClass::Task => ".ics",
@@ -117,7 +116,7 @@ mod tests {
             "<t:{element} xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'>\
              <t:ItemId Id='a' ChangeKey='b'/><t:Subject>x</t:Subject>{fields}</t:{element}>"
         );
-        let item = crate::ews::types::Item::parse(&text).unwrap();
+        let item = crate::ews::types::parse_item(&text).unwrap();
         let rendered = crate::convert::render(
             &Context::of("demo@example.com"),
             &item,

@@ -5,9 +5,7 @@
 
 use super::event::time::{EventTimes, Moment};
 use super::identity;
-use crate::ews::field;
-use crate::ews::types::Item;
-use crate::ews::types::write::Change;
+use crate::model::item::{Change, Field, Item, Value};
 use crate::model::windows_zones;
 use crate::model::zone::Zone;
 use crate::text::{Component, Line};
@@ -25,7 +23,7 @@ use std::io::{Read as _, Write as _};
 /// The longest piece of a packed text: what one property holds.
 const MAX_DATA: usize = 30_000;
 /// The most pieces.
-const MAX_PIECES: usize = 1 + field::DAV_BODY_GOES_ON.len();
+const MAX_PIECES: usize = 8;
 /// The longest text that is unpacked.
 const MAX_OCTETS: u64 = 8 << 20;
 
@@ -46,7 +44,7 @@ pub(super) struct Kept {
 impl Kept {
     /// What an item keeps; `None` when it is of another version or kind, damaged or not complete.
     pub fn of(item: &Item, kind: &str) -> Option<Self> {
-        let text = item.extended(&field::DAV_BODY)?;
+        let (text, more_pieces) = item.kept().split_first()?;
         let mut parts = text.trim().splitn(8, ';');
         let mut next = || parts.next();
         if next()? != "1" || next()? != kind {
@@ -59,9 +57,7 @@ impl Kept {
                 let more =
                     if pieces.is_empty() { 0 } else { pieces.parse::<usize>().ok()?.checked_sub(1)? };
                 let mut data = data.to_owned();
-                for property in field::DAV_BODY_GOES_ON.get(..more)? {
-                    data.push_str(&item.extended(property)?);
-                }
+                more_pieces.get(..more)?.iter().for_each(|piece| data.push_str(piece));
                 let packed = STANDARD.decode(data).ok()?;
                 let mut octets = Vec::new();
                 DeflateDecoder::new(packed.as_slice()).take(MAX_OCTETS).read_to_end(&mut octets).ok()?;
@@ -126,15 +122,10 @@ pub(super) fn write(
         .collect();
     let (length, digest, owner) = (octets.len(), identity::hash(octets, 16), fingerprint(exchange_uid));
     let head = format!("1;{kind};{packing};{length};{digest};{owner};{};{data}", sums.join(","));
-    let mut changes = vec![Change::extended(field::DAV_BODY, Some(head))];
-    for property in field::DAV_BODY_GOES_ON {
-        match pieces.next() {
-            Some(piece) => changes.push(Change::extended(property, Some(piece.to_owned()))),
-            None if item.extended(&property).is_some() => changes.push(Change::extended(property, None)),
-            None => {}
-        }
-    }
-    changes
+    let mut all: Vec<String> = std::iter::once(head).chain(pieces.map(str::to_owned)).collect();
+    // What it keeps beyond that is removed: an empty piece.
+    all.resize(all.len().max(item.kept().len()), String::new());
+    vec![Change::set(Field::Kept, Value::Strings(all))]
 }
 
 /// A packed text, cut into what properties hold.

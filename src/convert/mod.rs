@@ -37,10 +37,8 @@ pub use sought::sought;
 
 use crate::ews::Behaviour;
 use crate::ews::Product;
-use crate::ews::field;
-use crate::ews::types::write::Change;
-use crate::ews::types::{AttachmentKind, Item, ItemClass, Mailbox};
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
+use crate::model::item::{AttachmentKind, Change, Field, Item, ItemClass, Mailbox};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
 use crate::text::{Component, Line, address};
@@ -258,17 +256,17 @@ fn render_whole(context: &Context, item: &Item, related: &Related) -> Result<Ren
 /// Renders an item that is a copy of another one: it has a UID and a name of its own, whatever was copied with it.
 pub fn render_copy(context: &Context, item: &Item, related: &Related) -> Result<Rendered, Error> {
     let names = [
-        field::DAV_UID,
-        field::DAV_NAME,
-        field::DAV_BODY,
-        field::INTEGRATION_UID,
-        field::DAVMAIL_UID,
-        field::URL_COMP_NAME,
+        Field::ClientUid,
+        Field::ClientName,
+        Field::Kept,
+        Field::IntegrationUid,
+        Field::DavmailUid,
+        Field::DavmailName,
     ];
-    let mut without: Vec<Change> = names.into_iter().map(|name| Change::extended(name, None)).collect();
+    let mut without: Vec<Change> = names.into_iter().map(Change::remove).collect();
     // An event has a UID of Exchange's besides, which is copied, too.
-    if let Some(uid) = item.filled("UID").filter(|_| item.class == ItemClass::CalendarItem) {
-        without.push(Change::text("calendar:UID", format!("{uid}-{}", identity::hash(&item.id.id, 16))));
+    if let Some(uid) = item.filled(Field::Uid).filter(|_| item.class == ItemClass::CalendarItem) {
+        without.push(Change::text(Field::Uid, format!("{uid}-{}", identity::hash(&item.id.id, 16))));
     }
     let bare = Item::predicted(item.class, Some(item), item.id.clone(), &without);
     let rendered = render(context, &bare, related)?;
@@ -280,16 +278,16 @@ pub fn render_copy(context: &Context, item: &Item, related: &Related) -> Result<
 /// Names on an item that only the directory can turn into SMTP addresses: X.500 names of participants and
 /// members, names of those who assigned a task.
 pub fn names_to_resolve(item: &Item) -> Vec<String> {
-    let lists = ["RequiredAttendees", "OptionalAttendees", "Resources"];
-    let people = lists.iter().flat_map(|list| item.attendees(list)).map(|attendee| attendee.mailbox);
+    let lists = [Field::Required, Field::Optional, Field::Resources];
+    let people = lists.into_iter().flat_map(|list| item.attendees(list)).map(|attendee| attendee.mailbox);
     let mut names: Vec<String> = people
         .chain(item.organizer())
         .chain(item.members())
         .filter(|mailbox| mailbox.routing == "EX" || mailbox.address.starts_with('/'))
         .map(|mailbox| mailbox.address)
         .collect();
-    if matches!(item.filled("DelegationState").as_deref(), Some("Owned" | "Accepted")) {
-        names.extend(["Delegator", "Owner"].iter().filter_map(|name| item.filled(name)));
+    if matches!(item.filled(Field::DelegationState).as_deref(), Some("Owned" | "Accepted")) {
+        names.extend([Field::Delegator, Field::Owner].into_iter().filter_map(|name| item.filled(name)));
     }
     names.extend(contact::x500_addresses(item));
     names.sort_unstable();

@@ -6,8 +6,6 @@ use super::{Context, RENDERING_VERSION, Rendered, contact};
 use crate::ews::types::Person;
 use crate::model::id::{ETag, ResourceName};
 use crate::model::object::Span;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -15,9 +13,8 @@ const EXTENSION: &str = ".vcf";
 
 /// Renders somebody whom the directory knows. The UID is the URI by which groups name this person. RFC 6350 6.6.5
 pub fn render(context: &Context, person: &Person) -> Rendered {
-    let Person { mailbox, contact: item } = person;
+    let Person { mailbox, contact: item, photo } = person;
     let uid = format!("mailto:{}", mailbox.address.to_lowercase());
-    let photo = item.filled("Photo").and_then(|text| STANDARD.decode(text).ok());
     let card =
         |version| Bytes::from(contact::project(context, item, photo.as_deref(), version, &uid).write());
     let (body, vcard4) = (card(Version::V3), card(Version::V4));

@@ -3,7 +3,7 @@
 //! Exchange tells readers of a shared folder whether they may see private items and leaves it to programs to hide them.
 
 use super::Context;
-use crate::ews::types::{Item, ItemClass};
+use crate::model::item::{Field, Item, ItemClass};
 
 /// Whether private items are shown with their details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,28 +18,22 @@ pub enum Privacy {
 const SUBJECT: &str = "Private Appointment";
 
 /// When something takes place and how it is told apart; nothing else is known to be harmless.
-const HARMLESS: [&str; 21] = [
-    "ItemId",
-    "UID",
-    "RecurrenceId",
-    "DateTimeStamp",
-    "DateTimeCreated",
-    "LastModifiedTime",
-    "Sensitivity",
-    "Start",
-    "End",
-    "OriginalStart",
-    "StartTimeZone",
-    "EndTimeZone",
-    "StartTimeZoneId",
-    "EndTimeZoneId",
-    "IsAllDayEvent",
-    "LegacyFreeBusyStatus",
-    "CalendarItemType",
-    "IsRecurring",
-    "Recurrence",
-    "ModifiedOccurrences",
-    "DeletedOccurrences",
+const HARMLESS: [Field; 15] = [
+    Field::Uid,
+    Field::RecurrenceId,
+    Field::Created,
+    Field::Modified,
+    Field::Sensitivity,
+    Field::Start,
+    Field::End,
+    Field::OriginalStart,
+    Field::StartZone,
+    Field::EndZone,
+    Field::AllDay,
+    Field::BusyStatus,
+    Field::Recurrence,
+    Field::ModifiedOccurrences,
+    Field::DeletedOccurrences,
 ];
 
 /// What may be shown of an item.
@@ -55,7 +49,7 @@ pub(super) enum Seen {
 impl Context {
     /// Whether details of the item are kept back.
     pub fn hides(&self, item: &Item) -> bool {
-        let is_open = item.filled("Sensitivity").is_none_or(|text| text != "Private");
+        let is_open = item.filled(Field::Sensitivity).is_none_or(|text| text != "Private");
         self.privacy == Privacy::Hidden && !is_open
     }
 }

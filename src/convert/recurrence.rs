@@ -1,6 +1,6 @@
 //! Exchange's patterns → RRULE: THE table of patterns.
 
-use crate::ews::types::{Pattern, RangeEnd, Recurrence};
+use crate::model::item::{Pattern, RangeEnd, Recurrence};
 use jiff::Timestamp;
 use jiff::civil::Date;
 

@@ -6,16 +6,14 @@ use super::event::time::Moment;
 use super::kept::{self, Kept};
 use super::recurrence::{self, Bound};
 use super::{Context, Error, PRODID, Rendered, alarm, attachment, body, identity};
-use crate::ews::field::{self, ExtendedProperty};
-use crate::ews::types::{Item, Pattern};
+use crate::model::item::{Field, Item, Pattern};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
 use crate::text::moment::Zones;
 use crate::text::{Component, Line, address};
 use bytes::Bytes;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tells the rule of a task that comes anew after it was completed: no RRULE says that.
@@ -28,9 +26,9 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
     let is_copy = kept.as_ref().is_some_and(|kept| is_finished_turn(item, kept));
     let kept = kept.filter(|_| !is_copy);
     let own = |text: Option<String>| text.filter(|_| !is_copy);
-    let uid = own(item.extended(&field::DAV_UID).or_else(|| item.extended(&field::DAVMAIL_UID)));
+    let uid = own(item.text(Field::ClientUid).or_else(|| item.text(Field::DavmailUid)));
     let uid = uid.unwrap_or_else(|| identity::derived_uid(item));
-    let kept_name = own(item.extended(&field::DAV_NAME).or_else(|| identity::davmail_name(item)));
+    let kept_name = own(item.text(Field::ClientName).or_else(|| identity::davmail_name(item)));
     let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
     let (links, attachments) = attachment::lines(context, item, &name);
     let projected = projection(context, item, &uid, &links);
@@ -53,24 +51,24 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
         schedule_tag: None,
         // What makes a task match a time range is more than its days. RFC 4791 9.9
         span: Span::default(),
-        last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
+        last_modified: item.time(Field::Modified).unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,
     })
 }
 
 /// Whether this is what Exchange made of a turn that was completed: what is kept on it speaks of a task that recurs.
 fn is_finished_turn(item: &Item, kept: &Kept) -> bool {
-    let is_done = item.filled("Status").as_deref() == Some("Completed");
+    let is_done = item.filled(Field::Status).as_deref() == Some("Completed");
     is_done && item.recurrence().is_none() && kept.sum('R').is_some_and(|sum| sum != kept::fingerprint(""))
 }
 
 fn projection(context: &Context, item: &Item, uid: &str, links: &[Option<Line>]) -> Component {
     let mut task = Component::new("VTODO");
     task.push(Line::text("UID", uid));
-    task.push(stamp("DTSTAMP", item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH)));
-    task.lines.extend(item.time("LastModifiedTime").map(|at| stamp("LAST-MODIFIED", at)));
-    task.lines.extend(item.time("DateTimeCreated").map(|at| stamp("CREATED", at)));
-    task.push(Line::text("SUMMARY", item.text("Subject").unwrap_or_default().trim_end()));
+    task.push(stamp("DTSTAMP", item.time(Field::Modified).unwrap_or(Timestamp::UNIX_EPOCH)));
+    task.lines.extend(item.time(Field::Modified).map(|at| stamp("LAST-MODIFIED", at)));
+    task.lines.extend(item.time(Field::Created).map(|at| stamp("CREATED", at)));
+    task.push(Line::text("SUMMARY", item.text(Field::Subject).unwrap_or_default().trim_end()));
     task.lines.extend(body::lines(item, context.settings.html));
     task.lines.extend(start(item).map(|day| Moment::Date(day).line("DTSTART")));
     task.lines.extend(due(item).map(|day| Moment::Date(day).line("DUE")));
@@ -78,12 +76,12 @@ fn projection(context: &Context, item: &Item, uid: &str, links: &[Option<Line>])
     task.lines.extend(state(item));
     task.lines.extend(group::priority(item));
     task.lines.extend(
-        item.filled("Sensitivity").and_then(|word| sensitivity(&word)).map(|c| Line::raw("CLASS", c)),
+        item.filled(Field::Sensitivity).and_then(|word| sensitivity(&word)).map(|c| Line::raw("CLASS", c)),
     );
     task.lines.extend(group::categories(item));
     task.lines.extend(delegation(context, item));
     task.lines.extend(links.iter().flatten().cloned());
-    if let Some(at) = item.time("ReminderDueBy").filter(|_| item.flag("ReminderIsSet")) {
+    if let Some(at) = item.time(Field::ReminderTime).filter(|_| item.flag(Field::ReminderSet)) {
         task.children.push(group::display_alarm(item, stamp("TRIGGER", at).with("VALUE", "DATE-TIME")));
     }
     let mut calendar = Component::new("VCALENDAR");
@@ -94,21 +92,12 @@ fn projection(context: &Context, item: &Item, uid: &str, links: &[Option<Line>])
     calendar
 }
 
-/// The day of a property that is a bare day, or else of one that is midnight somewhere.
-fn day(item: &Item, bare: Option<&ExtendedProperty>, midnight: &str) -> Option<Date> {
-    let bare = bare.and_then(|property| item.extended(property));
-    bare.and_then(|text| text.trim().get(..10)?.parse().ok()).or_else(|| {
-        let noon = item.time(midnight)?.checked_add(SignedDuration::from_hours(12)).ok()?;
-        Some(noon.to_zoned(TimeZone::UTC).date())
-    })
-}
-
 fn start(item: &Item) -> Option<Date> {
-    day(item, Some(&field::TASK_START), "StartDate")
+    item.day(Field::StartDay)
 }
 
 fn due(item: &Item) -> Option<Date> {
-    day(item, Some(&field::TASK_DUE), "DueDate")
+    item.day(Field::DueDay)
 }
 
 fn rule(item: &Item) -> Option<Line> {
@@ -123,11 +112,11 @@ fn rule(item: &Item) -> Option<Line> {
 
 /// STATUS, PERCENT-COMPLETE and COMPLETED: THE table of states. Put off is not cancelled.
 fn state(item: &Item) -> Vec<Line> {
-    let status = match item.filled("Status").as_deref() {
+    let status = match item.filled(Field::Status).as_deref() {
         Some("Completed") => "COMPLETED",
         Some("InProgress" | "WaitingOnOthers") => "IN-PROCESS",
         Some(_) => "NEEDS-ACTION",
-        None if item.flag("IsComplete") => "COMPLETED",
+        None if item.flag(Field::Complete) => "COMPLETED",
         None => return Vec::new(),
     };
     let mut lines = vec![Line::raw("STATUS", status)];
@@ -137,7 +126,7 @@ fn state(item: &Item) -> Vec<Line> {
         );
         lines.push(Line::raw("PERCENT-COMPLETE", "100"));
     } else {
-        let percent = item.filled("PercentComplete").and_then(|text| text.parse::<f64>().ok());
+        let percent = item.filled(Field::Percent).and_then(|text| text.parse::<f64>().ok());
         let percent = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0);
         lines.extend(percent.map(|percent| Line::raw("PERCENT-COMPLETE", format!("{percent:.0}"))));
     }
@@ -145,15 +134,17 @@ fn state(item: &Item) -> Vec<Line> {
 }
 
 fn completed(item: &Item) -> Option<Date> {
-    day(item, None, "CompleteDate")
+    item.day(Field::CompletedDay)
 }
 
 /// Who gave the task to whom, where the directory knows both.
 fn delegation(context: &Context, item: &Item) -> Vec<Line> {
-    if !matches!(item.filled("DelegationState").as_deref(), Some("Owned" | "Accepted")) {
+    if !matches!(item.filled(Field::DelegationState).as_deref(), Some("Owned" | "Accepted")) {
         return Vec::new();
     }
-    let (Some(by), Some(owner)) = (item.filled("Delegator"), item.filled("Owner")) else { return Vec::new() };
+    let (Some(by), Some(owner)) = (item.filled(Field::Delegator), item.filled(Field::Owner)) else {
+        return Vec::new();
+    };
     let Some(from) = context.directory.get(&by) else { return Vec::new() };
     let Some(to) = context.directory.get(&owner).or_else(|| context.addresses.first()) else {
         return Vec::new();
@@ -180,10 +171,10 @@ pub(super) const GROUPS: &[(char, &[&str])] = &[
 
 pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     let date = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
-    let reminder = item.flag("ReminderIsSet");
-    let moment = item.time("ReminderDueBy").filter(|_| reminder).map(kept::utc).unwrap_or_default();
+    let reminder = item.flag(Field::ReminderSet);
+    let moment = item.time(Field::ReminderTime).filter(|_| reminder).map(kept::utc).unwrap_or_default();
     let texts = [
-        ('S', item.text("Subject").unwrap_or_default()),
+        ('S', item.text(Field::Subject).unwrap_or_default()),
         ('B', body::told_text(item).unwrap_or_default()),
         (kept::MARK_UP, body::mark_up(item)),
         ('T', [date(start(item)), date(due(item))].join(UNIT)),
@@ -192,13 +183,13 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
             'V',
             [
                 // What Exchange says of a task of which nothing was said.
-                item.filled("Status").unwrap_or_else(|| "NotStarted".to_owned()),
-                item.filled("PercentComplete").unwrap_or_else(|| "0".to_owned()),
+                item.filled(Field::Status).unwrap_or_else(|| "NotStarted".to_owned()),
+                item.filled(Field::Percent).unwrap_or_else(|| "0".to_owned()),
                 date(completed(item)),
             ]
             .join(UNIT),
         ),
-        ('I', item.filled("Importance").unwrap_or_else(|| "Normal".to_owned())),
+        ('I', item.filled(Field::Importance).unwrap_or_else(|| "Normal".to_owned())),
         ('C', class_text(item)),
         ('K', categories_text(item)),
         ('H', attachment::text(item)),

@@ -1,6 +1,6 @@
 //! Exchange's time zones → [`Zone`].
 
-use crate::ews::types::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
+use crate::model::item::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};
 use crate::model::windows_zones;
 use crate::model::zone::{Observance, Zone};

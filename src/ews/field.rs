@@ -1,4 +1,4 @@
-//! What is asked of each class of items: THE table of extended properties and the shapes of GetItem.
+//! Extended properties, and the schemas of requests.
 
 /// An extended property. MS-OXWSXPROP 2.1.5
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,12 +109,14 @@ pub const GENDER: ExtendedProperty = tag(0x3A4D, "Short");
 pub const PERSONAL_HOME_PAGE: ExtendedProperty = tag(0x3A50, "String");
 /// Hobbies.
 pub const HOBBIES: ExtendedProperty = tag(0x3A43, "String");
-/// Post-office box of the home address.
-pub const HOME_PO_BOX: ExtendedProperty = tag(0x3A5E, "String");
-/// Post-office box of the other address.
-pub const OTHER_PO_BOX: ExtendedProperty = tag(0x3A64, "String");
-/// Post-office box of the work address.
-pub const WORK_PO_BOX: ExtendedProperty = named("Address", 0x804A, "String");
+/// The post-office box of a postal address, by its kind.
+pub const fn po_box(kind: &str) -> ExtendedProperty {
+    match kind.as_bytes() {
+        b"Home" => tag(0x3A5E, "String"),
+        b"Business" => named("Address", 0x804A, "String"),
+        _ => tag(0x3A64, "String"),
+    }
+}
 /// Where free/busy data is.
 pub const FREE_BUSY_URL: ExtendedProperty = named("Address", 0x80D8, "String");
 /// The second spelling of the business home page.
@@ -123,12 +125,16 @@ pub const BUSINESS_HOME_PAGE: ExtendedProperty = tag(0x3A51, "String");
 pub const BIRTHDAY_LOCAL: ExtendedProperty = named("Address", 0x80DE, "SystemTime");
 /// PidLidWeddingAnniversaryLocal: a bare day at 00:00Z.
 pub const WEDDING_ANNIVERSARY_LOCAL: ExtendedProperty = named("Address", 0x80DF, "SystemTime");
-/// The SMTP addresses behind X.500 ones, slot by slot.
-pub const ORIGINAL_ADDRESSES: [ExtendedProperty; 3] = [
-    named("Address", 0x8084, "String"),
-    named("Address", 0x8094, "String"),
-    named("Address", 0x80A4, "String"),
-];
+/// The SMTP address behind an X.500 one, by the slot that holds that.
+pub const fn original_address(slot: &str) -> ExtendedProperty {
+    // The slots differ in their last character alone.
+    let number = match slot.as_bytes().last() {
+        Some(b'2') => 0x8094,
+        Some(b'3') => 0x80A4,
+        _ => 0x8084,
+    };
+    named("Address", number, "String")
+}
 /// The UID that integration_ews gave.
 pub const INTEGRATION_UID: ExtendedProperty = public("DAV:uid", "String");
 /// Phonetic given name.
@@ -137,13 +143,16 @@ pub const YOMI_GIVEN: ExtendedProperty = named("Address", 0x802C, "String");
 pub const YOMI_SURNAME: ExtendedProperty = named("Address", 0x802D, "String");
 /// Phonetic company.
 pub const YOMI_COMPANY: ExtendedProperty = named("Address", 0x802E, "String");
-/// Outlook's custom fields 1 to 4.
-pub const CUSTOM: [ExtendedProperty; 4] = [
-    named("Address", 0x804F, "String"),
-    named("Address", 0x8050, "String"),
-    named("Address", 0x8051, "String"),
-    named("Address", 0x8052, "String"),
-];
+/// One of Outlook's four custom fields, from 0.
+pub const fn custom(number: usize) -> ExtendedProperty {
+    let number = match number {
+        0 => 0x804F,
+        1 => 0x8050,
+        2 => 0x8051,
+        _ => 0x8052,
+    };
+    named("Address", number, "String")
+}
 
 /// Schemas of requests, by the servers that came with them. Source: Microsoft, "EWS schema versions in Exchange"
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,7 +184,7 @@ impl Schema {
         YOUNGER.iter().all(|(known, since)| *known != uri || self >= *since)
     }
 
-    /// Whether it has a value of `calendar:LegacyFreeBusyStatus`. docs/EXCHANGE.md, Calendar items
+    /// Whether it has a word of busy status, `calendar:LegacyFreeBusyStatus`. docs/EXCHANGE.md, Calendar items
     pub fn has_busy_status(self, word: &str) -> bool {
         word != "WorkingElsewhere" || self >= Self::V2013
     }
@@ -192,217 +201,3 @@ const YOUNGER: [(&str, Schema); 8] = [
     ("calendar:JoinOnlineMeetingUrl", Schema::V2013),
     ("calendar:IsOrganizer", Schema::V2013),
 ];
-
-/// Entries of the dictionaries of contacts, for servers that do not give the dictionaries as a whole.
-/// MS-OXWSCONT 2.2.5
-pub const ENTRIES: &[(&str, &[&str])] = &[
-    ("contacts:EmailAddress", &["EmailAddress1", "EmailAddress2", "EmailAddress3"]),
-    ("contacts:PhysicalAddress:Street", POSTAL),
-    ("contacts:PhysicalAddress:City", POSTAL),
-    ("contacts:PhysicalAddress:State", POSTAL),
-    ("contacts:PhysicalAddress:CountryOrRegion", POSTAL),
-    ("contacts:PhysicalAddress:PostalCode", POSTAL),
-    (
-        "contacts:PhoneNumber",
-        &[
-            "AssistantPhone",
-            "BusinessFax",
-            "BusinessPhone",
-            "BusinessPhone2",
-            "Callback",
-            "CarPhone",
-            "CompanyMainPhone",
-            "HomeFax",
-            "HomePhone",
-            "HomePhone2",
-            "Isdn",
-            "MobilePhone",
-            "OtherFax",
-            "OtherTelephone",
-            "Pager",
-            "PrimaryPhone",
-            "RadioPhone",
-            "Telex",
-            "TtyTddPhone",
-        ],
-    ),
-    ("contacts:ImAddress", &["ImAddress1", "ImAddress2", "ImAddress3"]),
-];
-const POSTAL: &[&str] = &["Business", "Home", "Other"];
-
-/// What GetItem is asked for beside `IdOnly`.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// FieldURIs.
-    pub fields: &'static [&'static str],
-    /// Extended properties.
-    pub extended: &'static [ExtendedProperty],
-}
-
-/// Calendar items.
-pub const CALENDAR_ITEM: Shape = Shape {
-    fields: &[
-        "item:Subject",
-        "item:Sensitivity",
-        "item:Body",
-        "item:TextBody",
-        "item:Attachments",
-        "item:Categories",
-        "item:Importance",
-        "item:DateTimeCreated",
-        "item:ReminderIsSet",
-        "item:ReminderMinutesBeforeStart",
-        "item:LastModifiedTime",
-        "calendar:UID",
-        "calendar:Start",
-        "calendar:End",
-        "calendar:OriginalStart",
-        "calendar:IsAllDayEvent",
-        "calendar:LegacyFreeBusyStatus",
-        "calendar:Location",
-        "calendar:IsCancelled",
-        "calendar:IsResponseRequested",
-        "calendar:CalendarItemType",
-        "calendar:MyResponseType",
-        "calendar:Organizer",
-        "calendar:RequiredAttendees",
-        "calendar:OptionalAttendees",
-        "calendar:Resources",
-        "calendar:AppointmentSequenceNumber",
-        "calendar:AppointmentState",
-        "calendar:RecurrenceId",
-        "calendar:Recurrence",
-        "calendar:ModifiedOccurrences",
-        "calendar:DeletedOccurrences",
-        "calendar:StartTimeZone",
-        "calendar:EndTimeZone",
-        "calendar:AllowNewTimeProposal",
-        "calendar:EnhancedLocation",
-        "calendar:JoinOnlineMeetingUrl",
-    ],
-    extended: &[
-        DAV_UID,
-        DAV_NAME,
-        DAV_CREATION,
-        DAV_BODY,
-        INTENDED_BUSY_STATUS,
-        TEAMS_URL,
-        ONLINE_MEETING_EXTERNAL_LINK,
-        DO_NOT_FORWARD,
-        URL_COMP_NAME,
-    ],
-};
-
-/// Contacts.
-pub const CONTACT: Shape = Shape {
-    fields: &[
-        "item:Subject",
-        "item:Sensitivity",
-        "item:Body",
-        "item:TextBody",
-        "item:Attachments",
-        "item:Categories",
-        "item:DateTimeCreated",
-        "item:LastModifiedTime",
-        "contacts:FileAs",
-        "contacts:FileAsMapping",
-        "contacts:DisplayName",
-        "contacts:GivenName",
-        "contacts:MiddleName",
-        "contacts:Nickname",
-        "contacts:CompleteName",
-        "contacts:CompanyName",
-        "contacts:EmailAddresses",
-        "contacts:PhysicalAddresses",
-        "contacts:PhoneNumbers",
-        "contacts:AssistantName",
-        "contacts:Birthday",
-        "contacts:BusinessHomePage",
-        "contacts:Children",
-        "contacts:Department",
-        "contacts:Generation",
-        "contacts:ImAddresses",
-        "contacts:JobTitle",
-        "contacts:Manager",
-        "contacts:OfficeLocation",
-        "contacts:PostalAddressIndex",
-        "contacts:Profession",
-        "contacts:SpouseName",
-        "contacts:Surname",
-        "contacts:WeddingAnniversary",
-    ],
-    extended: &[
-        DAV_UID,
-        DAV_NAME,
-        DAV_CREATION,
-        DAV_BODY,
-        URL_COMP_NAME,
-        TITLE,
-        GENDER,
-        PERSONAL_HOME_PAGE,
-        HOBBIES,
-        HOME_PO_BOX,
-        OTHER_PO_BOX,
-        WORK_PO_BOX,
-        FREE_BUSY_URL,
-        YOMI_GIVEN,
-        YOMI_SURNAME,
-        YOMI_COMPANY,
-        CUSTOM[0],
-        CUSTOM[1],
-        CUSTOM[2],
-        CUSTOM[3],
-        BUSINESS_HOME_PAGE,
-        BIRTHDAY_LOCAL,
-        WEDDING_ANNIVERSARY_LOCAL,
-        ORIGINAL_ADDRESSES[0],
-        ORIGINAL_ADDRESSES[1],
-        ORIGINAL_ADDRESSES[2],
-        INTEGRATION_UID,
-    ],
-};
-
-/// Distribution lists.
-pub const DISTRIBUTION_LIST: Shape = Shape {
-    fields: &[
-        "item:Subject",
-        "item:Sensitivity",
-        "item:Body",
-        "item:TextBody",
-        "item:Categories",
-        "item:DateTimeCreated",
-        "item:LastModifiedTime",
-        "contacts:DisplayName",
-        "contacts:FileAs",
-        "distributionlist:Members",
-    ],
-    extended: &[DAV_UID, DAV_NAME, DAV_CREATION, DAV_BODY, URL_COMP_NAME, INTEGRATION_UID],
-};
-
-/// Tasks.
-pub const TASK: Shape = Shape {
-    fields: &[
-        "item:Subject",
-        "item:Sensitivity",
-        "item:Body",
-        "item:TextBody",
-        "item:Attachments",
-        "item:Categories",
-        "item:Importance",
-        "item:DateTimeCreated",
-        "item:ReminderDueBy",
-        "item:ReminderIsSet",
-        "item:LastModifiedTime",
-        "task:CompleteDate",
-        "task:DelegationState",
-        "task:Delegator",
-        "task:DueDate",
-        "task:IsComplete",
-        "task:Owner",
-        "task:PercentComplete",
-        "task:Recurrence",
-        "task:StartDate",
-        "task:Status",
-    ],
-    extended: &[DAV_UID, DAV_NAME, DAV_CREATION, DAV_BODY, URL_COMP_NAME, DAVMAIL_UID, TASK_START, TASK_DUE],
-};

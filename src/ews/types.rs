@@ -1,37 +1,48 @@
 //! What Exchange hands out and takes, one file for each thing that its documents describe.
 
-mod address;
 mod attachment;
+mod document;
 mod folder;
 mod item;
 mod mailbox;
 mod moment;
 mod person;
 mod recurrence;
+pub mod table;
 mod time_zone;
 pub mod write;
 
-pub use address::Address;
-pub use attachment::{Attachment, AttachmentKind};
+pub use document::document;
 pub use folder::{Folder, FolderKept};
-pub use item::{Item, ItemClass, Occurrence};
-pub use mailbox::{Attendee, Mailbox, Member};
-pub use moment::{time, weekday, weekday_name};
+pub use item::parse as parse_item;
+pub(in crate::ews) use item::{in_words_of_exchange, read as read_item, read_whole as read_whole_item};
+pub use moment::time;
 pub use person::Person;
-pub use recurrence::{Pattern, RangeEnd, Recurrence};
-pub use time_zone::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
 
 use super::field::{ExtendedProperty, Key, Set};
 use super::soap::T;
+use crate::model::item::{ItemClass, ItemId};
 use crate::xml::{Element, Name};
 
-/// Identity and version of an item. Opaque and case-sensitive. MS-OXWSCORE 2.2.4.25
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ItemId {
-    /// Changes when the item moves.
-    pub id: String,
-    /// Changes with every write.
-    pub change_key: String,
+/// The class that is written as this element; `None` for classes that exdav does not serve.
+pub(super) fn class_of(local: &str) -> Option<ItemClass> {
+    match local {
+        "CalendarItem" => Some(ItemClass::CalendarItem),
+        "Contact" => Some(ItemClass::Contact),
+        "DistributionList" => Some(ItemClass::DistributionList),
+        "Task" => Some(ItemClass::Task),
+        _ => None,
+    }
+}
+
+/// The element of a class.
+pub(super) const fn class_name(class: ItemClass) -> Name {
+    name(match class {
+        ItemClass::CalendarItem => "CalendarItem",
+        ItemClass::Contact => "Contact",
+        ItemClass::DistributionList => "DistributionList",
+        ItemClass::Task => "Task",
+    })
 }
 
 /// `ItemId`, or any element with `Id` and perhaps `ChangeKey`.

@@ -4,6 +4,7 @@
 
 pub mod collection;
 pub mod id;
+pub mod item;
 pub mod object;
 pub mod recurrence;
 pub mod refusal;

@@ -6,9 +6,9 @@ use super::fetch::entry;
 use super::follower::{Error, Follower};
 use crate::convert;
 use crate::convert::write::class_of;
-use crate::ews::types::{Item, ItemClass};
 use crate::mirror::Folder;
 use crate::model::id::UpstreamId;
+use crate::model::item::{Field, Item, ItemClass};
 use std::collections::HashSet;
 
 /// UIDs of one refresh that are looked into.
@@ -40,7 +40,7 @@ impl Follower {
                 }
             }
             found.sort_by_key(|(item, _)| {
-                (item.recurrence().is_none(), item.time("DateTimeCreated"), item.id.id.clone())
+                (item.recurrence().is_none(), item.time(Field::Created), item.id.id.clone())
             });
             let context = self.context_for(&id, &found).await?;
             let key = id.clone();

@@ -3,10 +3,10 @@
 use super::follower::{Error, Follower};
 use super::source;
 use crate::convert::{self, Related};
-use crate::ews::types::{Item, ItemClass};
 use crate::mirror::{Attachment, Entry, Folder, Part};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
+use crate::model::item::{Item, ItemClass};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, FuturesUnordered};
 use std::collections::{HashMap, HashSet, VecDeque};

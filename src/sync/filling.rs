@@ -18,9 +18,9 @@
 
 use super::follower::{Error, Follower, lock};
 use crate::ews::field::ExtendedProperty;
-use crate::ews::types::ItemClass;
 use crate::mirror::Folder;
 use crate::model::id::CollectionId;
+use crate::model::item::ItemClass;
 use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;

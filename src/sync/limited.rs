@@ -5,11 +5,11 @@
 
 use super::follower::{Error, Follower, lock};
 use crate::convert::Related;
-use crate::ews::types::write::{Change, Value};
-use crate::ews::types::{Folder as EwsFolder, FolderKept, Item, ItemClass, ItemId};
+use crate::ews::types::{Folder as EwsFolder, FolderKept};
 use crate::ews::{MAX_DAYS, Session, SharedTime};
 use crate::mirror::{Commit, Folder};
 use crate::model::id::UpstreamId;
+use crate::model::item::{Change, Field, Item, ItemClass, ItemId, Value};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -116,21 +116,20 @@ fn items(owner: &str, times: &[SharedTime]) -> Vec<Item> {
     let mut known: HashMap<(Timestamp, Timestamp), usize> = HashMap::new();
     let item = |time: &SharedTime| {
         let number = known.entry((time.start, time.end)).and_modify(|number| *number += 1).or_default();
-        let utc = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let hash = hash(&format!("{owner}\u{1f}{}\u{1f}{}\u{1f}{number}", time.start, time.end));
         let version = self::hash(&format!("{time:?}"));
-        let zone = |uri| Change::set(uri, Value::Zone("UTC".to_owned()));
+        let zone = |field| Change::set(field, Value::zone("UTC"));
         let mut changes = vec![
-            Change::text("item:Subject", time.subject.as_deref().unwrap_or(SUBJECT)),
-            Change::text("item:Sensitivity", if time.is_private { "Private" } else { "Normal" }),
-            Change::text("calendar:UID", format!("busy-{hash}")),
-            Change::text("calendar:Start", utc(time.start)),
-            Change::text("calendar:End", utc(time.end)),
-            Change::text("calendar:LegacyFreeBusyStatus", time.status.clone()),
-            zone("calendar:StartTimeZone"),
-            zone("calendar:EndTimeZone"),
+            Change::text(Field::Subject, time.subject.as_deref().unwrap_or(SUBJECT)),
+            Change::text(Field::Sensitivity, if time.is_private { "Private" } else { "Normal" }),
+            Change::text(Field::Uid, format!("busy-{hash}")),
+            Change::set(Field::Start, Value::Time(time.start)),
+            Change::set(Field::End, Value::Time(time.end)),
+            Change::text(Field::BusyStatus, time.status.clone()),
+            zone(Field::StartZone),
+            zone(Field::EndZone),
         ];
-        changes.extend(time.location.as_deref().map(|place| Change::text("calendar:Location", place)));
+        changes.extend(time.location.as_deref().map(|place| Change::text(Field::Location, place)));
         let id = ItemId { id: format!("{UPSTREAM}-{hash}"), change_key: version };
         Item::predicted(ItemClass::CalendarItem, None, id, &changes)
     };

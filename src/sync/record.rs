@@ -4,9 +4,9 @@ use super::Error;
 use super::fetch::entry;
 use super::follower::Follower;
 use crate::convert::{self, Context, Related};
-use crate::ews::types::{Item, ItemClass};
 use crate::mirror::AcknowledgedWrite;
 use crate::model::id::{CollectionId, UpstreamId};
+use crate::model::item::{Item, ItemClass};
 use crate::model::object::Head;
 
 impl Follower {

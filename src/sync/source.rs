@@ -1,7 +1,8 @@
 //! The item behind an entry, as Exchange told it: with it a change is planned without asking again.
 
 use crate::convert::Related;
-use crate::ews::types::{Item, ItemClass};
+use crate::ews::types::{document, parse_item};
+use crate::model::item::{Item, ItemClass};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
@@ -18,7 +19,7 @@ pub(super) fn pack(item: &Item, related: &Related) -> Option<Bytes> {
         && related.exceptions.is_empty()
         && related.photo.is_none()
         && item.modified_occurrences().is_empty();
-    let text = stands_alone.then(|| item.write()).filter(|text| text.len() as u64 <= MAX_SOURCE)?;
+    let text = stands_alone.then(|| document(item)).filter(|text| text.len() as u64 <= MAX_SOURCE)?;
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(text.as_bytes()).ok()?;
     Some(packed.finish().ok()?.into())
@@ -28,7 +29,7 @@ pub(super) fn pack(item: &Item, related: &Related) -> Option<Bytes> {
 pub fn unpack(packed: &[u8]) -> Option<Item> {
     let mut text = String::new();
     DeflateDecoder::new(packed).take(MAX_SOURCE + 1).read_to_string(&mut text).ok()?;
-    Item::parse(&text)
+    parse_item(&text)
 }
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ mod tests {
         let text = "<t:Task xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'>\
                     <t:ItemId Id='a' ChangeKey='b'/><t:Subject>one &amp; two&#13;\n three </t:Subject>\
                     <t:Body BodyType='Text'> </t:Body></t:Task>";
-        let item = Item::parse(text).unwrap();
+        let item = parse_item(text).unwrap();
         let packed = pack(&item, &Related::default()).unwrap();
         assert_eq!(unpack(&packed).unwrap(), item);
         assert_eq!(unpack(b"no deflated text"), None);

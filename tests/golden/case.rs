@@ -1,7 +1,7 @@
 //! The folders of cases: what is given, what is sent, what must hold.
 
 use exdav::convert::{self, Context, Related};
-use exdav::ews::types::Item;
+use exdav::model::item::Item;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,8 @@ impl Case {
     }
 
     pub fn item(&self, file: &str) -> Item {
-        Item::parse(&self.read(file).unwrap()).unwrap_or_else(|| panic!("{}: {file} is no item", self.name))
+        exdav::ews::types::parse_item(&self.read(file).unwrap())
+            .unwrap_or_else(|| panic!("{}: {file} is no item", self.name))
     }
 
     /// The modified occurrences, in the order of their numbers.

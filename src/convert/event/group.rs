@@ -7,8 +7,7 @@ use super::super::write::fields::coordinates_as_name;
 use super::super::{alarm, attachment, body, companions, identity, kept, recurrence};
 use super::time::EventTimes;
 use super::{RenderContext, people};
-use crate::ews::field;
-use crate::ews::types::Item;
+use crate::model::item::{Field, Item};
 use crate::text::moment::Zones;
 use crate::text::{Component, Line, escape};
 use jiff::Timestamp;
@@ -51,7 +50,7 @@ pub const ALL: &[Group] = &[
         properties: &["SUMMARY"],
         child: None,
         project: subject,
-        text: |i| i.text("Subject").unwrap_or_default(),
+        text: |i| i.text(Field::Subject).unwrap_or_default(),
     },
     Group {
         letter: 'L',
@@ -86,7 +85,7 @@ pub const ALL: &[Group] = &[
         properties: &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"],
         child: None,
         project: |scene, event| event.lines.extend(priority(scene.item)),
-        text: |item| item.filled("Importance").unwrap_or_else(|| "Normal".to_owned()),
+        text: |item| item.filled(Field::Importance).unwrap_or_else(|| "Normal".to_owned()),
     },
     Group {
         letter: 'K',
@@ -173,7 +172,7 @@ fn own_sums(item: &Item) -> BTreeMap<char, String> {
 pub fn schedule_tag(item: &Item, exceptions: &[Item]) -> crate::model::id::ScheduleTag {
     let sums = sums(item, &exceptions.iter().collect::<Vec<_>>());
     let mut parts: Vec<String> = "STLRP".chars().filter_map(|letter| sums.get(&letter).cloned()).collect();
-    parts.extend(item.filled("MyResponseType"));
+    parts.extend(item.filled(Field::OwnResponse));
     crate::model::id::ScheduleTag(identity::hash(parts.join(UNIT), 32))
 }
 
@@ -268,8 +267,8 @@ fn times(scene: &RenderContext, event: &mut Component) {
 fn times_text(item: &Item) -> String {
     let time = |name| item.time(name).map(kept::utc).unwrap_or_default();
     let zone = |name| item.zone(name).map(|zone| zone.id).unwrap_or_default();
-    let all_day = item.flag("IsAllDayEvent").to_string();
-    [time("Start"), time("End"), all_day, zone("StartTimeZone"), zone("EndTimeZone")].join(UNIT)
+    let all_day = item.flag(Field::AllDay).to_string();
+    [time(Field::Start), time(Field::End), all_day, zone(Field::StartZone), zone(Field::EndZone)].join(UNIT)
 }
 
 fn rule(scene: &RenderContext, event: &mut Component) {
@@ -288,30 +287,30 @@ fn rule_text(item: &Item) -> String {
 }
 
 fn subject(scene: &RenderContext, event: &mut Component) {
-    let subject = scene.item.text("Subject").unwrap_or_default();
+    let subject = scene.item.text(Field::Subject).unwrap_or_default();
     event.push(Line::text("SUMMARY", subject.trim_end()));
 }
 
 /// Degrees north and east of an item's place.
 pub fn coordinates(item: &Item) -> Option<(String, String)> {
-    let address = |name| item.nested(&["EnhancedLocation", "PostalAddress", name]);
-    Some((address("Latitude")?, address("Longitude")?))
+    let place = item.place()?;
+    Some((place.latitude.clone()?, place.longitude.clone()?))
 }
 
 fn place(scene: &RenderContext, event: &mut Component) {
     let item = scene.item;
     // An occurrence that takes place elsewhere may still have the coordinates of its series.
     let is_elsewhere = scene.master.is_some_and(|master| {
-        item.filled("Location") != master.filled("Location") && coordinates(item) == coordinates(master)
+        item.filled(Field::Location) != master.filled(Field::Location)
+            && coordinates(item) == coordinates(master)
     });
     if is_elsewhere {
-        event.lines.extend(item.filled("Location").map(|place| Line::text("LOCATION", &place)));
+        event.lines.extend(item.filled(Field::Location).map(|place| Line::text("LOCATION", &place)));
         return;
     }
     // Every program writes Location, which is what Outlook shows; not every one writes the name beside the coordinates.
-    let place = item.filled("Location");
-    let name =
-        item.nested(&["EnhancedLocation", "DisplayName"]).filter(|name| !is_of_coordinates(item, name));
+    let place = item.filled(Field::Location);
+    let name = name_of_place(item).filter(|name| !is_of_coordinates(item, name));
     // Apple's devices write the address behind the name.
     let is_moved =
         place.as_ref().zip(name.as_ref()).is_some_and(|(place, name)| !place.contains(name.as_str()));
@@ -321,11 +320,11 @@ fn place(scene: &RenderContext, event: &mut Component) {
     let degrees = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| format!("{n:.6}"));
     let (Some(latitude), Some(longitude)) = (degrees(&latitude), degrees(&longitude)) else { return };
     event.push(Line::raw("GEO", format!("{latitude};{longitude}")));
-    let address = |name| item.nested(&["EnhancedLocation", "PostalAddress", name]);
-    let town: Vec<String> = [address("PostalCode"), address("City")].into_iter().flatten().collect();
+    let address = item.place().cloned().unwrap_or_default();
+    let town: Vec<String> = [address.postal_code, address.city].into_iter().flatten().collect();
     let town = Some(town.join(" ")).filter(|town| !town.is_empty());
     let parts: Vec<String> =
-        [address("Street"), town, address("State"), address("Country")].into_iter().flatten().collect();
+        [address.street, town, address.state, address.country].into_iter().flatten().collect();
     let mut line =
         Line::raw("X-APPLE-STRUCTURED-LOCATION", format!("geo:{latitude},{longitude}")).with("VALUE", "URI");
     if !parts.is_empty() {
@@ -340,14 +339,17 @@ fn place(scene: &RenderContext, event: &mut Component) {
 /// Whether revisions of rendering before the present one told an item otherwise: where Location and the name beside the
 /// coordinates differ, or guests may not pass it on.
 pub fn is_revised(item: &Item) -> bool {
-    let name = item.nested(&["EnhancedLocation", "DisplayName"]);
-    let is_ruled = ["StartTimeZone", "EndTimeZone"]
-        .iter()
+    let name = name_of_place(item);
+    let is_ruled = [Field::StartZone, Field::EndZone]
+        .into_iter()
         .filter_map(|name| item.zone(name))
         .any(|zone| zone.id.ends_with("/Custom") && !zone.eras.is_empty());
-    is_ruled
-        || name.is_some() && name != item.filled("Location")
-        || item.extended(&field::DO_NOT_FORWARD).is_some()
+    is_ruled || name.is_some() && name != item.filled(Field::Location) || item.has(Field::DoNotForward)
+}
+
+/// What the place beside the coordinates is called.
+fn name_of_place(item: &Item) -> Option<String> {
+    item.place()?.name.clone()
 }
 
 /// Whether a place is called by its coordinates for want of a name.
@@ -356,7 +358,7 @@ fn is_of_coordinates(item: &Item, name: &str) -> bool {
 }
 
 fn place_text(item: &Item) -> String {
-    let place = item.text("Location").unwrap_or_default();
+    let place = item.text(Field::Location).unwrap_or_default();
     match coordinates(item) {
         Some((latitude, longitude)) => format!("{place}{UNIT}{latitude},{longitude}"),
         None => place,
@@ -364,16 +366,16 @@ fn place_text(item: &Item) -> String {
 }
 
 fn people_text(item: &Item) -> String {
-    let lists = [("RequiredAttendees", 'R'), ("OptionalAttendees", 'O'), ("Resources", 'X')];
+    let lists = [(Field::Required, 'R'), (Field::Optional, 'O'), (Field::Resources, 'X')];
     let mut people: Vec<String> = lists
         .iter()
         .flat_map(|(list, letter)| {
-            item.attendees(list)
+            item.attendees(*list)
                 .into_iter()
                 .map(move |a| format!("{letter}:{}", a.mailbox.address.to_lowercase()))
         })
         .collect();
-    let others = item.filled("MyResponseType").is_some_and(|own| own != "Organizer" && own != "Unknown");
+    let others = item.filled(Field::OwnResponse).is_some_and(|own| own != "Organizer" && own != "Unknown");
     people.extend(item.organizer().filter(|_| others).map(|who| format!("G:{}", who.address.to_lowercase())));
     people.sort_unstable();
     people.join(RECORD)
@@ -382,7 +384,7 @@ fn people_text(item: &Item) -> String {
 fn class(scene: &RenderContext, event: &mut Component) {
     // Exceptions of a private series are private.
     let mut words =
-        [Some(scene.item), scene.master].into_iter().flatten().filter_map(|i| i.filled("Sensitivity"));
+        [Some(scene.item), scene.master].into_iter().flatten().filter_map(|i| i.filled(Field::Sensitivity));
     let class = words.find_map(|word| sensitivity(&word));
     event.lines.extend(class.map(|class| Line::raw("CLASS", class)));
 }
@@ -397,12 +399,12 @@ pub fn sensitivity(word: &str) -> Option<&'static str> {
 }
 
 pub fn class_text(item: &Item) -> String {
-    item.filled("Sensitivity").unwrap_or_else(|| "Normal".to_owned())
+    item.filled(Field::Sensitivity).unwrap_or_else(|| "Normal".to_owned())
 }
 
 /// PRIORITY of an importance: MS-OXCICAL 2.1.3.1.1.20.17
 pub fn priority(item: &Item) -> Option<Line> {
-    match item.filled("Importance").as_deref() {
+    match item.filled(Field::Importance).as_deref() {
         Some("High") => Some(Line::raw("PRIORITY", "1")),
         Some("Low") => Some(Line::raw("PRIORITY", "9")),
         _ => None,
@@ -410,32 +412,25 @@ pub fn priority(item: &Item) -> Option<Line> {
 }
 
 pub fn categories(item: &Item) -> Option<Line> {
-    let names: Vec<String> = item.strings("Categories").iter().map(|name| escape(name)).collect();
+    let names: Vec<String> = item.strings(Field::Categories).iter().map(|name| escape(name)).collect();
     (!names.is_empty()).then(|| Line::raw("CATEGORIES", names.join(",")))
 }
 
 pub fn categories_text(item: &Item) -> String {
-    let mut names = item.strings("Categories");
+    let mut names = item.strings(Field::Categories);
     names.sort_unstable();
     names.join(RECORD)
 }
 
-/// AppointmentStateFlags: the meeting was cancelled. MS-OXOCAL 2.2.1.10
-const CANCELLED: i64 = 4;
-
-fn is_cancelled(item: &Item) -> bool {
-    item.flag("IsCancelled") || item.number("AppointmentState").unwrap_or_default() & CANCELLED != 0
-}
-
 fn busy_text(item: &Item) -> String {
-    let status = item.filled("LegacyFreeBusyStatus").unwrap_or_default();
-    if is_cancelled(item) { format!("{status}{UNIT}cancelled") } else { status }
+    let status = item.filled(Field::BusyStatus).unwrap_or_default();
+    if item.flag(Field::Cancelled) { format!("{status}{UNIT}cancelled") } else { status }
 }
 
 /// TRANSP, STATUS and Microsoft's word of a busy status:
 fn busy(scene: &RenderContext, event: &mut Component) {
     let item = scene.item;
-    let words = match item.filled("LegacyFreeBusyStatus").as_deref() {
+    let words = match item.filled(Field::BusyStatus).as_deref() {
         Some("Free") => Some(("TRANSPARENT", "FREE")),
         Some("Tentative") => Some(("OPAQUE", "TENTATIVE")),
         Some("Busy") => Some(("OPAQUE", "BUSY")),
@@ -443,7 +438,7 @@ fn busy(scene: &RenderContext, event: &mut Component) {
         Some("WorkingElsewhere") => Some(("OPAQUE", "WORKINGELSEWHERE")),
         _ => None,
     };
-    let status = if is_cancelled(item) {
+    let status = if item.flag(Field::Cancelled) {
         Some("CANCELLED")
     } else {
         // Of an invitation, the owner's own PARTSTAT says it.
@@ -456,9 +451,8 @@ fn busy(scene: &RenderContext, event: &mut Component) {
 }
 
 fn meeting_url(item: &Item) -> Option<String> {
-    item.filled("JoinOnlineMeetingUrl")
-        .or_else(|| item.extended(&field::TEAMS_URL))
-        .or_else(|| item.extended(&field::ONLINE_MEETING_EXTERNAL_LINK))
+    item.filled(Field::MeetingUrl)
+        .or_else(|| item.text(Field::AddInMeetingUrl))
         .map(|url| url.trim().to_owned())
         .filter(|url| !url.is_empty())
 }
@@ -477,13 +471,13 @@ fn online(scene: &RenderContext, event: &mut Component) {
     if !people::is_meeting(scene.context, item) {
         return;
     }
-    if item.filled("AllowNewTimeProposal").as_deref() == Some("false") {
+    if item.told(Field::AllowsNewTimes) == Some(false) {
         event.push(Line::raw("X-MICROSOFT-DISALLOW-COUNTER", "TRUE"));
     }
-    if may_not_be_forwarded(item) {
+    if item.flag(Field::DoNotForward) {
         event.push(Line::raw("X-MICROSOFT-DONOTFORWARDMEETING", "TRUE"));
     }
-    let intended = item.extended(&field::INTENDED_BUSY_STATUS);
+    let intended = item.text(Field::IntendedBusyStatus);
     let intended = intended.filter(|_| people::is_invitation(scene.context, item));
     let word = match intended.as_deref().map(str::trim) {
         Some("0") => Some("FREE"),
@@ -496,19 +490,13 @@ fn online(scene: &RenderContext, event: &mut Component) {
     event.lines.extend(word.map(|word| Line::raw("X-MICROSOFT-CDO-INTENDEDSTATUS", word)));
 }
 
-fn may_not_be_forwarded(item: &Item) -> bool {
-    let told =
-        item.extended(&field::DO_NOT_FORWARD).is_some_and(|word| word.trim().eq_ignore_ascii_case("true"));
-    told || item.flag("DoNotForwardMeeting")
-}
-
 fn online_text(item: &Item) -> String {
-    let flag = |name: &str, usual: &str| item.filled(name).unwrap_or_else(|| usual.to_owned());
-    let url = item.filled("JoinOnlineMeetingUrl").unwrap_or_default();
+    let usually = |field| item.told(field).unwrap_or(true).to_string();
+    let url = item.filled(Field::MeetingUrl).unwrap_or_default();
     let flags = [
-        flag("IsResponseRequested", "true"),
-        flag("AllowNewTimeProposal", "true"),
-        may_not_be_forwarded(item).to_string(),
+        usually(Field::AsksForAnswers),
+        usually(Field::AllowsNewTimes),
+        item.flag(Field::DoNotForward).to_string(),
     ];
     format!("{url}{UNIT}{}", flags.join(UNIT))
 }
@@ -517,10 +505,10 @@ fn online_text(item: &Item) -> String {
 const USUAL_REMINDER: i64 = 15;
 
 fn alarm(scene: &RenderContext, event: &mut Component) {
-    if !scene.item.flag("ReminderIsSet") {
+    if !scene.item.flag(Field::ReminderSet) {
         return;
     }
-    let minutes = scene.item.number("ReminderMinutesBeforeStart").unwrap_or(USUAL_REMINDER).max(0);
+    let minutes = scene.item.number(Field::ReminderMinutes).unwrap_or(USUAL_REMINDER).max(0);
     let trigger = if minutes == 0 { "PT0S".to_owned() } else { format!("-PT{minutes}M") };
     event.children.push(display_alarm(scene.item, Line::raw("TRIGGER", trigger)));
 }
@@ -529,14 +517,15 @@ fn alarm(scene: &RenderContext, event: &mut Component) {
 pub fn display_alarm(item: &Item, trigger: Line) -> Component {
     let mut alarm = Component::new("VALARM");
     alarm.push(Line::raw("ACTION", "DISPLAY"));
-    let subject = item.filled("Subject").unwrap_or_else(|| "Reminder".to_owned());
+    let subject = item.filled(Field::Subject).unwrap_or_else(|| "Reminder".to_owned());
     alarm.push(Line::text("DESCRIPTION", &subject));
     alarm.push(trigger);
     alarm
 }
 
 fn alarm_text(item: &Item) -> String {
-    let is_set = item.flag("ReminderIsSet");
-    let minutes = item.filled("ReminderMinutesBeforeStart").filter(|_| is_set).unwrap_or_default();
+    let is_set = item.flag(Field::ReminderSet);
+    let minutes = item.number(Field::ReminderMinutes).filter(|_| is_set);
+    let minutes = minutes.map(|minutes| minutes.to_string()).unwrap_or_default();
     format!("{is_set}{UNIT}{minutes}")
 }

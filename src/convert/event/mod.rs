@@ -9,8 +9,7 @@ pub(super) use people::{is_invitation, is_meeting};
 
 use super::kept::{self, Kept};
 use super::{Context, Error, Rendered, attachment, body, identity, vtimezone};
-use crate::ews::field;
-use crate::ews::types::{Item, ItemId};
+use crate::model::item::{Field, Item, ItemId};
 use crate::model::object::Span;
 use crate::model::recurrence::Rule;
 use crate::model::zone::Zone;
@@ -44,16 +43,15 @@ pub(super) struct RenderContext<'a> {
 
 pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Result<Rendered, Error> {
     let frame = EventTimes::of(context, item, None)?;
-    let exchange_uid = item.filled("UID");
+    let exchange_uid = item.filled(Field::Uid);
     let kept = Kept::of(item, "ics");
     let kept = kept.filter(|kept| kept.is_of(exchange_uid.as_deref().unwrap_or_default()));
     let own_uid = item
-        .extended(&field::DAV_UID)
+        .text(Field::ClientUid)
         .filter(|uid| kept.is_some() || exchange_uid.as_deref() == Some(&identity::exchange_uid(uid)));
     let is_ours = own_uid.is_some();
     let uid = own_uid.or(exchange_uid).unwrap_or_else(|| identity::derived_uid(item));
-    let kept_name =
-        item.extended(&field::DAV_NAME).filter(|_| is_ours).or_else(|| identity::davmail_name(item));
+    let kept_name = item.text(Field::ClientName).filter(|_| is_ours).or_else(|| identity::davmail_name(item));
     let name = identity::resource_name(kept_name.as_deref(), &uid, ".ics", item);
 
     let (links, mut attachments) = attachment::lines(context, item, &name);
@@ -109,7 +107,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
         name,
         etag: identity::etag(context, item, exceptions, revision),
         span,
-        last_modified: item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH),
+        last_modified: item.time(Field::Modified).unwrap_or(Timestamp::UNIX_EPOCH),
         attachments,
         occurrence: single_occurrence(context, item),
     })
@@ -118,7 +116,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
 /// When its series would have an occurrence to which the owner is invited without the series.
 pub fn single_occurrence(context: &Context, item: &Item) -> Option<Timestamp> {
     let is_single = item.recurrence().is_none() && people::is_invitation(context, item);
-    item.time("RecurrenceId").filter(|_| is_single)
+    item.time(Field::RecurrenceId).filter(|_| is_single)
 }
 
 /// A modified occurrence.
@@ -131,7 +129,7 @@ struct Override<'a> {
 
 /// Where the rule had put an exception.
 fn original_start(master: &Item, exception: &Item) -> Option<Timestamp> {
-    exception.time("OriginalStart").or_else(|| exception.time("RecurrenceId")).or_else(|| {
+    exception.time(Field::OriginalStart).or_else(|| exception.time(Field::RecurrenceId)).or_else(|| {
         let listed = master.modified_occurrences();
         listed.into_iter().find(|o| o.id.id == exception.id.id).map(|o| o.original_start)
     })
@@ -196,7 +194,7 @@ fn projection(uid: &str, scene: &RenderContext, overrides: &[Override]) -> Compo
     calendar.push(Line::raw("VERSION", "2.0"));
     calendar.push(Line::raw("PRODID", super::PRODID));
     calendar.children = zones(scene, overrides);
-    calendar.children.push(event(uid, scene, scene.item.time("RecurrenceId")));
+    calendar.children.push(event(uid, scene, scene.item.time(Field::RecurrenceId)));
     for exception in overrides {
         calendar.children.push(event(uid, &scene.of_override(exception), Some(exception.original)));
     }
@@ -220,12 +218,10 @@ fn event(uid: &str, scene: &RenderContext, original: Option<Timestamp>) -> Compo
     let item = scene.item;
     let mut event = Component::new("VEVENT");
     event.push(Line::text("UID", uid));
-    event.push(stamp("DTSTAMP", item.time("LastModifiedTime").unwrap_or(Timestamp::UNIX_EPOCH)));
-    event.lines.extend(item.time("LastModifiedTime").map(|at| stamp("LAST-MODIFIED", at)));
-    event.lines.extend(item.time("DateTimeCreated").map(|at| stamp("CREATED", at)));
-    event
-        .lines
-        .extend(item.number("AppointmentSequenceNumber").map(|n| Line::raw("SEQUENCE", n.to_string())));
+    event.push(stamp("DTSTAMP", item.time(Field::Modified).unwrap_or(Timestamp::UNIX_EPOCH)));
+    event.lines.extend(item.time(Field::Modified).map(|at| stamp("LAST-MODIFIED", at)));
+    event.lines.extend(item.time(Field::Created).map(|at| stamp("CREATED", at)));
+    event.lines.extend(item.number(Field::Sequence).map(|n| Line::raw("SEQUENCE", n.to_string())));
     event.lines.extend(original.map(|at| scene.name_of("RECURRENCE-ID", at)));
     for group in group::ALL {
         (group.project)(scene, &mut event);

@@ -1,7 +1,7 @@
 //! Who: organiser and attendees, and their answers.
 
 use super::super::{Context, identity};
-use crate::ews::types::{Attendee, Item, Mailbox};
+use crate::model::item::{Attendee, Field, Item, Mailbox};
 use crate::text::{Line, Parameter, address};
 
 /// A participant as a line needs it.
@@ -14,11 +14,11 @@ struct Person {
     response: String,
 }
 
-/// Lists of people and their roles: THE table of lists.
-const LISTS: [(&str, &str); 3] = [
-    ("RequiredAttendees", "REQ-PARTICIPANT"),
-    ("OptionalAttendees", "OPT-PARTICIPANT"),
-    ("Resources", "NON-PARTICIPANT"),
+/// Lists of people and their roles.
+const LISTS: [(Field, &str); 3] = [
+    (Field::Required, "REQ-PARTICIPANT"),
+    (Field::Optional, "OPT-PARTICIPANT"),
+    (Field::Resources, "NON-PARTICIPANT"),
 ];
 
 /// The calendar user address of a mailbox. X.500 names of people that the directory does not know are hashed,
@@ -42,7 +42,7 @@ fn is_owner(context: &Context, uri: &str) -> bool {
 /// The organiser's address, if the item has one.
 fn organizer(context: &Context, item: &Item) -> Option<(String, String)> {
     let owner = || {
-        let owns = item.filled("MyResponseType").as_deref() == Some("Organizer");
+        let owns = item.filled(Field::OwnResponse).as_deref() == Some("Organizer");
         context.addresses.first().filter(|_| owns).map(|own| (address::uri(own), String::new()))
     };
     item.organizer().map(|mailbox| (uri(context, &mailbox), mailbox.name)).or_else(owner)
@@ -66,10 +66,10 @@ fn listed(context: &Context, item: &Item) -> Vec<Person> {
             _ => None,
         };
         // Attendees do not learn of each other's answers; one's own is a property of the item.
-        let own = item.filled("MyResponseType").filter(|own| own != "Organizer" && is_owner(context, &uri));
+        let own = item.filled(Field::OwnResponse).filter(|own| own != "Organizer" && is_owner(context, &uri));
         Person { uri, name: attendee.mailbox.name, kind, role, response: own.unwrap_or(attendee.response) }
     };
-    let people = LISTS.iter().flat_map(|(list, role)| item.attendees(list).into_iter().map(|a| (*role, a)));
+    let people = LISTS.iter().flat_map(|(list, role)| item.attendees(*list).into_iter().map(|a| (*role, a)));
     let mut found: Vec<Person> = Vec::new();
     for (role, attendee) in people {
         let is_organizer = attendee.response == "Organizer";
@@ -85,7 +85,7 @@ fn listed(context: &Context, item: &Item) -> Vec<Person> {
 /// The owner, where none of the addresses on an invitation is known as theirs: they were invited by a list, or by an alias that
 /// the directory does not tell. Without a line of their own they could not answer. RFC 6638 3.2.2.1
 fn uninvited(context: &Context, item: &Item, people: &[Person]) -> Option<Person> {
-    let response = item.filled("MyResponseType")?;
+    let response = item.filled(Field::OwnResponse)?;
     let is_asked = matches!(response.as_str(), "NoResponseReceived" | "Accept" | "Tentative" | "Decline");
     let is_there = || people.iter().any(|person| is_owner(context, &person.uri));
     let is_host = || organizer(context, item).is_none_or(|(uri, _)| is_owner(context, &uri));
@@ -116,7 +116,7 @@ pub fn is_meeting(context: &Context, item: &Item) -> bool {
 pub fn is_invitation(context: &Context, item: &Item) -> bool {
     // Exchange knows it where exdav does not know the owner's addresses.
     is_meeting(context, item)
-        && item.filled("MyResponseType").as_deref() != Some("Organizer")
+        && item.filled(Field::OwnResponse).as_deref() != Some("Organizer")
         && organizer(context, item).is_some_and(|(uri, _)| !is_owner(context, &uri))
 }
 
@@ -146,7 +146,7 @@ pub fn lines(context: &Context, item: &Item) -> Vec<Line> {
         named("ORGANIZER", &organizer, &name),
         named("ATTENDEE", &organizer, &name).with("ROLE", "CHAIR").with("PARTSTAT", "ACCEPTED"),
     ];
-    let asked = item.flag("IsResponseRequested");
+    let asked = item.flag(Field::AsksForAnswers);
     for person in invited {
         let mut line = named("ATTENDEE", &person.uri, &person.name);
         if let Some(kind) = person.kind {

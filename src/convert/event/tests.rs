@@ -1,6 +1,6 @@
 use super::*;
 use crate::convert::kept::MOMENTS_READ;
-use crate::ews::types::ItemClass;
+use crate::model::item::ItemClass;
 use std::fmt::Write as _;
 
 fn item(lines: &str) -> Item {
@@ -8,7 +8,7 @@ fn item(lines: &str) -> Item {
         "<t:CalendarItem xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'><t:ItemId Id='a' \
          ChangeKey='b'/>{lines}</t:CalendarItem>"
     );
-    Item::parse(&text).unwrap()
+    crate::ews::types::parse_item(&text).unwrap()
 }
 
 /// A daily series of so many occurrences, each of them changed, as a client stored it. Of each Outlook changed the subject

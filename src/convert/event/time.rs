@@ -1,7 +1,7 @@
 //! When: start, end, and the zones that they are told in.
 
 use super::super::{Context, Error, zone};
-use crate::ews::types::Item;
+use crate::model::item::{Field, Item};
 use crate::model::zone::Zone;
 use crate::text::Line;
 use jiff::civil::{Date, DateTime, Time};
@@ -54,11 +54,11 @@ pub struct EventTimes {
 impl EventTimes {
     /// The frame of an item; an exception whose zone is not told has the series'.
     pub fn of(context: &Context, item: &Item, series: Option<&EventTimes>) -> Result<Self, Error> {
-        let start = item.time("Start").ok_or(Error::Missing("start"))?;
-        let end = item.time("End").unwrap_or(start).max(start);
+        let start = item.time(Field::Start).ok_or(Error::Missing("start"))?;
+        let end = item.time(Field::End).unwrap_or(start).max(start);
         let read = |name| item.zone(name).and_then(|zone| zone::of_ews(&zone, &context.zone, start));
-        let (from, to) = (read("StartTimeZone"), read("EndTimeZone"));
-        let all_day = item.flag("IsAllDayEvent");
+        let (from, to) = (read(Field::StartZone), read(Field::EndZone));
+        let all_day = item.flag(Field::AllDay);
         let unknown = || match series {
             Some(series) => series.start_zone.clone(),
             // Days have to be told somewhere; instants are never wrong in UTC.

@@ -3,7 +3,7 @@
 use super::super::attachment;
 use super::{Attached, Current};
 use crate::convert::Context;
-use crate::ews::types::{Attachment, AttachmentKind};
+use crate::model::item::{Attachment, AttachmentKind, Item};
 use crate::model::object::MAX_ATTACHMENTS;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line};
@@ -62,7 +62,7 @@ pub fn needed(octets: &[u8], current: Option<Current>) -> Needed {
 /// Everything that hangs on an item and its exceptions, as far as clients see it.
 fn all_of(current: Current) -> Vec<Attachment> {
     let items = std::iter::once(current.item).chain(&current.related.exceptions);
-    items.flat_map(crate::ews::types::Item::attachments).filter(attachment::is_shown).collect()
+    items.flat_map(Item::attachments).filter(attachment::is_shown).collect()
 }
 
 /// Whether a line is our own link to an attachment. Some clients drop parameters.

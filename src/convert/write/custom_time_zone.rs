@@ -1,6 +1,6 @@
 //! Zones that are in none of Exchange's tables, told by their rules.
 
-use crate::ews::types::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
+use crate::model::item::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
 use crate::model::zone::Zone;
 use jiff::Timestamp;
 use jiff::civil::Weekday;
@@ -95,8 +95,8 @@ impl Onset {
 mod tests {
     use super::super::{NotifyPolicy, Plan, plan};
     use crate::convert::Context;
-    use crate::ews::types::write::{Change, Value};
     use crate::model::collection::CollectionKind;
+    use crate::model::item::{Change, Field, Value};
     use bytes::Bytes;
 
     fn planned(rule: &str) -> Plan {
@@ -114,11 +114,16 @@ mod tests {
     fn a_server_that_takes_no_zone_of_ones_own_still_takes_the_instants_of_single_events() {
         let single = planned("");
         assert!(!single.is_certain);
-        assert!(single.changes.iter().any(|change| matches!(change.value, Some(Value::OwnZone(_)))));
+        assert!(
+            single.changes.iter().any(|change| change.value.as_ref().is_some_and(Value::is_zone_by_rules))
+        );
         let less = single.without_own_zone().unwrap();
-        let utc = Value::Zone("UTC".to_owned());
-        assert!(less.changes.contains(&Change::set("calendar:StartTimeZone", utc)));
-        assert!(less.changes.contains(&Change::text("calendar:Start", "2026-03-02T08:40:00Z")));
+        let utc = Value::zone("UTC");
+        assert!(less.changes.contains(&Change::set(Field::StartZone, utc)));
+        assert!(
+            less.changes
+                .contains(&Change::set(Field::Start, Value::Time("2026-03-02T08:40:00Z".parse().unwrap())))
+        );
         assert_eq!(planned("RRULE:FREQ=DAILY\n").without_own_zone(), None);
     }
 }

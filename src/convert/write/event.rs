@@ -13,9 +13,7 @@ use super::fields;
 use super::rule::{self, Translated};
 use super::series;
 use super::{Current, NotifyPolicy, NotifyStep, Plan};
-use crate::ews::field;
-use crate::ews::types::ItemClass;
-use crate::ews::types::write::{Change, Field, Value};
+use crate::model::item::{Change, Field, ItemClass, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::Component;
@@ -143,13 +141,11 @@ impl Draft<'_> {
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
                 rule::check_interval(&translated.recurrence, self.context.behaviour.longest_months)?;
-                changes.push(Change::set(
-                    "calendar:Recurrence",
-                    Value::Recurrence(translated.recurrence.clone()),
-                ));
+                changes
+                    .push(Change::set(Field::Recurrence, Value::Recurrence(translated.recurrence.clone())));
             }
             (None, Some(current)) if own('R') && current.item.recurrence().is_some() => {
-                changes.push(Change::remove("calendar:Recurrence"));
+                changes.push(Change::remove(Field::Recurrence));
             }
             _ => {}
         }
@@ -165,7 +161,7 @@ impl Draft<'_> {
             changes.retain(|change| change.value.is_some());
         }
         // What Exchange makes of these is seen afterwards.
-        let is_open = |value: &Value| matches!(value, Value::Body { is_html: true, .. } | Value::OwnZone(_));
+        let is_open = |value: &Value| value.is_html() || value.is_zone_by_rules();
         let is_open = changes.iter().filter_map(|change| change.value.as_ref()).any(is_open);
         let mut news = changed.clone();
         if !rewrites_rule {
@@ -201,11 +197,10 @@ impl Draft<'_> {
 
     /// Whether Exchange holds it already, though the client says it in other words.
     fn is_there(&self, change: &Change) -> bool {
-        let (Some(current), Field::Uri(uri)) = (self.current, &change.field) else { return false };
-        let local = uri.rsplit(':').next().unwrap_or_default();
         match &change.value {
-            Some(Value::Text(text)) => current.item.text(local).as_ref() == Some(text),
-            Some(Value::Strings(strings)) => current.item.strings(local) == *strings,
+            Some(value @ (Value::Text(_) | Value::Flag(_) | Value::Strings(_))) => {
+                self.current.is_some_and(|current| current.item.value(change.field) == Some(value))
+            }
             _ => false,
         }
     }
@@ -232,20 +227,20 @@ impl Draft<'_> {
     }
 
     fn identity(&self, name: &str, uid: &str) -> Vec<Change> {
-        let own = |property, value: &str| Change::extended(property, Some(value.to_owned()));
+        let own = |field, value: &str| Change::text(field, value);
         match self.current {
             None => vec![
-                own(field::DAV_UID, uid),
-                own(field::DAV_NAME, name),
-                Change::text("calendar:UID", identity::exchange_uid(uid)),
+                own(Field::ClientUid, uid),
+                own(Field::ClientName, name),
+                Change::text(Field::Uid, identity::exchange_uid(uid)),
             ],
             Some(current) => {
                 let mut changes = Vec::new();
-                if current.item.extended(&field::DAV_UID).as_deref() != Some(uid) {
-                    changes.push(own(field::DAV_UID, uid));
+                if current.item.text(Field::ClientUid).as_deref() != Some(uid) {
+                    changes.push(own(Field::ClientUid, uid));
                 }
-                if current.item.extended(&field::DAV_NAME).as_deref() != Some(name) {
-                    changes.push(own(field::DAV_NAME, name));
+                if current.item.text(Field::ClientName).as_deref() != Some(name) {
+                    changes.push(own(Field::ClientName, name));
                 }
                 changes
             }
@@ -312,7 +307,7 @@ impl Draft<'_> {
             'C' => vec![fields::sensitivity_change(event)],
             'I' => vec![fields::importance_change(event)],
             'K' => vec![fields::categories(event)],
-            'F' => vec![Change::text("calendar:LegacyFreeBusyStatus", fields::busy(event))],
+            'F' => vec![Change::text(Field::BusyStatus, fields::busy(event))],
             'A' => {
                 let held = alarm::held(event, &self.zones().0);
                 alarm::Reminder::changes(held.first().map(|(_, reminder)| *reminder))

@@ -1,6 +1,6 @@
 //! Lines → fields of Exchange's, group by group. What events and tasks share.
 
-use crate::ews::types::write::{Change, Value};
+use crate::model::item::{Change, Field, Place, Value};
 use crate::text::{Component, Line, split_list};
 use std::collections::BTreeSet;
 
@@ -14,21 +14,21 @@ fn one_line(text: &str) -> String {
     plain.chars().take(MAX_CHARS).collect()
 }
 
-fn text_or_remove(uri: &'static str, text: Option<String>) -> Change {
+fn text_or_remove(field: Field, text: Option<String>) -> Change {
     match text.filter(|text| !text.is_empty()) {
-        Some(text) => Change::text(uri, text),
-        None => Change::remove(uri),
+        Some(text) => Change::text(field, text),
+        None => Change::remove(field),
     }
 }
 
-/// `item:Subject`
+/// [`Field::Subject`]
 pub fn subject(component: &Component) -> Change {
-    text_or_remove("item:Subject", component.line("SUMMARY").map(|line| one_line(&line.unescaped())))
+    text_or_remove(Field::Subject, component.line("SUMMARY").map(|line| one_line(&line.unescaped())))
 }
 
-/// `calendar:Location`
+/// [`Field::Location`]
 fn location(component: &Component) -> Change {
-    text_or_remove("calendar:Location", component.line("LOCATION").map(|line| one_line(&line.unescaped())))
+    text_or_remove(Field::Location, component.line("LOCATION").map(|line| one_line(&line.unescaped())))
 }
 
 /// Degrees north and east of a place.
@@ -44,7 +44,7 @@ fn coordinates(component: &Component) -> Option<(String, String)> {
     Some((degrees(latitude)?, degrees(longitude)?))
 }
 
-/// `calendar:Location`, and `calendar:EnhancedLocation` where coordinates are given. `has_coordinates`: Exchange has
+/// [`Field::Location`], and [`Field::Place`] where coordinates are given. `has_coordinates`: Exchange has
 /// some, which are those of another place.
 pub fn place(component: &Component, has_coordinates: bool) -> Vec<Change> {
     let mut changes = vec![location(component)];
@@ -54,10 +54,11 @@ pub fn place(component: &Component, has_coordinates: bool) -> Vec<Change> {
             let place = || component.line("LOCATION").map(|line| one_line(&line.unescaped()));
             let name = title.map(one_line).or_else(place).filter(|name| !name.is_empty());
             let name = name.unwrap_or_else(|| coordinates_as_name(&latitude, &longitude));
-            changes
-                .push(Change::set("calendar:EnhancedLocation", Value::Place { name, latitude, longitude }));
+            let (name, latitude, longitude) = (Some(name), Some(latitude), Some(longitude));
+            let place = Place { name, latitude, longitude, ..Place::default() };
+            changes.push(Change::set(Field::Place, Value::Place(place)));
         }
-        None if has_coordinates => changes.push(Change::remove("calendar:EnhancedLocation")),
+        None if has_coordinates => changes.push(Change::remove(Field::Place)),
         None => {}
     }
     changes
@@ -86,16 +87,16 @@ pub fn html(component: &Component) -> Option<String> {
     own.map(Line::unescaped).or_else(|| html_parameter(component.line("DESCRIPTION")?))
 }
 
-/// `item:Body`: the HTML where there is any, else the text.
+/// [`Field::Body`]: the HTML where there is any, else the text.
 pub fn body(component: &Component) -> Change {
     if let Some(html) = html(component) {
-        return Change::set("item:Body", Value::Body { is_html: true, text: html });
+        return Change::set(Field::Body, Value::html_body(html));
     }
     match component.line("DESCRIPTION").map(Line::unescaped).filter(|text| !text.is_empty()) {
-        None => Change::remove("item:Body"),
+        None => Change::remove(Field::Body),
         Some(text) => {
             let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
-            Change::set("item:Body", Value::Body { is_html: false, text })
+            Change::set(Field::Body, Value::text_body(text))
         }
     }
 }
@@ -105,7 +106,7 @@ pub fn plain(text: &str) -> String {
     text.replace('\u{a0}', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The value of `item:Sensitivity`: A word that is not known means the most. RFC 5545 3.8.1.3
+/// The value of [`Field::Sensitivity`]: A word that is not known means the most. RFC 5545 3.8.1.3
 pub fn sensitivity(component: &Component) -> &'static str {
     let access = component.value("X-CALENDARSERVER-ACCESS").or_else(|| component.value("CLASS"));
     match access.map(|word| word.trim().to_ascii_uppercase()).as_deref() {
@@ -116,12 +117,12 @@ pub fn sensitivity(component: &Component) -> &'static str {
     }
 }
 
-/// `item:Sensitivity`
+/// [`Field::Sensitivity`]
 pub fn sensitivity_change(component: &Component) -> Change {
-    Change::text("item:Sensitivity", sensitivity(component))
+    Change::text(Field::Sensitivity, sensitivity(component))
 }
 
-/// The value of `item:Importance`:
+/// The value of [`Field::Importance`]:
 pub fn importance(component: &Component) -> &'static str {
     let number = component.value("PRIORITY").and_then(|text| text.trim().parse::<i32>().ok());
     match (number, component.value("X-MICROSOFT-CDO-IMPORTANCE").map(str::trim)) {
@@ -131,12 +132,12 @@ pub fn importance(component: &Component) -> &'static str {
     }
 }
 
-/// `item:Importance`
+/// [`Field::Importance`]
 pub fn importance_change(component: &Component) -> Change {
-    Change::text("item:Importance", importance(component))
+    Change::text(Field::Importance, importance(component))
 }
 
-/// The value of `calendar:LegacyFreeBusyStatus` that Microsoft's word stands for.
+/// The value of [`Field::BusyStatus`] that Microsoft's word stands for.
 pub fn busy_word(word: &str) -> Option<&'static str> {
     match word.trim().to_ascii_uppercase().as_str() {
         "FREE" => Some("Free"),
@@ -148,7 +149,7 @@ pub fn busy_word(word: &str) -> Option<&'static str> {
     }
 }
 
-/// The value of `calendar:LegacyFreeBusyStatus`: Microsoft's word counts where TRANSP does not contradict it.
+/// The value of [`Field::BusyStatus`]: Microsoft's word counts where TRANSP does not contradict it.
 pub fn busy(event: &Component) -> &'static str {
     let word = |name: &str| event.value(name).map(|text| text.trim().to_ascii_uppercase());
     let transparency = word("TRANSP");
@@ -167,7 +168,7 @@ pub fn busy(event: &Component) -> &'static str {
     })
 }
 
-/// `item:Categories`
+/// [`Field::Categories`]
 pub fn categories(component: &Component) -> Change {
     let mut seen = BTreeSet::new();
     let names: Vec<String> = component
@@ -177,8 +178,8 @@ pub fn categories(component: &Component) -> Change {
         .filter(|name| !name.is_empty() && seen.insert(name.to_lowercase()))
         .collect();
     if names.is_empty() {
-        Change::remove("item:Categories")
+        Change::remove(Field::Categories)
     } else {
-        Change::set("item:Categories", Value::Strings(names))
+        Change::set(Field::Categories, Value::Strings(names))
     }
 }

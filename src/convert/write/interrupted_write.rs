@@ -3,8 +3,7 @@
 use super::{Plan, keep_of, sums};
 use crate::convert::event::group;
 use crate::convert::kept;
-use crate::ews::field;
-use crate::ews::types::{Item, ItemClass};
+use crate::model::item::{Field, Item, ItemClass};
 use crate::text::Component;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -63,8 +62,8 @@ impl ItemSnapshot {
     /// whatever was created by that name.
     pub fn has_created(&self, item: &Item, name: &str) -> bool {
         match &self.mark {
-            Some(mark) => item.extended(&field::DAV_CREATION).as_deref() == Some(mark),
-            None => item.extended(&field::DAV_NAME).as_deref() == Some(name),
+            Some(mark) => item.text(Field::CreationMark).as_deref() == Some(mark),
+            None => item.text(Field::ClientName).as_deref() == Some(name),
         }
     }
 

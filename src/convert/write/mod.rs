@@ -34,10 +34,9 @@ pub use parts::{Divided, divide, overrides_alone, part_named};
 pub use super::event::differing;
 use super::kept;
 use super::{Context, Related};
-use crate::ews::field::{self, Schema};
-use crate::ews::types::write::{Change, Field, Notify, Value};
-use crate::ews::types::{Item, ItemClass};
+use crate::ews::field::Schema;
 use crate::model::collection::CollectionKind;
+use crate::model::item::{Change, Field, Item, ItemClass, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
 use bytes::Bytes;
@@ -193,7 +192,7 @@ impl Plan {
 
     /// Lets the item that is created have this mark, by which this write is known again.
     pub fn mark(&mut self, mark: &str) {
-        self.changes.push(Change::extended(field::DAV_CREATION, Some(mark.to_owned())));
+        self.changes.push(Change::optional(Field::CreationMark, Some(mark.to_owned())));
     }
 
     /// Whether nothing but one call for the item itself is needed.
@@ -213,7 +212,7 @@ impl Plan {
     /// The same without coordinates, where there are any: not every server takes them, and the text keeps them.
     #[must_use]
     pub fn without_coordinates(&self) -> Option<Self> {
-        let is_place = |change: &Change| change.field == Field::Uri("calendar:EnhancedLocation");
+        let is_place = |change: &Change| change.field == Field::Place;
         let mut plan = self.clone();
         let occurrences = plan.moves.iter_mut().chain(&mut plan.edits).map(|(_, changes)| changes);
         let mut any = false;
@@ -234,14 +233,12 @@ impl Plan {
         let occurrences = plan.moves.iter_mut().chain(&mut plan.edits).map(|(_, changes)| changes);
         for change in [&mut plan.changes, &mut plan.outcome].into_iter().chain(occurrences).flatten() {
             let word = match &change.value {
-                Some(Value::Text(word)) if change.field == Field::Uri("calendar:LegacyFreeBusyStatus") => {
-                    word
-                }
+                Some(Value::Text(word)) if change.field == Field::BusyStatus => word,
                 _ => continue,
             };
             if !schema.has_busy_status(word) {
                 // Who works elsewhere can be met.
-                *change = Change::text("calendar:LegacyFreeBusyStatus", "Free");
+                *change = Change::text(Field::BusyStatus, "Free");
             }
         }
         plan
@@ -251,15 +248,15 @@ impl Plan {
     /// instants. `None` for series, whose occurrences these do not give.
     #[must_use]
     pub fn without_own_zone(&self) -> Option<Self> {
-        let is_series = |change: &Change| change.field == Field::Uri("calendar:Recurrence");
+        let is_series = |change: &Change| change.field == Field::Recurrence;
         if self.changes.iter().any(is_series) {
             return None;
         }
         let mut plan = self.clone();
         let mut any = false;
         for change in plan.changes.iter_mut().chain(&mut plan.outcome) {
-            if matches!(change.value, Some(Value::OwnZone(_))) {
-                change.value = Some(Value::Zone("UTC".to_owned()));
+            if change.value.as_ref().is_some_and(Value::is_zone_by_rules) {
+                change.value = Some(Value::zone("UTC"));
                 any = true;
             }
         }
@@ -272,8 +269,8 @@ impl Plan {
         let mut plan = self.clone();
         let mut any = false;
         for change in plan.changes.iter_mut().chain(&mut plan.outcome) {
-            if change.field == Field::Uri("task:CompleteDate") && change.value.is_some() {
-                *change = Change::text("task:Status", "Completed");
+            if change.field == Field::CompletedDay && change.value.is_some() {
+                *change = Change::text(Field::Status, "Completed");
                 any = true;
             }
         }
@@ -284,16 +281,14 @@ impl Plan {
     /// `after` is the next turn.
     pub fn completes_occurrence(&self, before: &Item, after: &Item) -> bool {
         let completes = self.changes.iter().any(|change| match &change.field {
-            Field::Uri("task:CompleteDate") => change.value.is_some(),
-            Field::Uri("task:Status") => change.value == Change::text("task:Status", "Completed").value,
-            Field::Uri("task:PercentComplete") => {
-                change.value == Change::text("task:PercentComplete", "100").value
-            }
+            Field::CompletedDay => change.value.is_some(),
+            Field::Status => change.value == Change::text(Field::Status, "Completed").value,
+            Field::Percent => change.value == Change::text(Field::Percent, "100").value,
             _ => false,
         });
         completes
             && before.recurrence().is_some()
-            && after.filled("Status").is_some_and(|status| status != "Completed")
+            && after.filled(Field::Status).is_some_and(|status| status != "Completed")
     }
 
     /// Groups of fields of an item that are not what they should be after a write to `before`, by their letters. What
@@ -318,9 +313,7 @@ impl Plan {
 
     /// The changes that can be written a second time: a rule takes with it what is known of single occurrences.
     pub fn changes_again(&self) -> Vec<Change> {
-        let is_rule = |change: &Change| {
-            [Field::Uri("calendar:Recurrence"), Field::Uri("task:Recurrence")].contains(&change.field)
-        };
+        let is_rule = |change: &Change| [Field::Recurrence, Field::Recurrence].contains(&change.field);
         self.changes.iter().filter(|change| !is_rule(change)).cloned().collect()
     }
 
@@ -353,7 +346,7 @@ impl Plan {
 /// The changes that keep a text on an item that has these fingerprints.
 fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String>) -> Vec<Change> {
     let owner = match class {
-        ItemClass::CalendarItem => item.filled("UID").unwrap_or_default(),
+        ItemClass::CalendarItem => item.filled(Field::Uid).unwrap_or_default(),
         _ => String::new(),
     };
     kept::write(text, kind(class), &owner, sums, item)
@@ -361,7 +354,7 @@ fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String
 
 /// The text that an item keeps, with its fingerprints.
 fn keep_of(item: &Item) -> Option<String> {
-    item.extended(&field::DAV_BODY)
+    item.text(Field::Kept)
 }
 
 /// Fingerprints of an item, by group.
@@ -420,7 +413,7 @@ pub fn keep_attachments(
     before: Current,
     current: Current,
 ) -> Option<Vec<Change>> {
-    current.item.extended(&field::DAV_BODY)?;
+    current.item.text(Field::Kept)?;
     let (one, other) = ((before.item, before.related), (current.item, current.related));
     let has_only_files = match current.item.class {
         ItemClass::CalendarItem => super::event::group::same_but_attachments(

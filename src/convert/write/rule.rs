@@ -1,6 +1,6 @@
 //! RRULE → Exchange's patterns: THE table of rules, and the proof that both happen on the same days.
 
-use crate::ews::types::{Pattern, RangeEnd, Recurrence, weekday_name};
+use crate::model::item::{Pattern, RangeEnd, Recurrence, weekday_name};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;

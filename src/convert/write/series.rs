@@ -3,7 +3,7 @@
 use super::OccurrenceChange;
 use super::rule::Translated;
 use super::zone::Place;
-use crate::ews::types::write::Change;
+use crate::model::item::Change;
 use crate::model::recurrence::Rule;
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::moment::{Moment, Zones};

@@ -6,9 +6,7 @@ use super::attachments::{self, Attachments};
 use super::fields;
 use super::rule;
 use super::{Current, NotifyStep, Plan};
-use crate::ews::field;
-use crate::ews::types::write::{Change, Field, Value};
-use crate::ews::types::{ItemClass, Pattern, RangeEnd, Recurrence};
+use crate::model::item::{Change, Field, ItemClass, Pattern, RangeEnd, Recurrence, Value};
 use crate::model::recurrence::Rule;
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
@@ -52,14 +50,11 @@ pub fn plan(
     }
 
     let mut changes = vec![
-        Change::extended(field::DAV_UID, Some(uid.clone())),
-        Change::extended(field::DAV_NAME, Some(name.to_owned())),
+        Change::optional(Field::ClientUid, Some(uid.clone())),
+        Change::optional(Field::ClientName, Some(name.to_owned())),
     ];
     if let Some(current) = current {
-        changes.retain(|change| match &change.field {
-            Field::Extended(property) => current.item.extended(property).map(Value::Text) != change.value,
-            _ => true,
-        });
+        changes.retain(|change| current.item.value(change.field) != change.value.as_ref());
     }
     let days = Days::of(task, &zones);
     for (letter, properties) in GROUPS {
@@ -85,12 +80,11 @@ pub fn plan(
     if current.is_none() {
         changes.retain(|change| change.value.is_some());
     }
-    let is_html = changes.iter().any(|c| matches!(c.value, Some(Value::Body { is_html: true, .. })));
+    let is_html = changes.iter().filter_map(|change| change.value.as_ref()).any(Value::is_html);
     // Exchange derives each of these from the others.
     let state = |change: &Change| {
-        let Field::Uri(uri) = &change.field else { return false };
-        let is_new = Change::text("task:Status", "NotStarted") == *change;
-        ["task:CompleteDate", "task:PercentComplete", "task:Status"].contains(uri)
+        let is_new = Change::text(Field::Status, "NotStarted") == *change;
+        matches!(change.field, Field::CompletedDay | Field::Percent | Field::Status)
             && !(is_new && current.is_none())
     };
     let has_state = changes.iter().any(state);
@@ -162,11 +156,8 @@ fn skipped(task: &Component, zones: &Zones, first: Date) -> Option<jiff::Span> {
     turns.find(|turn| !gone.contains(turn)).map(|turn| turn - first)
 }
 
-fn day_change(uri: &'static str, day: Option<Date>) -> Change {
-    match day {
-        Some(day) => Change::text(uri, format!("{day}T00:00:00Z")),
-        None => Change::remove(uri),
-    }
+fn day_change(field: Field, day: Option<Date>) -> Change {
+    Change { field, value: day.map(Value::Day) }
 }
 
 fn group(
@@ -179,7 +170,7 @@ fn group(
     Ok(match letter {
         'S' => vec![fields::subject(task)],
         'B' => vec![fields::body(task)],
-        'T' => vec![day_change("task:StartDate", days.start), day_change("task:DueDate", days.due)],
+        'T' => vec![day_change(Field::StartDay, days.start), day_change(Field::DueDay, days.due)],
         'R' => vec![rule_change(task, days, context)?],
         STATE => vec![state(task, zones)],
         'I' => vec![fields::importance_change(task)],
@@ -224,7 +215,7 @@ fn regeneration(text: &str) -> Option<Pattern> {
 fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Change, Refusal> {
     let pattern = task.value(REGENERATION).and_then(regeneration);
     if task.line("RRULE").is_none() && pattern.is_none() {
-        return Ok(Change::remove("task:Recurrence"));
+        return Ok(Change::remove(Field::Recurrence));
     }
     if !context.behaviour.takes_recurring_tasks {
         let text = "this server does not store tasks that repeat: make a task for each turn";
@@ -236,7 +227,7 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
     let Some(rule) = task.value("RRULE") else {
         let pattern = pattern.unwrap_or(Pattern::Daily { interval: 1 });
         let recurrence = Recurrence { pattern, start, end: RangeEnd::Never };
-        return Ok(Change::set("task:Recurrence", Value::Recurrence(recurrence)));
+        return Ok(Change::set(Field::Recurrence, Value::Recurrence(recurrence)));
     };
     let translated = rule::translate(rule, &Moment::Day(start), &Zone::Utc)?;
     rule::check_interval(&translated.recurrence, context.behaviour.longest_months)?;
@@ -247,7 +238,7 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
             "tasks cannot leave out short months: use the last day of the month",
         ));
     }
-    Ok(Change::set("task:Recurrence", Value::Recurrence(translated.recurrence)))
+    Ok(Change::set(Field::Recurrence, Value::Recurrence(translated.recurrence)))
 }
 
 /// The group of Status, PercentComplete and CompleteDate.
@@ -261,16 +252,16 @@ fn state(task: &Component, zones: &Zones) -> Change {
         task.line("COMPLETED").and_then(|line| zones.moment(line)).map(|moment| moment.local().date());
     match status.as_deref() {
         Some("COMPLETED") => match completed {
-            Some(day) => Change::text("task:CompleteDate", format!("{day}T00:00:00Z")),
-            None => Change::text("task:Status", "Completed"),
+            Some(day) => Change::set(Field::CompletedDay, Value::Day(day)),
+            None => Change::text(Field::Status, "Completed"),
         },
         None if completed.is_some() || percent >= 100 => match completed {
-            Some(day) => Change::text("task:CompleteDate", format!("{day}T00:00:00Z")),
-            None => Change::text("task:Status", "Completed"),
+            Some(day) => Change::set(Field::CompletedDay, Value::Day(day)),
+            None => Change::text(Field::Status, "Completed"),
         },
-        Some("CANCELLED") => Change::text("task:Status", "Deferred"),
-        _ if (1..=99).contains(&percent) => Change::text("task:PercentComplete", percent.to_string()),
-        Some("IN-PROCESS") => Change::text("task:Status", "InProgress"),
-        _ => Change::text("task:Status", "NotStarted"),
+        Some("CANCELLED") => Change::text(Field::Status, "Deferred"),
+        _ if (1..=99).contains(&percent) => Change::text(Field::Percent, percent.to_string()),
+        Some("IN-PROCESS") => Change::text(Field::Status, "InProgress"),
+        _ => Change::text(Field::Status, "NotStarted"),
     }
 }

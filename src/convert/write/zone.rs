@@ -2,7 +2,7 @@
 
 use super::custom_time_zone;
 use crate::convert::zone as rules;
-use crate::ews::types::write::Value;
+use crate::model::item::Value;
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::windows_zones;
 use crate::model::zone::Zone;
@@ -53,7 +53,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
     let by_rules = || {
         let (first, end) = rules::years(local.date());
         let rules = custom_time_zone::definition(&zone, first, end, usize::from(rules::YEARS));
-        rules.map(|rules| Value::OwnZone(Box::new(rules)))
+        rules.map(|rules| Value::Zone(Box::new(rules)))
     };
     match windows_of(&zone, local.date(), mailbox).map(known).or_else(by_rules) {
         Some(told) => Ok(Place { moment: found, zone, told }),
@@ -70,7 +70,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
 }
 
 fn known(windows: &str) -> Value {
-    Value::Zone(windows.to_owned())
+    Value::zone(windows)
 }
 
 fn utc() -> Value {

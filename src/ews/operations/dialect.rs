@@ -2,82 +2,63 @@
 
 use super::super::field;
 use super::super::product::Behaviour;
-use super::super::types::write::{Change, Field, Value};
-use std::borrow::Cow;
-
-const STATUS: &str = "task:Status";
-const PERCENT: &str = "task:PercentComplete";
-const COMPLETED: &str = "task:CompleteDate";
+use super::super::types::write::{Setting, settings};
+use crate::model::item::{Change, Field, Value};
 
 /// What a new item is created with.
-pub(super) fn of_creation(behaviour: Behaviour, changes: &[Change]) -> Cow<'_, [Change]> {
-    if behaviour.derives_task_state || !changes.iter().any(is_state) {
-        return Cow::Borrowed(changes);
-    }
-    let changes = whole_states(changes);
-    Cow::Owned(changes.into_iter().filter(|change| change.value.is_some()).collect())
+pub(super) fn of_creation(behaviour: Behaviour, changes: &[Change]) -> Vec<Setting> {
+    let changes = changes.iter().flat_map(|change| whole_state(behaviour, change));
+    changes.filter(|change| change.value.is_some()).flat_map(|change| settings(&change)).collect()
 }
 
 /// What an item is updated with.
-pub(super) fn of_update(behaviour: Behaviour, changes: &[Change]) -> Cow<'_, [Change]> {
-    let mut changes = Cow::Borrowed(changes);
-    if !behaviour.clears_by_usual_means {
-        changes = Cow::Owned(changes.iter().map(cleared).collect());
-    }
-    if !behaviour.derives_task_state && changes.iter().any(is_state) {
-        changes = Cow::Owned(whole_states(&changes).into_iter().map(as_share).collect());
-    }
-    changes
+pub(super) fn of_update(behaviour: Behaviour, changes: &[Change]) -> Vec<Setting> {
+    let changes = changes.iter().map(|change| cleared(behaviour, change));
+    let changes = changes.flat_map(|change| whole_state(behaviour, &change));
+    changes.flat_map(|change| as_share(behaviour, &change).unwrap_or_else(|| settings(&change))).collect()
 }
 
 /// Seen: gromox 3.10 takes neither the deletion of a body nor ReminderIsSet=false.
-fn cleared(change: &Change) -> Change {
-    let is = |uri| change.field == Field::Uri(uri);
-    if is("item:Body") && change.value.is_none() {
-        return Change::set("item:Body", Value::Body { is_html: false, text: String::new() });
+fn cleared(behaviour: Behaviour, change: &Change) -> Change {
+    match (change.field, &change.value) {
+        _ if behaviour.clears_by_usual_means => change.clone(),
+        (Field::Body, None) => Change::set(Field::Body, Value::text_body(String::new())),
+        (Field::ReminderSet, Some(Value::Flag(false))) => Change::remove(Field::ReminderSet),
+        _ => change.clone(),
     }
-    if is("item:ReminderIsSet") && change.value == Some(Value::Text("false".to_owned())) {
-        return Change::remove("item:ReminderIsSet");
-    }
-    change.clone()
 }
 
-fn is_state(change: &Change) -> bool {
-    matches!(change.field, Field::Uri(STATUS | PERCENT | COMPLETED))
-}
-
-/// Each change of a task's state with what Exchange derives from it. MS-OXWSTASK 2.2.4.6; gromox (exch/ews/structures.cpp)
+/// A change of a task's state with what Exchange derives from it. MS-OXWSTASK 2.2.4.6; gromox (exch/ews/structures.cpp)
 /// stores the three properties independently.
-fn whole_states(changes: &[Change]) -> Vec<Change> {
-    changes.iter().flat_map(whole_state).collect()
-}
-
-fn whole_state(change: &Change) -> Vec<Change> {
-    let word = match &change.value {
-        Some(Value::Text(word)) if is_state(change) => word.as_str(),
-        _ => return vec![change.clone()],
-    };
-    let is_open = || Change::remove(COMPLETED);
-    match (&change.field, word) {
-        (Field::Uri(COMPLETED), _) => {
-            vec![change.clone(), Change::text(PERCENT, "100"), Change::text(STATUS, "Completed")]
-        }
-        (Field::Uri(PERCENT), _) => vec![is_open(), change.clone(), Change::text(STATUS, "InProgress")],
-        (_, "Completed") => vec![Change::text(PERCENT, "100"), change.clone()],
-        (_, "NotStarted" | "InProgress") => vec![is_open(), Change::text(PERCENT, "0"), change.clone()],
-        _ => vec![is_open(), change.clone()],
+fn whole_state(behaviour: Behaviour, change: &Change) -> Vec<Change> {
+    let own = change.clone();
+    if behaviour.derives_task_state || change.value.is_none() {
+        return vec![own];
+    }
+    let percent = |percent: &str| Change::text(Field::Percent, percent);
+    let status = |word: &str| Change::text(Field::Status, word);
+    let is_open = || Change::remove(Field::CompletedDay);
+    match (change.field, &change.value) {
+        (Field::CompletedDay, _) => vec![own, percent("100"), status("Completed")],
+        (Field::Percent, _) => vec![is_open(), own, status("InProgress")],
+        (Field::Status, Some(Value::Text(word))) => match word.as_str() {
+            "Completed" => vec![percent("100"), own],
+            "NotStarted" | "InProgress" => vec![is_open(), percent("0"), own],
+            _ => vec![is_open(), own],
+        },
+        _ => vec![own],
     }
 }
 
 /// A percentage as the share that it is stored as. Seen: gromox 3.10 stores what an update sends without dividing it, so
 /// that 60 becomes 6000.
-fn as_share(change: Change) -> Change {
-    match (&change.field, &change.value) {
-        (Field::Uri(PERCENT), Some(Value::Text(percent))) => match percent.parse::<f64>() {
-            Ok(percent) => Change::extended(field::TASK_SHARE, Some((percent / 100.0).to_string())),
-            Err(_) => change,
-        },
-        _ => change,
+fn as_share(behaviour: Behaviour, change: &Change) -> Option<Vec<Setting>> {
+    match (change.field, &change.value) {
+        (Field::Percent, Some(Value::Text(percent))) if !behaviour.derives_task_state => {
+            let share = percent.parse::<f64>().ok()? / 100.0;
+            Some(vec![Setting::extended(field::TASK_SHARE, &share.to_string())])
+        }
+        _ => None,
     }
 }
 
@@ -90,35 +71,34 @@ mod tests {
     #[test]
     fn a_state_is_sent_with_all_that_follows_from_it_where_the_server_derives_nothing() {
         let (gromox, exchange) = (Product::Grommunio.behaviour(), Product::Exchange2016.behaviour());
+        let percent = |percent: &str| Change::text(Field::Percent, percent);
+        let status = |word: &str| Change::text(Field::Status, word);
+        let is_open = || Change::remove(Field::CompletedDay);
+        let wire = |changes: &[Change]| changes.iter().flat_map(settings).map(told).collect::<Vec<_>>();
+        let share = |share: &str| vec![told(Setting::extended(field::TASK_SHARE, share))];
         for (sent, created, updated) in [
             (
-                Change::text(PERCENT, "60"),
-                vec![Change::text(PERCENT, "60"), Change::text(STATUS, "InProgress")],
-                vec![
-                    Change::remove(COMPLETED),
-                    Change::extended(field::TASK_SHARE, Some("0.6".to_owned())),
-                    Change::text(STATUS, "InProgress"),
-                ],
+                percent("60"),
+                wire(&[percent("60"), status("InProgress")]),
+                [wire(&[is_open()]), share("0.6"), wire(&[status("InProgress")])].concat(),
             ),
             (
-                Change::text(STATUS, "Completed"),
-                vec![Change::text(PERCENT, "100"), Change::text(STATUS, "Completed")],
-                vec![
-                    Change::extended(field::TASK_SHARE, Some("1".to_owned())),
-                    Change::text(STATUS, "Completed"),
-                ],
+                status("Completed"),
+                wire(&[percent("100"), status("Completed")]),
+                [share("1"), wire(&[status("Completed")])].concat(),
             ),
-            (
-                Change::text(STATUS, "Deferred"),
-                vec![Change::text(STATUS, "Deferred")],
-                vec![Change::remove(COMPLETED), Change::text(STATUS, "Deferred")],
-            ),
+            (status("Deferred"), wire(&[status("Deferred")]), wire(&[is_open(), status("Deferred")])),
         ] {
             let sent = [sent];
-            assert_eq!(of_creation(gromox, &sent).as_ref(), created);
-            assert_eq!(of_update(gromox, &sent).as_ref(), updated);
-            assert_eq!(of_creation(exchange, &sent).as_ref(), sent);
-            assert_eq!(of_update(exchange, &sent).as_ref(), sent);
+            let all = |settings: Vec<Setting>| settings.into_iter().map(told).collect::<Vec<_>>();
+            assert_eq!(all(of_creation(gromox, &sent)), created);
+            assert_eq!(all(of_update(gromox, &sent)), updated);
+            assert_eq!(all(of_creation(exchange, &sent)), wire(&sent));
+            assert_eq!(all(of_update(exchange, &sent)), wire(&sent));
         }
+    }
+
+    fn told(setting: Setting) -> (crate::ews::types::table::At, Option<crate::xml::Element>) {
+        (setting.at, setting.element)
     }
 }

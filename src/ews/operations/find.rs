@@ -6,7 +6,8 @@ use crate::ews::error::Error;
 use crate::ews::field::ExtendedProperty;
 use crate::ews::soap::{check, m, messages};
 use crate::ews::types::write::extended_uri;
-use crate::ews::types::{ItemClass, ItemId, item_id, name as t};
+use crate::ews::types::{class_of, item_id, name as t};
+use crate::model::item::{ItemClass, ItemId};
 
 impl Session {
     /// Ids of the items of a folder of which one of these properties has this value. With a restriction Exchange gives
@@ -42,7 +43,7 @@ impl Session {
         let items = items.ok_or_else(|| missing("RootFolder"))?.children();
         Ok(items
             .filter_map(|item| {
-                let class = ItemClass::of_element(item.name().local())?;
+                let class = class_of(item.name().local())?;
                 Some((item_id(item.find("ItemId")?)?, class))
             })
             .collect())

@@ -4,9 +4,10 @@ use super::super::client::{Repeat, Session};
 use super::super::error::Error;
 use super::super::field::ExtendedProperty;
 use super::super::soap::{check, m, messages};
-use super::super::types::write::{Field, Value, element, extended_uri};
-use super::super::types::{ItemId, item_id, name as t};
+use super::super::types::write::{extended_element, extended_uri};
+use super::super::types::{item_id, name as t};
 use super::{FolderSelector, folder_id, missing};
+use crate::model::item::ItemId;
 use crate::xml::{Element, Name, Writer};
 
 /// What a new folder holds.
@@ -49,7 +50,7 @@ pub enum Relocate {
 }
 
 fn extended(property: ExtendedProperty, value: &str) -> Element {
-    element(&Field::Extended(property), &Value::Text(value.to_owned()))
+    extended_element(&property, value)
 }
 
 fn edit_element(w: &mut Writer, choice: FolderChoice, edit: &FolderEdit) {

@@ -16,10 +16,12 @@ pub use write::{Answer, Disposal, NewAttachment, Target};
 
 use super::client::{Repeat, Session};
 use super::error::Error;
-use super::field::{self, ExtendedProperty, Shape};
+use super::field;
 use super::soap::{check, m, messages};
+use super::types::table::{Shape, shape};
 use super::types::write::extended_uri;
-use super::types::{Folder, Item, ItemClass, ItemId, item_id, name as t};
+use super::types::{Folder, class_of, in_words_of_exchange, item_id, name as t, read_item, read_whole_item};
+use crate::model::item::{Item, ItemClass, ItemId};
 use crate::xml::{Element, Writer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -131,7 +133,7 @@ impl Session {
         let read = |change: &Element| match change.name().local() {
             "Create" | "Update" => {
                 let item = change.children().next()?;
-                let class = ItemClass::of_element(item.name().local());
+                let class = class_of(item.name().local());
                 Some(ItemChange::Written(item_id(item.find("ItemId")?)?, class))
             }
             "Delete" => Some(ItemChange::Gone(change.find("ItemId")?.attribute("Id")?.to_owned())),
@@ -143,23 +145,15 @@ impl Session {
 
     /// GetItem with all that exdav reads of a class; one answer for each id, in the order asked. MS-OXWSCORE 3.1.4.4
     pub async fn get_items(&self, class: ItemClass, ids: &[&str]) -> Result<Vec<Fetched>, Error> {
-        let shape = match class {
-            ItemClass::CalendarItem => &field::CALENDAR_ITEM,
-            ItemClass::Contact => &field::CONTACT,
-            ItemClass::DistributionList => &field::DISTRIBUTION_LIST,
-            ItemClass::Task => &field::TASK,
-        };
-        let (schema, behaviour) = (self.schema(), self.behaviour());
-        // Some give no attendees without it. Seen: gromox 3.10
-        let is_meeting = (class == ItemClass::CalendarItem && !behaviour.stores_what_it_takes)
-            .then_some("calendar:IsMeeting");
-        let fields = shape.fields.iter().copied().chain(is_meeting).filter(|uri| schema.has(uri));
-        let fields: Vec<&str> = fields.collect();
-        let is_person = class == ItemClass::Contact;
-        let entries = if is_person && !behaviour.gives_dictionaries { field::ENTRIES } else { &[] };
+        let behaviour = self.behaviour();
+        let mut shape = shape(class, self.schema(), behaviour.gives_dictionaries);
+        if class == ItemClass::CalendarItem && !behaviour.stores_what_it_takes {
+            // Some give no attendees without it. Seen: gromox 3.10
+            shape.uris.push("calendar:IsMeeting");
+        }
         let write = |w: &mut Writer, ids: &[&str]| {
             w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
-            additional(w, &fields, entries, shape.extended.iter().chain(&field::DAV_BODY_GOES_ON));
+            additional(w, &shape);
             w.close().open(&m("ItemIds"));
             for id in ids {
                 w.open(&t("ItemId")).attribute("Id", id).close();
@@ -167,8 +161,15 @@ impl Session {
         };
         let read = |message: &Element| {
             let item = check(message)?.find("Items").and_then(|items| items.children().next());
-            let item = item.and_then(Item::read).ok_or_else(|| missing("item"))?;
-            Ok(if behaviour.stores_what_it_takes { item } else { item.in_words_of_exchange() })
+            let item = item.ok_or_else(|| missing("item"))?;
+            let item = if behaviour.stores_what_it_takes {
+                read_item(item)
+            } else if behaviour.judges_change_keys {
+                read_item(&in_words_of_exchange(item))
+            } else {
+                read_whole_item(&in_words_of_exchange(item))
+            };
+            item.ok_or_else(|| missing("item"))
         };
         self.call_for_each("GetItem", ids, write, read).await
     }
@@ -214,15 +215,15 @@ fn state(w: &mut Writer, sync_state: Option<&str>) {
 }
 
 fn folder_shape(w: &mut Writer) {
-    const SHAPE: Shape = Shape {
-        fields: &[
+    let shape = Shape {
+        uris: vec![
             "folder:ParentFolderId",
             "folder:DisplayName",
             "folder:FolderClass",
             "folder:TotalCount",
             "folder:EffectiveRights",
         ],
-        extended: &[
+        extended: vec![
             field::LOCAL_COMMIT_TIME_MAX,
             field::DELETED_COUNT_TOTAL,
             field::DAV_NAME,
@@ -231,9 +232,10 @@ fn folder_shape(w: &mut Writer) {
             field::DAV_ORDER,
             field::DAV_TIMEZONE,
         ],
+        entries: Vec::new(),
     };
     w.open(&m("FolderShape")).leaf(&t("BaseShape"), "IdOnly");
-    additional(w, SHAPE.fields, &[], SHAPE.extended);
+    additional(w, &shape);
     w.close();
 }
 
@@ -252,22 +254,15 @@ fn folder_id(w: &mut Writer, folder: &FolderSelector) {
     }
 }
 
-fn additional<'a>(
-    w: &mut Writer,
-    fields: &[&str],
-    entries: &[(&str, &[&str])],
-    extended: impl IntoIterator<Item = &'a ExtendedProperty>,
-) {
+fn additional(w: &mut Writer, shape: &Shape) {
     w.open(&t("AdditionalProperties"));
-    for uri in fields {
+    for uri in &shape.uris {
         w.open(&t("FieldURI")).attribute("FieldURI", uri).close();
     }
-    for (uri, keys) in entries {
-        for key in *keys {
-            w.open(&t("IndexedFieldURI")).attribute("FieldURI", uri).attribute("FieldIndex", key).close();
-        }
+    for (uri, key) in &shape.entries {
+        w.open(&t("IndexedFieldURI")).attribute("FieldURI", uri).attribute("FieldIndex", key).close();
     }
-    for property in extended {
+    for property in &shape.extended {
         w.element(&extended_uri(property));
     }
     w.close();

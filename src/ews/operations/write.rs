@@ -3,9 +3,11 @@
 use super::super::client::{Repeat, Session};
 use super::super::error::Error;
 use super::super::soap::{check, m, messages};
-use super::super::types::write::{Change, Field, Notify, element, elements, extended_uri};
-use super::super::types::{Item, ItemClass, ItemId, item_id, name as t};
+use super::super::types::table::{At, Shape};
+use super::super::types::write::{Setting, elements, extended_uri};
+use super::super::types::{class_name, item_id, name as t, time};
 use super::{FolderSelector, additional, dialect, folder_id, missing};
+use crate::model::item::{Change, ItemClass, ItemId, Notify};
 use crate::xml::{Element, Writer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -53,13 +55,12 @@ pub struct NewAttachment {
     pub content: Vec<u8>,
 }
 
-impl Notify {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Nobody => "SendToNone",
-            Self::All => "SendToAllAndSaveCopy",
-            Self::Changed => "SendToChangedAndSaveCopy",
-        }
+/// MS-OXWSMTGS 2.2.5.1, 2.2.5.3
+const fn word(notify: Notify) -> &'static str {
+    match notify {
+        Notify::Nobody => "SendToNone",
+        Notify::All => "SendToAllAndSaveCopy",
+        Notify::Changed => "SendToChangedAndSaveCopy",
     }
 }
 
@@ -85,30 +86,30 @@ fn target_element(w: &mut Writer, target: &Target) {
     }
 }
 
-fn field_uri(w: &mut Writer, field: &Field) {
-    match field {
-        Field::Uri(uri) => {
+fn field_uri(w: &mut Writer, at: &At) {
+    match at {
+        At::Uri(uri) => {
             w.open(&t("FieldURI")).attribute("FieldURI", uri).close();
         }
-        Field::Indexed(uri, key) => {
+        At::Indexed(uri, key) => {
             w.open(&t("IndexedFieldURI")).attribute("FieldURI", uri).attribute("FieldIndex", key).close();
         }
-        Field::Extended(property) => {
+        At::Extended(property) => {
             w.element(&extended_uri(property));
         }
     }
 }
 
-fn updates(w: &mut Writer, class: ItemClass, changes: &[Change]) {
+fn updates(w: &mut Writer, class: ItemClass, settings: &[Setting]) {
     w.open(&t("Updates"));
-    for change in changes {
-        if let Some(value) = &change.value {
+    for Setting { at, element } in settings {
+        if let Some(element) = element {
             w.open(&t("SetItemField"));
-            field_uri(w, &change.field);
-            w.open(&class.name()).element(&element(&change.field, value)).close().close();
+            field_uri(w, at);
+            w.open(&class_name(class)).element(element).close().close();
         } else {
             w.open(&t("DeleteItemField"));
-            field_uri(w, &change.field);
+            field_uri(w, at);
             w.close();
         }
     }
@@ -134,17 +135,17 @@ impl Session {
         changes: &[Change],
         notify: Notify,
     ) -> Result<ItemId, Error> {
-        let changes = dialect::of_creation(self.behaviour(), changes);
+        let settings = dialect::of_creation(self.behaviour(), changes);
         let answer = self
             .call("CreateItem", Repeat::Never, |w| {
                 w.open(&m("CreateItem"));
                 if class == ItemClass::CalendarItem {
-                    w.attribute("SendMeetingInvitations", notify.word());
+                    w.attribute("SendMeetingInvitations", word(notify));
                 }
                 w.open(&m("SavedItemFolderId"));
                 folder_id(w, &FolderSelector::Id(folder.to_owned()));
-                w.close().open(&m("Items")).open(&class.name());
-                for element in elements(&changes) {
+                w.close().open(&m("Items")).open(&class_name(class));
+                for element in elements(settings) {
                     w.element(&element);
                 }
             })
@@ -166,7 +167,7 @@ impl Session {
                 w.open(&m("UpdateItem")).attribute("ConflictResolution", "NeverOverwrite");
                 w.attribute("MessageDisposition", "SaveOnly");
                 if class == ItemClass::CalendarItem {
-                    w.attribute("SendMeetingInvitationsOrCancellations", notify.word());
+                    w.attribute("SendMeetingInvitationsOrCancellations", word(notify));
                 }
                 w.open(&m("ItemChanges"));
                 for (target, changes) in changes {
@@ -207,7 +208,7 @@ impl Session {
                 };
                 let notify = if notify == Notify::Nobody { Notify::Nobody } else { Notify::All };
                 w.open(&m("DeleteItem")).attribute("DeleteType", kind);
-                w.attribute("SendMeetingCancellations", notify.word());
+                w.attribute("SendMeetingCancellations", word(notify));
                 w.attribute("AffectedTaskOccurrences", "AllOccurrences");
                 w.open(&m("ItemIds"));
                 for target in targets {
@@ -270,7 +271,7 @@ impl Session {
         let answer = self
             .call("GetItem", Repeat::Freely, |w| {
                 w.open(&m("GetItem")).open(&m("ItemShape")).leaf(&t("BaseShape"), "IdOnly");
-                additional(w, &["calendar:Start"], &[], &[]);
+                additional(w, &Shape { uris: vec!["calendar:Start"], ..Shape::default() });
                 w.close().open(&m("ItemIds"));
                 for target in targets {
                     target_element(w, target);
@@ -279,8 +280,9 @@ impl Session {
             .await?;
         let read = |message: &Element| {
             let item = check(message)?.find("Items").and_then(|items| items.children().next());
-            let item = item.and_then(Item::read).ok_or_else(|| missing("item"))?;
-            Ok((item.id.clone(), item.time("Start")))
+            let item = item.ok_or_else(|| missing("item"))?;
+            let id = item.find("ItemId").and_then(item_id).ok_or_else(|| missing("ItemId"))?;
+            Ok((id, item.find("Start").and_then(|start| time(start.text().trim()))))
         };
         Ok(messages(&answer).map(read).collect())
     }

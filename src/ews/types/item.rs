@@ -1,238 +1,234 @@
-//! Items as GetItem hands them out, read by name. MS-OXWSCORE, MS-OXWSMTGS, MS-OXWSCONT, MS-OXWSTASK
+//! Items as GetItem hands them out → [`Item`]. MS-OXWSCORE, MS-OXWSMTGS, MS-OXWSCONT, MS-OXWSTASK
 
-use super::{
-    Address, Attachment, Attendee, ItemId, Mailbox, Member, Recurrence, TimeZone, extended, item_id, name,
-    time,
-};
+use super::attachment::attachment;
+use super::mailbox::{attendee, mailbox, member};
+use super::recurrence::recurrence;
+use super::table::{At, DICTIONARIES, Form, Row, fields, row};
+use super::time_zone::time_zone;
+use super::{class_of, extended, item_id, name, time};
 use crate::ews::field::ExtendedProperty;
 use crate::ews::soap::T;
+use crate::model::item::{
+    AddressPart, Body, EMAILS, Field, Item, ItemClass, MESSENGERS, Occurrence, PHONES, POSTAL, Place, Value,
+};
 use crate::xml::{Element, Reader, Writer};
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
-/// What an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ItemClass {
-    /// `t:CalendarItem`
-    CalendarItem,
-    /// `t:Contact`
-    Contact,
-    /// `t:DistributionList`
-    DistributionList,
-    /// `t:Task`
-    Task,
+/// An item out of an answer; `None` if it is of another class or has no id.
+pub(in crate::ews) fn read(element: &Element) -> Option<Item> {
+    let class = class_of(element.name().local())?;
+    let id = item_id(element.find("ItemId")?)?;
+    let mut values: Vec<(Field, Value)> =
+        fields(class).filter_map(|field| Some((field, value(element, field)?))).collect();
+    if class == ItemClass::Contact {
+        values.extend(entries(element));
+    }
+    Some(Item::new(class, id, values))
 }
 
-impl ItemClass {
-    /// The class that is written as this element; `None` for classes that exdav does not serve.
-    pub fn of_element(local: &str) -> Option<Self> {
-        match local {
-            "CalendarItem" => Some(Self::CalendarItem),
-            "Contact" => Some(Self::Contact),
-            "DistributionList" => Some(Self::DistributionList),
-            "Task" => Some(Self::Task),
-            _ => None,
+/// The same of a server whose versions do not tell of every change: all that it tells is noted.
+pub(in crate::ews) fn read_whole(element: &Element) -> Option<Item> {
+    let mut item = read(element)?;
+    let mut writer = Writer::new(&[("t", T)]);
+    writer.element(element);
+    item.state = Some(writer.finish());
+    Some(item)
+}
+
+/// An item from a document whose root it is.
+pub fn parse(text: &str) -> Option<Item> {
+    read(&Reader::lenient(text).document().ok()?)
+}
+
+/// An item's element as Exchange would show it, out of an answer of another server. Seen: gromox 3.10 calls an organiser's
+/// own meeting one that nobody answered, and shares of tasks are a hundred times too large after an update.
+pub(in crate::ews) fn in_words_of_exchange(element: &Element) -> Element {
+    /// The meeting came from somebody else. MS-OXOCAL 2.2.1.10
+    const RECEIVED: i64 = 2;
+    let mut element = element.clone();
+    let is_meeting = text(&element, "IsMeeting").is_some_and(|text| flag(&text));
+    let state = text(&element, "AppointmentState").and_then(|text| text.trim().parse::<i64>().ok());
+    if is_meeting && state.is_some_and(|state| state & RECEIVED == 0) {
+        element = with(&element, "MyResponseType", "Organizer");
+    }
+    // A share of 0.07 comes as 7.000000000000001.
+    if let Some(share) = text(&element, "PercentComplete").and_then(|text| text.trim().parse::<f64>().ok()) {
+        let share = if share > 100.0 { share / 100.0 } else { share };
+        element = with(&element, "PercentComplete", &format!("{:.0}", share.clamp(0.0, 100.0)));
+    }
+    element
+}
+
+fn with(element: &Element, local: &'static str, text: &str) -> Element {
+    let new = Element::new(name(local)).with_text(text);
+    let bare = Element::new(element.name().clone());
+    let others = element.children().filter(|child| child.name().local() != local);
+    others.cloned().fold(bare, Element::with_child).with_child(new)
+}
+
+fn text(element: &Element, local: &str) -> Option<String> {
+    element.find(local).map(|element| element.text().into_owned())
+}
+
+fn flag(text: &str) -> bool {
+    let text = text.trim();
+    text.eq_ignore_ascii_case("true") || text == "1"
+}
+
+/// A bare day at the beginning of an instant's text.
+fn bare_day(text: &str) -> Option<Date> {
+    text.trim().get(..10)?.parse().ok()
+}
+
+/// What an item says of a field; `None` when it does not tell.
+fn value(item: &Element, field: Field) -> Option<Value> {
+    let Row { at, form } = row(field);
+    let local = match at {
+        At::Uri(uri) => uri.rsplit(':').next().unwrap_or(uri),
+        At::Indexed(..) => return None,
+        At::Extended(property) => return of_property(item, &property, form),
+    };
+    let children = || item.find(local).into_iter().flat_map(Element::children);
+    Some(match form {
+        Form::Body => Value::Body(body(item)?),
+        Form::Cancelled => Value::Flag(is_cancelled(item)),
+        Form::Day(bare) => {
+            let bare = bare.and_then(|property| extended(item, &property)).and_then(|text| bare_day(&text));
+            // Midnight of one zone or another.
+            let about = || {
+                let noon = time(&text(item, local)?)?.checked_add(SignedDuration::from_hours(12)).ok()?;
+                Some(noon.to_zoned(TimeZone::UTC).date())
+            };
+            Value::Day(bare.or_else(about)?)
         }
+        Form::Zone => Value::Zone(Box::new(time_zone(item.find(local)?))),
+        Form::Person => Value::Person(mailbox(item.find(local)?.find("Mailbox")?)?),
+        Form::Recurrence => Value::Recurrence(recurrence(item.find(local)?)?),
+        Form::Place => Value::Place(place(item.find(local)?)),
+        Form::CompleteTitle => Value::Text(text(item.find(local)?, "Title")?),
+        Form::Strings => {
+            let texts = children().map(|child| child.text().into_owned());
+            Value::Strings(texts.filter(|text| !text.is_empty()).collect()).present(item, local)?
+        }
+        Form::People => Value::People(children().filter_map(attendee).collect()).present(item, local)?,
+        Form::Members => Value::Members(children().filter_map(member).collect()).present(item, local)?,
+        Form::Attachments => {
+            Value::Attachments(children().filter_map(attachment).collect()).present(item, local)?
+        }
+        Form::Modified => {
+            Value::Occurrences(children().filter_map(occurrence).collect()).present(item, local)?
+        }
+        Form::Deleted => {
+            let starts = children().filter_map(|gone| time(&gone.find("Start")?.text()));
+            Value::Times(starts.collect()).present(item, local)?
+        }
+        _ => scalar(form, text(item, local)?)?,
+    })
+}
+
+impl Value {
+    /// This list, where the item has the element at all.
+    fn present(self, item: &Element, local: &str) -> Option<Self> {
+        item.find(local).map(|_| self)
     }
 }
 
-/// An item with the properties that were asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Item {
-    /// What it is.
-    pub class: ItemClass,
-    /// Identity and version.
-    pub id: ItemId,
-    pub(super) element: Element,
+fn scalar(form: Form, text: String) -> Option<Value> {
+    Some(match form {
+        Form::Flag => Value::Flag(flag(&text)),
+        Form::Number => Value::Number(text.trim().parse().ok()?),
+        Form::Time => Value::Time(time(text.trim())?),
+        Form::BareDay => Value::Day(bare_day(&text)?),
+        _ => Value::Text(text),
+    })
 }
 
-impl Item {
-    /// An item out of an answer; `None` if it is of another class or has no id.
-    pub(in crate::ews) fn read(element: &Element) -> Option<Self> {
-        let class = ItemClass::of_element(element.name().local())?;
-        Some(Self { class, id: item_id(element.find("ItemId")?)?, element: element.clone() })
-    }
-
-    /// The item as a document: [`Item::parse`] gives it back.
-    pub fn write(&self) -> String {
-        let mut writer = Writer::new(&[("t", T)]);
-        writer.element(&self.element);
-        writer.finish()
-    }
-
-    /// An item from a document whose root it is.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::read(&Reader::lenient(text).document().ok()?)
-    }
-
-    /// The same item as Exchange would show it, out of an answer of another server. Seen: gromox 3.10 calls an organiser's
-    /// own meeting one that nobody answered, and shares of tasks are a hundred times too large after an update.
-    pub(in crate::ews) fn in_words_of_exchange(mut self) -> Self {
-        /// The meeting came from somebody else. MS-OXOCAL 2.2.1.10
-        const RECEIVED: i64 = 2;
-        let is_own = self.flag("IsMeeting")
-            && self.number("AppointmentState").is_some_and(|state| state & RECEIVED == 0);
-        if is_own {
-            self.set("MyResponseType", "Organizer");
+fn of_property(item: &Element, property: &ExtendedProperty, form: Form) -> Option<Value> {
+    let filled = |property: &ExtendedProperty| extended(item, property).filter(|text| !text.is_empty());
+    match form {
+        Form::Pieces => {
+            let first = filled(property)?;
+            let more = crate::ews::field::DAV_BODY_GOES_ON.iter().map_while(filled);
+            Some(Value::Strings(std::iter::once(first).chain(more).collect()))
         }
-        // A share of 0.07 comes as 7.000000000000001.
-        if let Some(share) = self.filled("PercentComplete").and_then(|text| text.parse::<f64>().ok()) {
-            let share = if share > 100.0 { share / 100.0 } else { share };
-            self.set("PercentComplete", &format!("{:.0}", share.clamp(0.0, 100.0)));
-        }
-        self
+        Form::Either(other) => filled(property).or_else(|| filled(&other)).map(Value::Text),
+        form => scalar(form, filled(property)?),
     }
+}
 
-    fn set(&mut self, local: &'static str, text: &str) {
-        let new = Element::new(name(local)).with_text(text);
-        let bare = Element::new(self.element.name().clone());
-        let others = self.element.children().filter(|child| child.name().local() != local);
-        self.element = others.cloned().fold(bare, Element::with_child).with_child(new);
-    }
+/// AppointmentStateFlags: the meeting was cancelled. MS-OXOCAL 2.2.1.10
+const CANCELLED: i64 = 4;
 
-    /// The same item with these properties only, and with another subject.
-    #[must_use]
-    pub fn without_details(&self, kept: &[&str], subject: &str) -> Self {
-        let bare = Element::new(self.element.name().clone());
-        let children = self.element.children().filter(|child| kept.contains(&child.name().local()));
-        let bare = children.cloned().fold(bare, Element::with_child);
-        let element = bare.with_child(Element::new(name("Subject")).with_text(subject));
-        Self { class: self.class, id: self.id.clone(), element }
-    }
+fn is_cancelled(item: &Element) -> bool {
+    let state = text(item, "AppointmentState").and_then(|text| text.trim().parse::<i64>().ok());
+    text(item, "IsCancelled").is_some_and(|text| flag(&text)) || state.unwrap_or_default() & CANCELLED != 0
+}
 
-    /// A property's text; `None` when it is absent.
-    pub fn text(&self, local: &str) -> Option<String> {
-        self.element.find(local).map(|element| element.text().into_owned())
-    }
+fn body(item: &Element) -> Option<Body> {
+    let stored = item.find("Body").map(|body| {
+        let is_html = body.attribute("BodyType").is_some_and(|kind| kind.eq_ignore_ascii_case("HTML"));
+        (is_html, body.text().into_owned())
+    });
+    let text = text(item, "TextBody");
+    (stored.is_some() || text.is_some()).then_some(Body { text, stored })
+}
 
-    /// A property's text without blanks around it; `None` when it is absent or empty.
-    pub fn filled(&self, local: &str) -> Option<String> {
-        self.text(local).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-    }
-
-    /// A flag; false when it is absent.
-    pub fn flag(&self, local: &str) -> bool {
-        self.filled(local).is_some_and(|text| text == "true" || text == "1")
-    }
-
-    /// A number.
-    pub fn number(&self, local: &str) -> Option<i64> {
-        self.filled(local)?.parse().ok()
-    }
-
-    /// An instant.
-    pub fn time(&self, local: &str) -> Option<Timestamp> {
-        time(&self.filled(local)?)
-    }
-
-    /// The values of an array of strings, such as Categories.
-    pub fn strings(&self, local: &str) -> Vec<String> {
-        let children = self.element.find(local).into_iter().flat_map(Element::children);
-        children.map(|child| child.text().into_owned()).filter(|text| !text.is_empty()).collect()
-    }
-
-    /// `(Key, text)` of a dictionary's entries, such as PhoneNumbers.
-    pub fn entries(&self, local: &str) -> Vec<(String, String)> {
-        let entries = self.element.find(local).into_iter().flat_map(Element::children);
-        entries
-            .filter_map(|entry| Some((entry.attribute("Key")?.to_owned(), entry.text().trim().to_owned())))
-            .filter(|(_, text)| !text.is_empty())
-            .collect()
-    }
-
-    /// A child of a property, such as `("EnhancedLocation", "PostalAddress", "Latitude")`; empty path parts are not
-    /// allowed.
-    pub fn nested(&self, path: &[&str]) -> Option<String> {
-        let found = path.iter().try_fold(&self.element, |at, local| at.find(local))?;
-        Some(found.text().trim().to_owned()).filter(|text| !text.is_empty())
-    }
-
-    /// The body: its type (`HTML`, `Text`) and content.
-    pub fn body(&self) -> Option<(String, String)> {
-        let body = self.element.find("Body")?;
-        Some((body.attribute("BodyType").unwrap_or("Text").to_owned(), body.text().into_owned()))
-    }
-
-    /// An extended property.
-    pub fn extended(&self, wanted: &ExtendedProperty) -> Option<String> {
-        extended(&self.element, wanted).filter(|text| !text.is_empty())
-    }
-
-    /// The people of a list: `RequiredAttendees`, `OptionalAttendees`, `Resources`.
-    pub fn attendees(&self, local: &str) -> Vec<Attendee> {
-        let attendees = self.element.find(local).into_iter().flat_map(Element::children);
-        attendees.filter_map(Attendee::read).collect()
-    }
-
-    /// The organiser.
-    pub fn organizer(&self) -> Option<Mailbox> {
-        Mailbox::read(self.element.find("Organizer")?.find("Mailbox")?)
-    }
-
-    /// The members of a distribution list.
-    pub fn members(&self) -> Vec<Mailbox> {
-        let members = self.element.find("Members").into_iter().flat_map(Element::children);
-        members.filter_map(|member| Mailbox::read(member.find("Mailbox")?)).collect()
-    }
-
-    /// The members of a distribution list, with what tells them apart.
-    pub fn list_members(&self) -> Vec<Member> {
-        let members = self.element.find("Members").into_iter().flat_map(Element::children);
-        let read = |member: &Element| {
-            let key = member.attribute("Key").map(str::to_owned);
-            Some(Member { key, mailbox: Mailbox::read(member.find("Mailbox")?)? })
-        };
-        members.filter_map(read).collect()
-    }
-
-    /// A time zone property: `StartTimeZone`, `EndTimeZone`.
-    pub fn zone(&self, local: &str) -> Option<TimeZone> {
-        self.element.find(local).map(TimeZone::read)
-    }
-
-    /// The rule of a series.
-    pub fn recurrence(&self) -> Option<Recurrence> {
-        Recurrence::read(self.element.find("Recurrence")?)
-    }
-
-    /// Occurrences that differ from the rule.
-    pub fn modified_occurrences(&self) -> Vec<Occurrence> {
-        let found = self.element.find("ModifiedOccurrences").into_iter().flat_map(Element::children);
-        found.filter_map(Occurrence::read).collect()
-    }
-
-    /// Original starts of the occurrences that are gone.
-    pub fn deleted_occurrences(&self) -> Vec<Timestamp> {
-        let found = self.element.find("DeletedOccurrences").into_iter().flat_map(Element::children);
-        found.filter_map(|gone| time(&gone.find("Start")?.text())).collect()
-    }
-
-    /// What hangs on it; contents are not part of GetItem.
-    pub fn attachments(&self) -> Vec<Attachment> {
-        let found = self.element.find("Attachments").into_iter().flat_map(Element::children);
-        found.filter_map(Attachment::read).collect()
-    }
-
-    /// Phone and postal addresses: `(Key, children)`.
-    pub fn addresses(&self) -> Vec<(String, Address)> {
-        let entries = self.element.find("PhysicalAddresses").into_iter().flat_map(Element::children);
-        entries.filter_map(|entry| Some((entry.attribute("Key")?.to_owned(), Address::read(entry)))).collect()
+fn place(element: &Element) -> Place {
+    let filled = |element: &Element, local: &str| {
+        text(element, local).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let address = |local| element.find("PostalAddress").and_then(|address| filled(address, local));
+    Place {
+        name: filled(element, "DisplayName"),
+        latitude: address("Latitude"),
+        longitude: address("Longitude"),
+        street: address("Street"),
+        city: address("City"),
+        state: address("State"),
+        country: address("Country"),
+        postal_code: address("PostalCode"),
     }
 }
 
 /// One occurrence in a master's list. MS-OXWSMTGS 2.2.4.32
-#[derive(Clone, Debug, PartialEq)]
-pub struct Occurrence {
-    /// Its own id.
-    pub id: ItemId,
-    /// Where the rule had put it.
-    pub original_start: Timestamp,
+fn occurrence(element: &Element) -> Option<Occurrence> {
+    Some(Occurrence {
+        id: item_id(element.find("ItemId")?)?,
+        original_start: time(&element.find("OriginalStart")?.text())?,
+    })
 }
 
-impl Occurrence {
-    fn read(element: &Element) -> Option<Self> {
-        Some(Self {
-            id: item_id(element.find("ItemId")?)?,
-            original_start: time(&element.find("OriginalStart")?.text())?,
-        })
+/// The entries of a contact's dictionaries. MS-OXWSCONT 2.2.5
+fn entries(contact: &Element) -> Vec<(Field, Value)> {
+    const PARTS: [(&str, AddressPart); 5] = [
+        ("Street", AddressPart::Street),
+        ("City", AddressPart::City),
+        ("State", AddressPart::State),
+        ("CountryOrRegion", AddressPart::Country),
+        ("PostalCode", AddressPart::PostalCode),
+    ];
+    let mut found = Vec::new();
+    for (_, list, _) in DICTIONARIES {
+        for entry in contact.find(list).into_iter().flat_map(Element::children) {
+            let key = entry.attribute("Key").unwrap_or_default();
+            let of = |keys: &'static [&'static str]| keys.iter().copied().find(|known| *known == key);
+            let field = match list {
+                "EmailAddresses" => of(&EMAILS).map(Field::Email),
+                "PhoneNumbers" => of(&PHONES).map(Field::Phone),
+                "ImAddresses" => of(&MESSENGERS).map(Field::Messenger),
+                _ => None,
+            };
+            found.extend(field.map(|field| (field, Value::Text(entry.text().into_owned()))));
+            let Some(kind) = of(&POSTAL).filter(|_| list == "PhysicalAddresses") else { continue };
+            for (local, part) in PARTS {
+                // An entry without parts is one, too.
+                let empty = (part == AddressPart::Street).then(String::new);
+                let text = text(entry, local).or(empty);
+                found.extend(text.map(|text| (Field::Address(kind, part), Value::Text(text))));
+            }
+        }
     }
+    found
 }

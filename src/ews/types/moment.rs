@@ -3,35 +3,6 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
-/// A weekday by its English name.
-pub fn weekday(text: &str) -> Option<jiff::civil::Weekday> {
-    use jiff::civil::Weekday;
-    Some(match text {
-        "Monday" => Weekday::Monday,
-        "Tuesday" => Weekday::Tuesday,
-        "Wednesday" => Weekday::Wednesday,
-        "Thursday" => Weekday::Thursday,
-        "Friday" => Weekday::Friday,
-        "Saturday" => Weekday::Saturday,
-        "Sunday" => Weekday::Sunday,
-        _ => return None,
-    })
-}
-
-/// The English name of a weekday.
-pub fn weekday_name(day: jiff::civil::Weekday) -> &'static str {
-    use jiff::civil::Weekday;
-    match day {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
-}
-
 /// Months of the year.
 const MONTHS: [&str; 12] = [
     "January",

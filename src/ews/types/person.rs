@@ -1,7 +1,11 @@
 //! Somebody whom the directory knows. MS-OXWSRSLNM 2.2.4.1
 
-use super::{Item, ItemClass, ItemId, Mailbox, name as t};
+use super::mailbox::mailbox;
+use super::{class_name, name as t, read_item};
+use crate::model::item::{Item, ItemClass, Mailbox};
 use crate::xml::{Element, Name};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// An entry of the directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,23 +14,26 @@ pub struct Person {
     pub mailbox: Mailbox,
     /// What the directory tells of them, in the form of a contact that lies in no folder: its id is the address.
     pub contact: Item,
+    /// The octets of a picture.
+    pub photo: Option<Vec<u8>>,
 }
 
 impl Person {
     /// All SMTP addresses that the directory tells, the primary one first.
     pub fn addresses(&self) -> Vec<String> {
-        let all = self.contact.element.find("EmailAddresses").into_iter().flat_map(Element::children);
-        all.filter_map(smtp).collect()
+        self.contact.emails().into_iter().map(|(_, address)| address).collect()
     }
 
     /// A `Resolution`; `None` for somebody without an SMTP address.
     pub(in crate::ews) fn read(resolution: &Element) -> Option<Self> {
-        let mut mailbox = Mailbox::read(resolution.find("Mailbox")?)?;
+        let mut mailbox = mailbox(resolution.find("Mailbox")?)?;
         let known = resolution.find("Contact").and_then(|contact| contact.find("EmailAddresses"));
         if !mailbox.address.contains('@') {
             // An X.500 name: the contact tells the address.
             mailbox.address = known.into_iter().flat_map(Element::children).find_map(smtp)?;
         }
+        let photo = resolution.find("Contact").and_then(|contact| contact.find("Photo"));
+        let photo = photo.and_then(|photo| STANDARD.decode(photo.text().trim()).ok());
         let told = resolution.find("Contact").into_iter().flat_map(Element::children).cloned();
         let mut children: Vec<Element> = told.collect();
         let has =
@@ -36,9 +43,11 @@ impl Person {
         }
         children.retain(|child| child.name().local() != "EmailAddresses");
         children.push(addresses(&mailbox.address, known));
-        let id = ItemId { id: mailbox.address.to_lowercase(), change_key: String::new() };
-        let element = children.into_iter().fold(Element::new(ItemClass::Contact.name()), Element::with_child);
-        Some(Self { mailbox, contact: Item { class: ItemClass::Contact, id, element } })
+        let id = mailbox.address.to_lowercase();
+        let id = Element::new(t("ItemId")).with_attribute(Name::new("", "Id"), id.as_str());
+        let bare = Element::new(class_name(ItemClass::Contact)).with_child(id);
+        let contact = read_item(&children.into_iter().fold(bare, Element::with_child))?;
+        Some(Self { mailbox, contact, photo })
     }
 }
 

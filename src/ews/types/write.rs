@@ -1,106 +1,16 @@
-//! Properties as they are written, and what an item will look like once they are.
+//! Fields as they are written.
 
 use super::moment::month_name;
-use super::{
-    Item, ItemClass, ItemId, Member, Pattern, RangeEnd, Recurrence, TimeZone, Transition, YearlyDay,
-    YearlyMoment, name as t,
-};
+use super::name as t;
+use super::table::{At, Form, Row, row};
 use crate::ews::field::{self, ExtendedProperty, Key, Set};
+use crate::model::item::{
+    Change, Member, Pattern, Place, RangeEnd, Recurrence, TimeZone, Transition, Value, YearlyDay,
+    YearlyMoment, weekday_name,
+};
 use crate::xml::{Element, Name};
-
-/// What is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// A FieldURI, `calendar:Start`.
-    Uri(&'static str),
-    /// An IndexedFieldURI: an entry of a dictionary, `("contacts:EmailAddress", "EmailAddress1")`.
-    Indexed(&'static str, &'static str),
-    /// An extended property.
-    Extended(ExtendedProperty),
-}
-
-/// What it becomes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Text, numbers, flags and times.
-    Text(String),
-    /// `item:Body`
-    Body {
-        /// `HTML` rather than `Text`.
-        is_html: bool,
-        /// Its content.
-        text: String,
-    },
-    /// An array of strings.
-    Strings(Vec<String>),
-    /// A time zone by its Windows id.
-    Zone(String),
-    /// A time zone by its rules.
-    OwnZone(Box<TimeZone>),
-    /// Attendees: names and SMTP addresses.
-    People(Vec<(String, String)>),
-    /// The rule of a series.
-    Recurrence(Recurrence),
-    /// A place with coordinates.
-    Place {
-        /// What it is called.
-        name: String,
-        /// Degrees north.
-        latitude: String,
-        /// Degrees east.
-        longitude: String,
-    },
-    /// Members of a list.
-    Members(Vec<Member>),
-}
-
-/// One field that is set, or removed where there is no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// What.
-    pub field: Field,
-    /// How; `None` removes it.
-    pub value: Option<Value>,
-}
-
-impl Change {
-    /// Sets a field to a text.
-    pub fn text(uri: &'static str, text: impl Into<String>) -> Self {
-        Self::set(uri, Value::Text(text.into()))
-    }
-
-    /// Sets a field.
-    pub fn set(uri: &'static str, value: Value) -> Self {
-        Self { field: Field::Uri(uri), value: Some(value) }
-    }
-
-    /// Removes a field.
-    pub fn remove(uri: &'static str) -> Self {
-        Self { field: Field::Uri(uri), value: None }
-    }
-
-    /// Sets an extended property, or removes it.
-    pub fn extended(property: ExtendedProperty, value: Option<String>) -> Self {
-        Self { field: Field::Extended(property), value: value.map(Value::Text) }
-    }
-
-    /// Whether it is about who is invited. MS-OXWSMTGS 2.2.4.14
-    pub fn is_list_of_guests(&self) -> bool {
-        let lists = ["calendar:RequiredAttendees", "calendar:OptionalAttendees", "calendar:Resources"];
-        matches!(self.field, Field::Uri(uri) if lists.contains(&uri))
-    }
-}
-
-/// Who is told about a change. MS-OXWSMTGS 2.2.5.1, 2.2.5.3
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notify {
-    /// Nobody.
-    Nobody,
-    /// All who are invited.
-    All,
-    /// Those who are invited newly or no longer.
-    Changed,
-}
+use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// Properties in the order of the schema: an item whose elements stand in another order is refused.
 const ORDER: &[&str] = &[
@@ -169,43 +79,80 @@ fn place(local: &str) -> usize {
     ORDER.iter().position(|known| *known == local).unwrap_or(ORDER.len())
 }
 
-impl ItemClass {
-    /// The element of this class.
-    pub(in crate::ews) fn name(self) -> Name {
-        t(match self {
-            Self::CalendarItem => "CalendarItem",
-            Self::Contact => "Contact",
-            Self::DistributionList => "DistributionList",
-            Self::Task => "Task",
-        })
+/// A change as a request says it: a field of Exchange's, and what it becomes; `None` removes it.
+pub(in crate::ews) struct Setting {
+    pub(in crate::ews) at: At,
+    pub(in crate::ews) element: Option<Element>,
+}
+
+impl Setting {
+    /// An extended property that is set to a text.
+    pub(in crate::ews) fn extended(property: ExtendedProperty, text: &str) -> Self {
+        let element = extended_element(&property, text);
+        Self { at: At::Extended(property), element: Some(element) }
     }
 }
 
-/// The property's element below an item, for requests and for what comes back.
-pub(in crate::ews) fn element(field: &Field, value: &Value) -> Element {
-    match field {
-        Field::Uri(uri) => value_element(uri.rsplit(':').next().unwrap_or(uri), value),
-        Field::Indexed(uri, key) => {
-            let text = if let Value::Text(text) = value { text.as_str() } else { "" };
+/// A change in Exchange's fields: one, but for a kept text, which takes several.
+pub(in crate::ews) fn settings(change: &Change) -> Vec<Setting> {
+    let Row { at, form, .. } = row(change.field);
+    if let (Form::Pieces, pieces) = (form, &change.value) {
+        let pieces = if let Some(Value::Strings(pieces)) = pieces { pieces.as_slice() } else { &[] };
+        let properties = std::iter::once(field::DAV_BODY).chain(field::DAV_BODY_GOES_ON);
+        let removed = std::slice::from_ref(&EMPTY);
+        let pieces = if pieces.is_empty() { removed } else { pieces };
+        let setting = |(property, piece): (ExtendedProperty, &String)| Setting {
+            element: (!piece.is_empty()).then(|| extended_element(&property, piece)),
+            at: At::Extended(property),
+        };
+        return properties.zip(pieces).map(setting).collect();
+    }
+    let element = change.value.as_ref().map(|value| element(&at, form, value));
+    vec![Setting { at, element }]
+}
+
+/// A piece that is removed.
+static EMPTY: String = String::new();
+
+/// The field's element below an item.
+fn element(at: &At, form: Form, value: &Value) -> Element {
+    match at {
+        At::Uri(uri) => value_element(local(uri), form, value),
+        At::Indexed(uri, key) => {
+            let text = scalar(form, value);
             let entry = Element::new(t("Entry")).with_attribute(Name::new("", "Key"), *key);
-            let (list, entry) = match *uri {
-                "contacts:EmailAddress" => ("EmailAddresses", entry.with_text(text)),
-                "contacts:PhoneNumber" => ("PhoneNumbers", entry.with_text(text)),
-                "contacts:ImAddress" => ("ImAddresses", entry.with_text(text)),
-                _ => {
-                    let part = Name::of(crate::ews::soap::T, uri.rsplit(':').next().unwrap_or_default());
-                    ("PhysicalAddresses", entry.with_child(Element::new(part).with_text(text)))
-                }
+            let list = dictionary(uri);
+            let entry = if list == "PhysicalAddresses" {
+                let part = Name::of(crate::ews::soap::T, local(uri));
+                entry.with_child(Element::new(part).with_text(&text))
+            } else {
+                entry.with_text(&text)
             };
             Element::new(t(list)).with_child(entry)
         }
-        Field::Extended(property) => {
-            let text = if let Value::Text(text) = value { text.as_str() } else { "" };
-            Element::new(t("ExtendedProperty"))
-                .with_child(extended_uri(property))
-                .with_child(Element::new(t("Value")).with_text(text))
-        }
+        At::Extended(property) => extended_element(property, &scalar(form, value)),
     }
+}
+
+fn local(uri: &str) -> &str {
+    uri.rsplit(':').next().unwrap_or(uri)
+}
+
+/// The element that holds the entries of an IndexedFieldURI.
+fn dictionary(uri: &str) -> &'static str {
+    match uri {
+        "contacts:EmailAddress" => "EmailAddresses",
+        "contacts:PhoneNumber" => "PhoneNumbers",
+        "contacts:ImAddress" => "ImAddresses",
+        _ => "PhysicalAddresses",
+    }
+}
+
+/// An extended property with a text.
+pub(in crate::ews) fn extended_element(property: &ExtendedProperty, text: &str) -> Element {
+    Element::new(t("ExtendedProperty"))
+        .with_child(extended_uri(property))
+        .with_child(Element::new(t("Value")).with_text(text))
 }
 
 /// `ExtendedFieldURI`
@@ -229,39 +176,64 @@ fn leaf(local: &'static str, text: impl std::fmt::Display) -> Element {
     Element::new(t(local)).with_text(&format!("{text}"))
 }
 
-fn value_element(local: &str, value: &Value) -> Element {
+pub(super) fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A bare day as an instant.
+fn midnight(day: Date) -> String {
+    format!("{day}T00:00:00Z")
+}
+
+/// What one text says; empty for what needs elements.
+fn scalar(form: Form, value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Flag(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Time(at) => utc(*at),
+        // Without a zone it is a midnight of the item's own.
+        Value::Day(day) if form == Form::Time => format!("{day}T00:00:00"),
+        Value::Day(day) => midnight(*day),
+        _ => String::new(),
+    }
+}
+
+fn value_element(local: &str, form: Form, value: &Value) -> Element {
     let root = Element::new(Name::of(crate::ews::soap::T, local));
     match value {
-        Value::Text(text) => root.with_text(text),
-        Value::Body { is_html, text } => {
-            let kind = if *is_html { "HTML" } else { "Text" };
-            root.with_attribute(Name::new("", "BodyType"), kind).with_text(text)
+        Value::Body(body) => {
+            let (is_html, content) = body.stored.clone().unwrap_or_default();
+            let kind = if is_html { "HTML" } else { "Text" };
+            root.with_attribute(Name::new("", "BodyType"), kind).with_text(&content)
         }
         Value::Strings(strings) => {
             strings.iter().fold(root, |root, text| root.with_child(leaf("String", text)))
         }
-        Value::Zone(id) => root.with_attribute(Name::new("", "Id"), id.as_str()),
-        Value::OwnZone(zone) => own_zone(root, zone),
-        Value::People(people) => people.iter().fold(root, |root, (name, address)| {
-            let mailbox = mailbox(name, address);
+        Value::Zone(zone) if zone.has_rules() => time_zone(root, zone),
+        Value::Zone(zone) => root.with_attribute(Name::new("", "Id"), zone.id.as_str()),
+        Value::People(people) => people.iter().fold(root, |root, person| {
+            let mailbox = mailbox(&person.mailbox.name, &person.mailbox.address);
             root.with_child(Element::new(t("Attendee")).with_child(mailbox))
         }),
         Value::Members(members) => members.iter().map(member).fold(root, Element::with_child),
-        Value::Place { name, latitude, longitude } => {
+        Value::Place(Place { name, latitude, longitude, .. }) => {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let address = Element::new(t("PostalAddress"))
-                .with_child(leaf("Latitude", latitude))
-                .with_child(leaf("Longitude", longitude))
+                .with_child(leaf("Latitude", text(latitude)))
+                .with_child(leaf("Longitude", text(longitude)))
                 .with_child(leaf("LocationSource", "Device"));
-            root.with_child(leaf("DisplayName", name)).with_child(address)
+            root.with_child(leaf("DisplayName", text(name))).with_child(address)
         }
         Value::Recurrence(recurrence) => {
             root.with_child(pattern(&recurrence.pattern)).with_child(range(recurrence))
         }
+        value => root.with_text(&scalar(form, value)),
     }
 }
 
 /// `TimeZoneDefinitionType`: periods, what begins them each year, and which such years hold. MS-OXWSCDATA 2.2.4.73
-fn own_zone(root: Element, zone: &TimeZone) -> Element {
+pub(super) fn time_zone(root: Element, zone: &TimeZone) -> Element {
     let TimeZone { id, name, periods, groups, eras } = zone;
     let attribute = |element: Element, name, value: &str| element.with_attribute(Name::new("", name), value);
     let to = |kind, id: &str| attribute(leaf("To", id), "Kind", kind);
@@ -278,7 +250,7 @@ fn own_zone(root: Element, zone: &TimeZone) -> Element {
             let (kind, day) = match day {
                 YearlyDay::Weekday(weekday, nth) => (
                     "RecurringDayTransition",
-                    vec![leaf("DayOfWeek", super::weekday_name(weekday)), leaf("Occurrence", nth)],
+                    vec![leaf("DayOfWeek", weekday_name(weekday)), leaf("Occurrence", nth)],
                 ),
                 YearlyDay::Day(day) => ("RecurringDateTransition", vec![leaf("Day", day)]),
             };
@@ -385,14 +357,13 @@ fn range(recurrence: &Recurrence) -> Element {
 }
 
 /// Elements of an item that is made, in the order of the schema; dictionaries are one element each.
-pub(in crate::ews) fn elements(changes: &[Change]) -> Vec<Element> {
+pub(in crate::ews) fn elements(settings: Vec<Setting>) -> Vec<Element> {
     let mut elements: Vec<Element> = Vec::new();
-    for change in changes {
-        let Some(value) = &change.value else { continue };
-        let new = element(&change.field, value);
+    for Setting { at, element } in settings {
+        let Some(new) = element else { continue };
         let same = elements.iter().position(|known| known.name() == new.name());
-        match (&change.field, same) {
-            (Field::Indexed(..), Some(at)) => {
+        match (at, same) {
+            (At::Indexed(..), Some(at)) => {
                 let known = elements.remove(at);
                 elements.push(merged(&known, &new));
             }
@@ -404,7 +375,7 @@ pub(in crate::ews) fn elements(changes: &[Change]) -> Vec<Element> {
 }
 
 /// A dictionary with one entry more, or one more part of an entry.
-fn merged(dictionary: &Element, new: &Element) -> Element {
+pub(super) fn merged(dictionary: &Element, new: &Element) -> Element {
     let key = |entry: &Element| entry.attribute("Key").map(str::to_owned);
     let mut known: Vec<Element> = dictionary.children().cloned().collect();
     for entry in new.children() {
@@ -428,110 +399,4 @@ fn in_order(entry: &Element, order: &[&str]) -> Element {
     let bare = Element::new(entry.name().clone())
         .with_attribute(Name::new("", "Key"), entry.attribute("Key").unwrap_or_default());
     children.into_iter().fold(bare, Element::with_child)
-}
-
-impl Item {
-    /// What an item will be once the changes are made: `base` as far as nothing says otherwise.
-    ///
-    /// Only what is written is told: Exchange adds fields of its own.
-    #[must_use]
-    pub fn predicted(class: ItemClass, base: Option<&Self>, id: ItemId, changes: &[Change]) -> Self {
-        let mut children: Vec<Element> =
-            base.map(|item| item.element.children().cloned().collect()).unwrap_or_default();
-        let id_element = Element::new(t("ItemId"))
-            .with_attribute(Name::new("", "Id"), id.id.as_str())
-            .with_attribute(Name::new("", "ChangeKey"), id.change_key.as_str());
-        children.retain(|child| child.name().local() != "ItemId");
-        children.insert(0, id_element);
-        for change in changes {
-            forget(&mut children, &change.field);
-            for (_, derived) in DERIVED.iter().filter(|(uri, _)| change.field == Field::Uri(uri)) {
-                forget(&mut children, &Field::Extended(*derived));
-            }
-            if let Some(value) = &change.value {
-                let new = element(&change.field, value);
-                if let Value::Body { is_html: false, text } = value {
-                    children.push(leaf("TextBody", text));
-                }
-                let same = children.iter().position(|known| known.name().local() == new.name().local());
-                match (&change.field, same) {
-                    (Field::Indexed(..), Some(at)) => {
-                        let known = children.remove(at);
-                        children.push(merged(&known, &new));
-                    }
-                    _ => children.push(new),
-                }
-            }
-        }
-        let element = children.into_iter().fold(Element::new(class.name()), Element::with_child);
-        Self { class, id, element }
-    }
-}
-
-impl Item {
-    /// Whether it was shown with this field, or this entry of a dictionary.
-    pub fn has(&self, field: &Field) -> bool {
-        match field {
-            Field::Uri("item:Body") => {
-                self.text("TextBody").or(self.text("Body")).is_some_and(|text| !text.trim().is_empty())
-            }
-            Field::Uri(uri) => self.element.find(uri.rsplit(':').next().unwrap_or(uri)).is_some(),
-            Field::Extended(property) => self.extended(property).is_some(),
-            Field::Indexed(uri, key) => {
-                let (list, part) = match *uri {
-                    "contacts:EmailAddress" => ("EmailAddresses", None),
-                    "contacts:PhoneNumber" => ("PhoneNumbers", None),
-                    "contacts:ImAddress" => ("ImAddresses", None),
-                    _ => ("PhysicalAddresses", uri.rsplit(':').next()),
-                };
-                let entries = self.element.find(list).into_iter().flat_map(Element::children);
-                let mut entries = entries.filter(|entry| entry.attribute("Key") == Some(key));
-                entries.any(|entry| part.is_none_or(|part| entry.find(part).is_some()))
-            }
-        }
-    }
-}
-
-/// Fields, and properties that Exchange derives from them: who writes the one no longer knows the other. MS-OXOTASK
-/// 2.2.2.2.4, 2.2.2.2.5.
-const DERIVED: [(&str, ExtendedProperty); 2] =
-    [("task:StartDate", field::TASK_START), ("task:DueDate", field::TASK_DUE)];
-
-/// Takes a field out of an item's elements.
-fn forget(children: &mut Vec<Element>, field: &Field) {
-    match field {
-        Field::Uri(uri) => {
-            let local = uri.rsplit(':').next().unwrap_or(uri);
-            children.retain(|child| {
-                child.name().local() != local && !(local == "Body" && child.name().local() == "TextBody")
-            });
-        }
-        Field::Extended(property) => children.retain(|child| {
-            child.name().local() != "ExtendedProperty"
-                || !child.find("ExtendedFieldURI").is_some_and(|uri| super::is(uri, property))
-        }),
-        Field::Indexed(uri, key) => {
-            let list = match *uri {
-                "contacts:EmailAddress" => "EmailAddresses",
-                "contacts:PhoneNumber" => "PhoneNumbers",
-                "contacts:ImAddress" => "ImAddresses",
-                _ => "PhysicalAddresses",
-            };
-            let part = uri.rsplit(':').next().unwrap_or_default();
-            for dictionary in children.iter_mut().filter(|child| child.name().local() == list) {
-                let entries = dictionary.children().filter_map(|entry| {
-                    if entry.attribute("Key") != Some(key) {
-                        return Some(entry.clone());
-                    }
-                    if list != "PhysicalAddresses" {
-                        return None;
-                    }
-                    let kept = entry.children().filter(|child| child.name().local() != part).cloned();
-                    let bare = Element::new(entry.name().clone()).with_attribute(Name::new("", "Key"), *key);
-                    Some(kept.fold(bare, Element::with_child))
-                });
-                *dictionary = entries.fold(Element::new(dictionary.name().clone()), Element::with_child);
-            }
-        }
-    }
 }

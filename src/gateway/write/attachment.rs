@@ -4,12 +4,10 @@ use super::put::Found;
 use super::{Conditions, Written};
 use crate::convert::write::{Attached, Current, keep_attachments, needed};
 use crate::convert::{self, AttachmentEdit, Context, Related};
-use crate::ews::field;
-use crate::ews::types::write::{Change, Notify};
-use crate::ews::types::{Attachment, Item, ItemId};
 use crate::ews::{self, NewAttachment, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::item::{Attachment, Change, Field, Item, ItemId, Notify};
 use crate::model::object::{Head, MAX_ATTACHMENTS};
 use crate::model::refusal::{Reason, Refusal};
 use bytes::Bytes;
@@ -277,13 +275,13 @@ impl Mailbox {
     /// Lets the client's own text, where one is kept, say what has changed; guests of a meeting get the files with an
     /// update. Gives the item as it is then. RFC 8607 3.12.6
     async fn say_so(&self, item: Item, keep: Option<Vec<Change>>, has_changed: bool) -> Item {
-        let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
-        let lists = ["RequiredAttendees", "OptionalAttendees", "Resources"];
-        let has_guests = is_own && lists.iter().any(|list| !item.attendees(list).is_empty());
+        let is_own = item.filled(Field::OwnResponse).is_none_or(|own| own == "Organizer");
+        let lists = [Field::Required, Field::Optional, Field::Resources];
+        let has_guests = is_own && lists.into_iter().any(|list| !item.attendees(list).is_empty());
         let notify = if has_guests && has_changed { Notify::All } else { Notify::Nobody };
         let nothing_new = || {
-            let name = item.extended(&field::DAV_NAME).unwrap_or_default();
-            (notify != Notify::Nobody).then(|| vec![Change::extended(field::DAV_NAME, Some(name))])
+            let name = item.text(Field::ClientName).unwrap_or_default();
+            (notify != Notify::Nobody).then(|| vec![Change::optional(Field::ClientName, Some(name))])
         };
         let Some(changes) = keep.or_else(nothing_new) else { return item };
         let (target, session) = (Target::Item(item.id.clone()), self.follower().session());

@@ -5,10 +5,9 @@ use super::calls::Progress;
 use super::refused::refused;
 use crate::convert::Related;
 use crate::convert::write::{Plan, differing};
-use crate::ews::types::write::{Change, Notify};
-use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Disposal, Session, Target};
 use crate::gateway::{Error, Mailbox};
+use crate::model::item::{Change, Item, ItemClass, ItemId, Notify};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,11 +4,10 @@ use super::put::Found;
 use super::refused::refused;
 use crate::convert::Related;
 use crate::convert::write::{NotifyStep, Plan, Reply};
-use crate::ews::types::write::{Change, Notify};
-use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Folder;
+use crate::model::item::{Change, Field, Item, ItemClass, ItemId, Notify};
 use crate::model::refusal::Reason;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,7 +142,7 @@ impl Mailbox {
             let given = match (self.follower().fetch_one(class, &id.id).await?, answer) {
                 (None, answer) => answer == Answer::Decline,
                 (Some((item, _)), answer) => {
-                    let word = item.filled("MyResponseType");
+                    let word = item.filled(Field::OwnResponse);
                     word.as_deref()
                         == Some(match answer {
                             Answer::Accept => "Accept",
@@ -350,10 +349,7 @@ fn split_notifying_changes(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
 fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Vec<Change>) -> Item {
     let mut outcome = plan.outcome.clone();
     outcome.extend(keep);
-    outcome.push(Change::text(
-        "item:LastModifiedTime",
-        Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    ));
+    outcome.push(Change::text(Field::Modified, Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
     Item::predicted(plan.class, base, id, &outcome)
 }
 

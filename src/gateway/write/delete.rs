@@ -2,12 +2,11 @@
 
 use super::Conditions;
 use crate::convert::write::{class_of, tells_of_end};
-use crate::ews::types::write::Notify;
-use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Entry;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
+use crate::model::item::{Field, Item, ItemClass, ItemId, Notify};
 
 /// Whether the others of a meeting hear of its end. RFC 6638 8.1
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,11 +117,11 @@ impl Mailbox {
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
         if let Some(item) = item.filter(|_| entry.schedule_tag.is_some() && others == ScheduleReply::Send) {
-            let is_own = item.filled("MyResponseType").is_none_or(|own| own == "Organizer");
+            let is_own = item.filled(Field::OwnResponse).is_none_or(|own| own == "Organizer");
             let tells = tells_of_end(&entry.body, is_own);
             if is_own {
                 notify = if tells { Notify::All } else { Notify::Nobody };
-            } else if !item.flag("IsCancelled") {
+            } else if !item.flag(Field::Cancelled) {
                 // The answer takes the meeting out of the calendar by itself.
                 match session.answer(&item.id, Answer::Decline, "", tells).await {
                     Ok(()) if session.behaviour().removes_declined => {

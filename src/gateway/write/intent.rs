@@ -3,12 +3,11 @@
 use super::Conditions;
 use super::put::audience_of;
 use crate::convert::write::{self, ItemSnapshot};
-use crate::ews::types::ItemId;
-use crate::ews::types::write::Notify;
 use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Intent, Mirror, PendingMove};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::item::{ItemId, Notify};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

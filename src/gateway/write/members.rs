@@ -1,9 +1,9 @@
 //! Whom a group names: contacts of the folder by their UID, colleagues by their address.
 
 use crate::convert::write;
-use crate::ews::types::Mailbox as Someone;
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::CollectionId;
+use crate::model::item::Mailbox as Someone;
 use crate::text::Component;
 use futures_util::{StreamExt as _, stream};
 use std::collections::HashMap;

@@ -4,10 +4,10 @@ use super::put::Found;
 use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
 use crate::convert::write::{self, Divided, NotifyPolicy};
-use crate::ews::types::ItemClass;
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Entry, Folder, Outcome};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::item::ItemClass;
 use crate::model::object::Object;
 use bytes::Bytes;
 

@@ -1,9 +1,9 @@
 //! What a MOVE or COPY of several calls has left half done gets the name that the client chose.
 
 use crate::convert::write::class_of;
-use crate::ews::types::ItemId;
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Entry, Mirror, PendingMove};
+use crate::model::item::ItemId;
 use std::sync::atomic::Ordering;
 
 impl Mailbox {

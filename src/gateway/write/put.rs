@@ -5,13 +5,12 @@ use super::relocate::is_same_uid;
 use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
 use crate::convert::write::{self, Current, Glance, ItemSnapshot, NotifyPolicy, Plan};
-use crate::ews::types::write::Notify;
-use crate::ews::types::{Item, ItemClass, ItemId};
 use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Folder, Intent, Outcome, PendingNotification};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
+use crate::model::item::{Field, Item, ItemClass, ItemId, Notify};
 use crate::model::object::{Head, Object};
 use crate::model::refusal::{Reason, Refusal};
 use crate::sync::source;
@@ -319,7 +318,7 @@ impl Mailbox {
         let names = self.mirror().run(move |mirror| mirror.with_uid(&key, &uid)).await?;
         for name in names {
             let found = self.find_upstream(id, &name, folder.collection.kind, &Conditions::default()).await?;
-            let response = found.and_then(|found| found.item.filled("MyResponseType"));
+            let response = found.and_then(|found| found.item.filled(Field::OwnResponse));
             if response.is_some_and(|word| word != "Organizer") {
                 let object = self.get_known(id, &name).await?.ok_or(Error::Changed)?;
                 return Ok(Some((name, object.body)));

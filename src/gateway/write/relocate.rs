@@ -2,14 +2,12 @@
 
 use super::{Conditions, Written};
 use crate::convert::write::class_of;
-use crate::ews::field;
-use crate::ews::types::write::{Change, Notify};
-use crate::ews::types::{ItemClass, ItemId};
 use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Entry, PendingMove};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::model::item::{Change, Field, ItemClass, ItemId, Notify};
 use crate::model::object::Head;
 use crate::model::refusal::{Reason, Refusal};
 use std::sync::atomic::Ordering;
@@ -280,8 +278,8 @@ impl Mailbox {
             return Ok(());
         }
         let changes = [
-            Change::extended(field::DAV_NAME, Some(name.to_string())),
-            Change::extended(field::DAV_UID, Some(entry.uid.clone())),
+            Change::optional(Field::ClientName, Some(name.to_string())),
+            Change::optional(Field::ClientUid, Some(entry.uid.clone())),
         ];
         let session = self.follower().session();
         session.update_item(class, &Target::Item(item), &changes, Notify::Nobody).await?;

@@ -5,8 +5,7 @@ use super::line::{text_of, uid};
 use super::set_or_remove;
 use crate::convert::card::Version;
 use crate::convert::group as lists;
-use crate::ews::types::write::{Change, Value};
-use crate::ews::types::{Mailbox, Member};
+use crate::model::item::{Change, Field, Mailbox, Member, Value};
 use crate::text::{Component, Line, address};
 use std::collections::{HashMap, HashSet};
 
@@ -60,10 +59,10 @@ pub(super) fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
     match letter {
         'N' => {
             let name = text_of(card, "FN").or_else(|| text_of(card, "N"));
-            let mut changes = vec![set_or_remove("contacts:DisplayName", name.clone())];
+            let mut changes = vec![set_or_remove(Field::DisplayName, name.clone())];
             if scene.current.is_none() {
                 changes
-                    .push(set_or_remove("item:Subject", name.map(|name| name.chars().take(255).collect())));
+                    .push(set_or_remove(Field::Subject, name.map(|name| name.chars().take(255).collect())));
             }
             changes
         }
@@ -108,9 +107,9 @@ fn members(scene: &RenderContext) -> Change {
     }
     members.append(&mut hidden);
     if members.is_empty() {
-        Change::remove("distributionlist:Members")
+        Change::remove(Field::Members)
     } else {
-        Change::set("distributionlist:Members", Value::Members(members))
+        Change::set(Field::Members, Value::Members(members))
     }
 }
 

@@ -13,20 +13,14 @@ use super::super::card::Version;
 use super::super::phonetic_name::is_spoken;
 use super::super::{Context, contact as projected, group as lists, identity, kept};
 use super::{Current, NotifyStep, Plan, fields};
-use crate::ews::field::{self, ExtendedProperty};
-use crate::ews::types::ItemClass;
-use crate::ews::types::write::{Change, Field, Value};
+use crate::model::item::{AddressPart, Change, EMAILS, Field, ItemClass, MESSENGERS, POSTAL, Value};
 use crate::model::refusal::{Reason, Refusal};
+use crate::model::zone::Zone;
 use crate::text::{Component, Line, split_list, split_structured};
 use bytes::Bytes;
 use line::{label, preference, text_of, value};
 use places::Place;
 use std::collections::{BTreeMap, BTreeSet};
-
-const EMAILS: [&str; 3] = ["EmailAddress1", "EmailAddress2", "EmailAddress3"];
-const MESSENGERS: [&str; 3] = ["ImAddress1", "ImAddress2", "ImAddress3"];
-const ADDRESS_SLOTS: [(&str, ExtendedProperty); 3] =
-    [("Business", field::WORK_PO_BOX), ("Home", field::HOME_PO_BOX), ("Other", field::OTHER_PO_BOX)];
 
 /// Plans the PUT of a vCard.
 pub fn plan(
@@ -94,7 +88,7 @@ pub fn plan(
         }
     }
     // What is not there, or was never shown, is not removed.
-    changes.retain(|change| change.value.is_some() || current.is_some_and(|c| c.item.has(&change.field)));
+    changes.retain(|change| change.value.is_some() || current.is_some_and(|c| c.item.has(change.field)));
     Ok(Plan {
         class,
         uid,
@@ -134,12 +128,12 @@ pub fn emails_of(card: &Component) -> Vec<String> {
 }
 
 fn own(name: &str, uid: &str, current: Option<Current>) -> Vec<Change> {
-    let wanted = [(field::DAV_UID, uid), (field::DAV_NAME, name)];
-    let differs = |property: &ExtendedProperty, value: &str| {
-        current.is_none_or(|current| current.item.extended(property).as_deref() != Some(value))
+    let wanted = [(Field::ClientUid, uid), (Field::ClientName, name)];
+    let differs = |field: Field, value: &str| {
+        current.is_none_or(|current| current.item.text(field).as_deref() != Some(value))
     };
-    let wanted = wanted.into_iter().filter(|(property, value)| differs(property, value));
-    wanted.map(|(property, value)| Change::extended(property, Some(value.to_owned()))).collect()
+    let wanted = wanted.into_iter().filter(|(field, value)| differs(*field, value));
+    wanted.map(|(field, value)| Change::text(field, value)).collect()
 }
 
 /// A line with its label, for comparison.
@@ -150,10 +144,10 @@ fn told(card: &Component, line: &Line) -> String {
     format!("{};{}:{}|{}", line.name, params.join(";"), line.value, label(card, line).unwrap_or_default())
 }
 
-fn set_or_remove(uri: &'static str, text: Option<String>) -> Change {
+fn set_or_remove(field: Field, text: Option<String>) -> Change {
     match text.filter(|text| !text.is_empty()) {
-        Some(text) => Change::text(uri, text.replace(['\r', '\n'], " ")),
-        None => Change::remove(uri),
+        Some(text) => Change::text(field, text.replace(['\r', '\n'], " ")),
+        None => Change::remove(field),
     }
 }
 
@@ -182,30 +176,30 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
         'N' => names(scene),
         'Y' => {
             let spoken = parts(card.lines_named("N").find(|line| is_spoken(line)), " ");
-            let phonetic = |property, name, at| {
-                Change::extended(property, text_of(card, name).or_else(|| part(&spoken, at)))
-            };
+            let phonetic =
+                |field, name, at| Change::optional(field, text_of(card, name).or_else(|| part(&spoken, at)));
             vec![
-                phonetic(field::YOMI_GIVEN, "X-PHONETIC-FIRST-NAME", 1),
-                phonetic(field::YOMI_SURNAME, "X-PHONETIC-LAST-NAME", 0),
-                Change::extended(field::YOMI_COMPANY, text_of(card, "X-PHONETIC-ORG")),
+                phonetic(Field::PhoneticGiven, "X-PHONETIC-FIRST-NAME", 1),
+                phonetic(Field::PhoneticSurname, "X-PHONETIC-LAST-NAME", 0),
+                Change::optional(Field::PhoneticCompany, text_of(card, "X-PHONETIC-ORG")),
             ]
         }
-        'X' => field::CUSTOM
-            .into_iter()
-            .zip(1..)
-            .map(|(property, number)| {
+        'X' => (1..=4)
+            .map(|number| {
                 let text = text_of(card, &format!("X-CUSTOM{number}"));
-                Change::extended(property, text.or_else(|| text_of(card, &format!("CUSTOM{number}"))))
+                Change::optional(
+                    Field::Custom(number - 1),
+                    text.or_else(|| text_of(card, &format!("CUSTOM{number}"))),
+                )
             })
             .collect(),
         'O' => {
             let org = parts(card.line("ORG"), ", ");
             vec![
-                set_or_remove("contacts:CompanyName", part(&org, 0)),
-                set_or_remove("contacts:Department", part(&org, 1)),
-                set_or_remove("contacts:JobTitle", text_of(card, "TITLE")),
-                set_or_remove("contacts:Profession", text_of(card, "ROLE")),
+                set_or_remove(Field::Company, part(&org, 0)),
+                set_or_remove(Field::Department, part(&org, 1)),
+                set_or_remove(Field::JobTitle, text_of(card, "TITLE")),
+                set_or_remove(Field::Profession, text_of(card, "ROLE")),
             ]
         }
         'E' => {
@@ -214,7 +208,7 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
             let reserved = known.unwrap_or_default();
             let free: Vec<&'static str> =
                 EMAILS.into_iter().filter(|key| !reserved.iter().any(|other| other == key)).collect();
-            slots("contacts:EmailAddress", &free, &places::emails(card, &reserved))
+            slots(Field::Email, &free, &places::emails(card, &reserved))
         }
         'T' => phones(card, current),
         'A' => addresses(card),
@@ -230,23 +224,23 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
                 Some("M" | "2" | "MALE") => Some("2"),
                 _ => None,
             };
-            vec![Change::extended(field::GENDER, number.map(str::to_owned))]
+            vec![Change::optional(Field::Gender, number.map(str::to_owned))]
         }
         'R' => relations(card),
-        'I' => slots("contacts:ImAddress", &MESSENGERS, &places::messengers(card)),
+        'I' => slots(Field::Messenger, &MESSENGERS, &places::messengers(card)),
         'D' => dates(card, context.behaviour.first_year),
         'H' => {
             let text = ["HOBBY", "X-MS-INTERESTS"].iter().find_map(|name| text_of(card, name));
-            vec![Change::extended(field::HOBBIES, text)]
+            vec![Change::optional(Field::Hobbies, text)]
         }
-        'F' => vec![Change::extended(field::FREE_BUSY_URL, text_of(card, "FBURL"))],
+        'F' => vec![Change::optional(Field::FreeBusyUrl, text_of(card, "FBURL"))],
         'B' => {
             let notes: Vec<String> = card.lines_named("NOTE").map(Line::unescaped).collect();
             let text = notes.join("\n\n").replace("\r\n", "\n").replace('\n', "\r\n");
             vec![if text.trim().is_empty() {
-                Change::remove("item:Body")
+                Change::remove(Field::Body)
             } else {
-                Change::set("item:Body", Value::Body { is_html: false, text })
+                Change::set(Field::Body, Value::text_body(text))
             }]
         }
         'K' => vec![fields::categories(card)],
@@ -275,15 +269,16 @@ fn names(scene: &RenderContext) -> Vec<Change> {
     let nicknames =
         card.lines_named("NICKNAME").flat_map(|line| split_list(&line.value)).collect::<Vec<_>>().join(", ");
     let mut changes = vec![
-        set_or_remove("contacts:DisplayName", full.clone()),
-        set_or_remove("contacts:Surname", part(&name, 0)),
-        set_or_remove("contacts:GivenName", part(&name, 1)),
-        set_or_remove("contacts:MiddleName", part(&name, 2)),
-        set_or_remove("contacts:Generation", part(&name, 4)),
-        set_or_remove("contacts:Nickname", Some(nicknames)),
-        Change::extended(field::TITLE, part(&name, 3)),
+        set_or_remove(Field::DisplayName, full.clone()),
+        set_or_remove(Field::Surname, part(&name, 0)),
+        set_or_remove(Field::GivenName, part(&name, 1)),
+        set_or_remove(Field::MiddleName, part(&name, 2)),
+        set_or_remove(Field::Generation, part(&name, 4)),
+        set_or_remove(Field::Nickname, Some(nicknames)),
+        Change::optional(Field::Title, part(&name, 3)),
     ];
-    let filed_by_hand = current.is_some_and(|c| c.item.filled("FileAsMapping").as_deref() == Some("None"));
+    let filed_by_hand =
+        current.is_some_and(|c| c.item.filled(Field::FileAsMapping).as_deref() == Some("None"));
     let is_renamed = served.is_none_or(|served| {
         served.value("N") != card.value("N")
             || (card.line("N").is_none() && served.value("FN") != card.value("FN"))
@@ -291,35 +286,31 @@ fn names(scene: &RenderContext) -> Vec<Change> {
     if !filed_by_hand && is_renamed {
         let both = part(&name, 0).is_some() && part(&name, 1).is_some();
         changes.push(match (company, both) {
-            (true, _) => Change::text("contacts:FileAsMapping", "Company"),
-            (false, true) => Change::text("contacts:FileAsMapping", "LastCommaFirst"),
-            (false, false) => set_or_remove("contacts:FileAs", full.clone()),
+            (true, _) => Change::text(Field::FileAsMapping, "Company"),
+            (false, true) => Change::text(Field::FileAsMapping, "LastCommaFirst"),
+            (false, false) => set_or_remove(Field::FileAs, full.clone()),
         });
     }
     if current.is_none() {
-        changes.push(set_or_remove("item:Subject", full.map(|full| full.chars().take(255).collect())));
+        changes.push(set_or_remove(Field::Subject, full.map(|full| full.chars().take(255).collect())));
     }
     changes
 }
 
-fn slots(uri: &'static str, keys: &[&'static str], places: &[Place]) -> Vec<Change> {
-    let text = |key| places.iter().find(|(place, _)| *place == key).map(|(_, line)| Value::Text(value(line)));
-    keys.iter().map(|key| Change { field: Field::Indexed(uri, key), value: text(*key) }).collect()
+fn slots(field: fn(&'static str) -> Field, keys: &[&'static str], places: &[Place]) -> Vec<Change> {
+    let text = |key| places.iter().find(|(place, _)| *place == key).map(|(_, line)| value(line));
+    keys.iter().map(|key| Change::optional(field(key), text(*key))).collect()
 }
 
 fn phones(card: &Component, current: Option<Current>) -> Vec<Change> {
     let taken = places::phones(card);
-    let known = current.map(|current| current.item.entries("PhoneNumbers")).unwrap_or_default();
+    let known = current.map(|current| current.item.phones()).unwrap_or_default();
     let gone = projected::PHONES
         .iter()
         .map(|(key, ..)| *key)
         .filter(|key| known.iter().any(|(old, _)| old == key) && !taken.iter().any(|(new, _)| new == key));
-    let mut changes: Vec<Change> =
-        gone.map(|key| Change { field: Field::Indexed("contacts:PhoneNumber", key), value: None }).collect();
-    changes.extend(taken.into_iter().map(|(key, line)| Change {
-        field: Field::Indexed("contacts:PhoneNumber", key),
-        value: Some(Value::Text(value(line))),
-    }));
+    let mut changes: Vec<Change> = gone.map(|key| Change::remove(Field::Phone(key))).collect();
+    changes.extend(taken.into_iter().map(|(key, line)| Change::text(Field::Phone(key), value(line))));
     changes
 }
 
@@ -327,39 +318,33 @@ fn addresses(card: &Component) -> Vec<Change> {
     let slots = places::addresses(card);
     let mut changes = Vec::new();
     let mut preferred = None;
-    for (key, po_box) in ADDRESS_SLOTS {
+    for key in POSTAL {
         let line = slots.iter().find(|(place, _)| *place == key).map(|(_, line)| *line);
         let lists = line.map(|line| split_structured(&line.value)).unwrap_or_default();
         let part = |at: usize, separator: &str| {
             lists.get(at).map(|list| list.join(separator).trim().to_owned()).filter(|text| !text.is_empty())
         };
         let mut street = part(2, "\n");
-        changes.push(Change::extended(po_box, part(0, ", ")));
+        changes.push(Change::optional(Field::PostOfficeBox(key), part(0, ", ")));
         if key == "Business" {
-            changes.push(set_or_remove("contacts:OfficeLocation", part(1, ", ")));
+            changes.push(set_or_remove(Field::Office, part(1, ", ")));
         } else if let Some(extended) = part(1, ", ") {
             street = Some(street.map_or(extended.clone(), |street| format!("{extended}\n{street}")));
         }
-        let fields = [
-            (
-                "contacts:PhysicalAddress:Street",
-                street.map(|street| street.replace("\r\n", "\n").replace('\n', "\r\n")),
-            ),
-            ("contacts:PhysicalAddress:City", part(3, ", ")),
-            ("contacts:PhysicalAddress:State", part(4, ", ")),
-            ("contacts:PhysicalAddress:CountryOrRegion", part(6, ", ")),
-            ("contacts:PhysicalAddress:PostalCode", part(5, ", ")),
+        let street = street.map(|street| street.replace("\r\n", "\n").replace('\n', "\r\n"));
+        let parts = [
+            (AddressPart::Street, street),
+            (AddressPart::City, part(3, ", ")),
+            (AddressPart::State, part(4, ", ")),
+            (AddressPart::Country, part(6, ", ")),
+            (AddressPart::PostalCode, part(5, ", ")),
         ];
-        changes.extend(
-            fields
-                .into_iter()
-                .map(|(uri, text)| Change { field: Field::Indexed(uri, key), value: text.map(Value::Text) }),
-        );
+        changes.extend(parts.map(|(part, text)| Change::optional(Field::Address(key, part), text)));
         if line.is_some_and(|line| preference(line) <= 100) && preferred.is_none() {
             preferred = Some(key);
         }
     }
-    changes.extend(preferred.map(|key| Change::text("contacts:PostalAddressIndex", key)));
+    changes.extend(preferred.map(|key| Change::text(Field::MailingAddress, key)));
     changes
 }
 
@@ -370,10 +355,10 @@ fn urls(card: &Component) -> Vec<Change> {
     // The field takes URIs only; the property behind it takes anything.
     let is_uri = |url: &String| url.is_ascii() && url.contains(':') && !url.contains(char::is_whitespace);
     let work = match work {
-        Some(url) if !is_uri(&url) => Change::extended(field::BUSINESS_HOME_PAGE, Some(url)),
-        url => set_or_remove("contacts:BusinessHomePage", url),
+        Some(url) if !is_uri(&url) => Change::optional(Field::WorkPageText, Some(url)),
+        url => set_or_remove(Field::WorkPage, url),
     };
-    vec![work, Change::extended(field::PERSONAL_HOME_PAGE, home)]
+    vec![work, Change::optional(Field::HomePage, home)]
 }
 
 fn relations(card: &Component) -> Vec<Change> {
@@ -386,13 +371,13 @@ fn relations(card: &Component) -> Vec<Change> {
     };
     let children: Vec<String> = all("Children");
     vec![
-        set_or_remove("contacts:SpouseName", first("SpouseName")),
-        set_or_remove("contacts:Manager", first("Manager")),
-        set_or_remove("contacts:AssistantName", first("AssistantName")),
+        set_or_remove(Field::Spouse, first("SpouseName")),
+        set_or_remove(Field::Manager, first("Manager")),
+        set_or_remove(Field::Assistant, first("AssistantName")),
         if children.is_empty() {
-            Change::remove("contacts:Children")
+            Change::remove(Field::Children)
         } else {
-            Change::set("contacts:Children", Value::Strings(children))
+            Change::set(Field::Children, Value::Strings(children))
         },
     ]
 }
@@ -401,15 +386,16 @@ fn dates(card: &Component, first_year: i16) -> Vec<Change> {
     let mut days = places::days(card);
     days.retain(|(.., day)| day.year() >= first_year);
     let told = [
-        ("Birthday", "contacts:Birthday", field::BIRTHDAY_LOCAL),
-        ("WeddingAnniversary", "contacts:WeddingAnniversary", field::WEDDING_ANNIVERSARY_LOCAL),
+        ("Birthday", Field::Birthday, Field::BirthdayDay),
+        ("WeddingAnniversary", Field::Anniversary, Field::AnniversaryDay),
     ];
     let mut changes = Vec::new();
-    for (place, uri, local) in told {
+    for (place, instant, bare) in told {
         let day = days.iter().find(|(known, ..)| *known == place).map(|(.., day)| *day);
         // Nearly noon: no zone shifts the day.
-        changes.push(set_or_remove(uri, day.map(|day| format!("{day}T11:59:00Z"))));
-        changes.push(Change::extended(local, day.map(|day| format!("{day}T00:00:00Z"))));
+        let noon = day.map(|day| Zone::Utc.to_instant(day.at(11, 59, 0, 0)));
+        changes.push(Change { field: instant, value: noon.map(Value::Time) });
+        changes.push(Change { field: bare, value: day.map(Value::Day) });
     }
     changes
 }

@@ -1,15 +1,13 @@
 //! Which line of a vCard has which place in Exchange: what finds none is kept in the client's text alone.
 
 use super::line::{HANDLES, by_preference, label, preference, types, value};
+use crate::model::item::{EMAILS, MESSENGERS, POSTAL};
 use crate::text::{Component, Line};
 use jiff::civil::Date;
 
 /// A place in Exchange, and the line that has it.
 pub type Place<'a> = (&'static str, &'a Line);
 
-const EMAILS: [&str; 3] = ["EmailAddress1", "EmailAddress2", "EmailAddress3"];
-const MESSENGERS: [&str; 3] = ["ImAddress1", "ImAddress2", "ImAddress3"];
-const ADDRESSES: [&str; 3] = ["Business", "Home", "Other"];
 /// A year that stands for none.
 const NO_YEAR: i16 = 1604;
 
@@ -189,7 +187,7 @@ pub fn phones(card: &Component) -> Vec<Place<'_>> {
 
 /// Work, home, other, and what is left where there is room.
 pub fn addresses(card: &Component) -> Vec<Place<'_>> {
-    settle(&ADDRESSES, by_preference(card, "ADR"), |line| {
+    settle(&POSTAL, by_preference(card, "ADR"), |line| {
         let kinds = types(line);
         Some(if kinds.contains("work") {
             "Business"

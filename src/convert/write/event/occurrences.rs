@@ -1,7 +1,7 @@
 //! What happens to single occurrences of a series.
 
-use super::people::{LISTS, PeopleLists, same_people};
-use super::times::{Times, utc};
+use super::people::{LISTS, PeopleLists, list_change, same_people};
+use super::times::Times;
 use super::{Draft, master_of};
 use crate::convert::event as projected;
 use crate::convert::event::group::Group;
@@ -9,7 +9,7 @@ use crate::convert::write::rule::Translated;
 use crate::convert::write::series::{self, Moved, Numbered};
 use crate::convert::write::zone::Place;
 use crate::convert::write::{NotifyPolicy, NotifyStep, OccurrenceChange, Reply};
-use crate::ews::types::write::{Change, Field, Notify, Value};
+use crate::model::item::{Change, Field, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
 use crate::text::moment::{Length, Zones};
@@ -33,19 +33,11 @@ pub(super) struct Occurrences {
 }
 
 /// Fields of an occurrence that guests hear of.
-const NEWS: [&str; 8] = [
-    "item:Subject",
-    "item:Body",
-    "item:Attachments",
-    "calendar:Location",
-    "calendar:EnhancedLocation",
-    "calendar:Start",
-    "calendar:End",
-    "calendar:IsAllDayEvent",
-];
+const NEWS: [Field; 7] =
+    [Field::Subject, Field::Body, Field::Location, Field::Place, Field::Start, Field::End, Field::AllDay];
 
 fn is_news(change: &Change) -> bool {
-    matches!(&change.field, Field::Uri(uri) if NEWS.contains(uri))
+    NEWS.contains(&change.field)
 }
 
 impl Occurrences {
@@ -173,7 +165,7 @@ impl Draft<'_> {
             let mut changes =
                 self.occurrence(event, &own, base.unwrap_or(master), tells_times, base.is_none());
             if turns {
-                changes.push(Change::text("calendar:IsAllDayEvent", own.is_all_day().to_string()));
+                changes.push(Change::text(Field::AllDay, own.is_all_day().to_string()));
             }
             if !invited {
                 let invites = self.guests_of(event, master, base);
@@ -193,9 +185,8 @@ impl Draft<'_> {
             let Some(end) = end.map(|moment| Place { moment, ..start.clone() }) else { continue };
             moved.insert(number, times.start.zone.to_local(zones.instant(&start.moment)).date());
             if before.is_none() || is_reset {
-                let at = |place: &Place| utc(zones.instant(&place.moment));
-                let changes =
-                    vec![Change::text("calendar:Start", at(&start)), Change::text("calendar:End", at(&end))];
+                let at = |place: &Place| Value::Time(zones.instant(&place.moment));
+                let changes = vec![Change::set(Field::Start, at(&start)), Change::set(Field::End, at(&end))];
                 moves.insert(number, changes);
             }
         }
@@ -305,13 +296,7 @@ impl Draft<'_> {
         if stays {
             return Vec::new();
         }
-        LISTS
-            .iter()
-            .zip(wanted)
-            .map(|(uri, people)| {
-                if people.is_empty() { Change::remove(uri) } else { Change::set(uri, Value::People(people)) }
-            })
-            .collect()
+        LISTS.iter().zip(wanted).map(|(field, people)| list_change(*field, &people)).collect()
     }
 
     /// The fields in which an override differs from what its occurrence is without it.
@@ -334,10 +319,6 @@ impl Draft<'_> {
             let has_coordinates = base.line("GEO").or(base.line("X-APPLE-STRUCTURED-LOCATION")).is_some()
                 || self.current.is_some_and(|c| projected::group::coordinates(c.item).is_some());
             changes.extend(self.group(group.letter, event, has_coordinates, None));
-        }
-        if is_new {
-            // An occurrence has all fields of its series: removing one needs it to be there, which it is.
-            changes.retain(|change| change.value.is_some() || !matches!(change.field, Field::Extended(_)));
         }
         changes
     }

@@ -3,23 +3,20 @@
 use super::{Draft, master_of, values};
 use crate::convert::event as projected;
 use crate::convert::write::{Reply, series};
-use crate::ews::types::write::{Change, Notify, Value};
+use crate::model::item::{Attendee, Change, Field, Mailbox, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line, address};
 use std::collections::BTreeSet;
 
 /// Lists of people: CUTYPE says more than ROLE.
-pub(super) const LISTS: [&str; 3] =
-    ["calendar:RequiredAttendees", "calendar:OptionalAttendees", "calendar:Resources"];
+pub(super) const LISTS: [Field; 3] = [Field::Required, Field::Optional, Field::Resources];
 
 impl Draft<'_> {
     /// A meeting that has lost its participants.
     pub(super) fn nobody(&self) -> Vec<Change> {
         let Some(current) = self.current else { return Vec::new() };
-        let lists = LISTS
-            .iter()
-            .filter(|uri| !current.item.attendees(uri.rsplit(':').next().unwrap_or_default()).is_empty());
-        lists.map(|uri| Change::remove(uri)).collect()
+        let lists = LISTS.into_iter().filter(|list| !current.item.attendees(*list).is_empty());
+        lists.map(Change::remove).collect()
     }
 
     /// The participants, when the owner is the one who invites them.
@@ -71,7 +68,7 @@ impl Draft<'_> {
     pub(super) fn reply(&self, master: &Component, invited: bool, tell: bool) -> Option<Reply> {
         let current = self.current.filter(|_| invited)?;
         let status = self.own_status(master)?;
-        let known = match current.item.filled("MyResponseType").as_deref() {
+        let known = match current.item.filled(Field::OwnResponse).as_deref() {
             Some("Accept") => "ACCEPTED",
             Some("Tentative") => "TENTATIVE",
             Some("Decline") => "DECLINED",
@@ -190,16 +187,22 @@ impl People {
     }
 
     pub(super) fn changes(&self) -> Vec<Change> {
-        let mut changes = vec![Change::text("calendar:IsResponseRequested", self.asks.to_string())];
-        for (uri, people) in LISTS.iter().zip(&self.lists) {
-            changes.push(if people.is_empty() {
-                Change::remove(uri)
-            } else {
-                Change::set(uri, Value::People(people.clone()))
-            });
-        }
-        changes
+        let lists = LISTS.into_iter().zip(&self.lists).map(|(list, people)| list_change(list, people));
+        std::iter::once(Change::set(Field::AsksForAnswers, Value::Flag(self.asks))).chain(lists).collect()
     }
+}
+
+/// Sets a list of people: names and SMTP addresses.
+pub(super) fn list_change(list: Field, people: &[(String, String)]) -> Change {
+    if people.is_empty() {
+        return Change::remove(list);
+    }
+    let attendee = |(name, address): &(String, String)| {
+        let (name, address) = (name.clone(), address.clone());
+        let mailbox = Mailbox { name, address, routing: "SMTP".to_owned(), kind: String::new(), item: None };
+        Attendee { mailbox, response: String::new() }
+    };
+    Change::set(list, Value::People(people.iter().map(attendee).collect()))
 }
 
 /// What is the same for all spellings of a calendar user.

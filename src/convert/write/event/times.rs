@@ -1,12 +1,11 @@
 //! When an event begins and ends.
 
 use crate::convert::write::zone::{self, Place};
-use crate::ews::types::write::Change;
+use crate::model::item::{Change, Field, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::Component;
 use crate::text::moment::{Moment, length};
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 /// Start and end of a component, as Exchange is told.
@@ -72,30 +71,29 @@ impl Times {
         self.end.instant().as_second() - self.start.instant().as_second()
     }
 
-    /// A moment as it is sent: days are local midnights, which Exchange reads in the item's zone.
-    fn text(place: &Place) -> String {
+    /// A moment as it is sent: days are midnights of the item's zone.
+    fn value(place: &Place) -> Value {
         match &place.moment {
-            Moment::Day(day) => format!("{day}T00:00:00"),
-            _ => utc(place.instant()),
+            Moment::Day(day) => Value::Day(*day),
+            _ => Value::Time(place.instant()),
         }
     }
 
     pub(super) fn changes(&self) -> Vec<Change> {
-        let mut changes = vec![
-            Change::text("calendar:Start", Self::text(&self.start)),
-            Change::text("calendar:End", Self::text(&self.end)),
-        ];
-        changes.push(Change::text("calendar:IsAllDayEvent", self.is_all_day().to_string()));
-        changes.push(Change::set("calendar:StartTimeZone", self.start.told.clone()));
-        changes.push(Change::set("calendar:EndTimeZone", self.end.told.clone()));
-        changes
+        vec![
+            Change::set(Field::Start, Self::value(&self.start)),
+            Change::set(Field::End, Self::value(&self.end)),
+            Change::set(Field::AllDay, Value::Flag(self.is_all_day())),
+            Change::set(Field::StartZone, self.start.told.clone()),
+            Change::set(Field::EndZone, self.end.told.clone()),
+        ]
     }
 
-    /// The same, as Exchange will tell it.
+    /// The same, as it will be read.
     pub(super) fn outcome(&self) -> [Change; 2] {
         [
-            Change::text("calendar:Start", utc(self.start.instant())),
-            Change::text("calendar:End", utc(self.end.instant())),
+            Change::set(Field::Start, Value::Time(self.start.instant())),
+            Change::set(Field::End, Value::Time(self.end.instant())),
         ]
     }
 
@@ -107,8 +105,4 @@ impl Times {
 
 pub(super) fn too_late() -> Refusal {
     Refusal::new(Reason::TooLate, "Exchange's calendars end in August 4500")
-}
-
-pub(super) fn utc(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
