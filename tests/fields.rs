@@ -1,169 +1,69 @@
 //! What is read of Exchange's items is asked for, what is asked for is read, and the simulated Exchange knows it.
 
 use crate::support::{Stage, USER};
-use exdav::ews::field::{self, Shape};
+use exdav::ews::field::Schema;
+use exdav::ews::types::table;
+use exdav::model::item::ItemClass;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// A kind of item: its shape, the sources that read it, the element that makes one, and its folder.
+/// A kind of item: the element that makes one, and its folder.
 struct Kind {
-    shape: Shape,
-    sources: &'static [&'static str],
+    class: ItemClass,
     make: &'static str,
     folder: &'static str,
 }
 
-/// Sources that read items of all kinds.
-const COMMON: [&str; 4] = ["body.rs", "privacy.rs", "identity.rs", "mod.rs"];
-
 const KINDS: [Kind; 4] = [
     Kind {
-        shape: field::CALENDAR_ITEM,
-        sources: &["event/mod.rs", "event/group.rs", "event/people.rs", "event/time.rs", "write/event.rs"],
+        class: ItemClass::CalendarItem,
         make: "<t:CalendarItem><t:Subject>x</t:Subject><t:Start>2027-06-10T10:00:00Z</t:Start>\
                <t:End>2027-06-10T11:00:00Z</t:End></t:CalendarItem>",
         folder: "calendar",
     },
     Kind {
-        shape: field::CONTACT,
-        sources: &["contact.rs", "card.rs", "write/contact/mod.rs"],
+        class: ItemClass::Contact,
         make: "<t:Contact><t:DisplayName>x</t:DisplayName></t:Contact>",
         folder: "contacts",
     },
     Kind {
-        shape: field::DISTRIBUTION_LIST,
-        sources: &["group.rs", "card.rs", "write/contact/list.rs"],
+        class: ItemClass::DistributionList,
         make: "<t:DistributionList><t:DisplayName>x</t:DisplayName></t:DistributionList>",
         folder: "contacts",
     },
-    Kind {
-        shape: field::TASK,
-        sources: &["task.rs", "write/task.rs"],
-        make: "<t:Task><t:Subject>x</t:Subject></t:Task>",
-        folder: "tasks",
-    },
+    Kind { class: ItemClass::Task, make: "<t:Task><t:Subject>x</t:Subject></t:Task>", folder: "tasks" },
 ];
 
-/// Fields that are read and not asked for, and why.
-const GIVEN_UNASKED: [(&str, &str); 1] =
-    [("DoNotForwardMeeting", "servers before 2017 refuse it: the MAPI property behind it is asked for")];
-
-/// What the functions shared by all kinds read of some.
-const SHARED: [(&str, &[&str]); 3] =
-    [("class_text(", &["Sensitivity"]), ("categories(", &["Categories"]), ("priority(", &["Importance"])];
-
-fn source(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)).unwrap()
-}
-
-/// The names of elements between quotation marks.
-fn literals(text: &str) -> BTreeSet<String> {
-    let is_name = |text: &&str| {
-        text.starts_with(|c: char| c.is_ascii_uppercase())
-            && text.chars().all(|c| c.is_ascii_alphabetic())
-            && (*text == "UID" || text.chars().any(|c| c.is_ascii_lowercase()))
-    };
-    text.split('"').skip(1).step_by(2).filter(is_name).map(str::to_owned).collect()
-}
-
-/// What the accessors of items read: the name of each and the elements in its body.
-fn accessors() -> Vec<(String, BTreeSet<String>)> {
-    let text = source("ews/types/item.rs");
-    let functions = text.split("pub fn ").skip(1);
-    functions.map(|body| (format!(".{}(", body.split('(').next().unwrap()), literals(body))).collect()
-}
-
-/// Fields that a text reads by name.
-fn read(text: &str) -> BTreeSet<String> {
-    let calls = [
-        "filled(",
-        "flag(",
-        "number(",
-        "time(",
-        "strings(",
-        "entries(",
-        "attendees(",
-        "zone(",
-        ".text(",
-        "field(",
-    ];
-    let mut found = BTreeSet::new();
-    for call in calls {
-        for (at, _) in text.match_indices(call) {
-            let argument = text[at + call.len()..].trim_start();
-            if let Some(name) = argument.strip_prefix('"').and_then(|rest| rest.split('"').next()) {
-                found.extend(literals(&format!("\"{name}\"")));
-            }
+/// The text of all sources below a folder, tests included.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else {
+            text += &std::fs::read_to_string(path).unwrap();
         }
     }
-    found
+    text
 }
 
-impl Kind {
-    fn text(&self) -> String {
-        self.sources.iter().chain(&COMMON).map(|path| source(&format!("convert/{path}"))).collect()
-    }
-
-    fn asked(&self) -> BTreeSet<String> {
-        self.shape.fields.iter().map(|uri| uri.rsplit(':').next().unwrap().to_owned()).collect()
-    }
-}
-
-#[test]
-fn every_field_that_is_read_is_asked_for() {
-    for kind in KINDS {
-        let own: String = kind.sources.iter().map(|path| source(&format!("convert/{path}"))).collect();
-        let asked = kind.asked();
-        let shared =
-            SHARED.iter().filter(|(function, _)| own.contains(function)).flat_map(|(_, names)| *names);
-        let wanted = read(&own).into_iter().chain(shared.map(|name| (*name).to_owned()));
-        let missing: Vec<String> = wanted
-            .filter(|name| !asked.contains(name) && !GIVEN_UNASKED.iter().any(|(given, _)| given == name))
-            .collect();
-        assert!(missing.is_empty(), "{}: {missing:?}", kind.folder);
-    }
-}
-
+/// That what is read is asked for follows from the table: only what it lists for a class is in an item.
 #[test]
 fn every_field_that_is_asked_for_is_read() {
-    let accessors = accessors();
-    for kind in KINDS {
-        let text = kind.text();
-        let mut known = literals(&text);
-        known.extend(
-            accessors
-                .iter()
-                .filter(|(name, _)| text.contains(name.as_str()))
-                .flat_map(|(_, names)| names.clone()),
-        );
-        known.extend(
-            SHARED
-                .iter()
-                .filter(|(f, _)| text.contains(f))
-                .flat_map(|(_, names)| names.iter().map(|n| (*n).to_owned())),
-        );
-        let idle: Vec<String> = kind.asked().into_iter().filter(|name| !known.contains(name)).collect();
-        assert!(idle.is_empty(), "{}: {idle:?}", kind.folder);
-        let constants = source("ews/field.rs");
-        let everything: String = text
-            + &source("convert/kept.rs")
-            + &source("convert/attachment.rs")
-            + &source("convert/write/interrupted_write.rs");
-        for property in kind.shape.extended {
-            let name = constants.match_indices("pub const ").find_map(|(at, _)| {
-                let rest = &constants[at + 10..];
-                let name = rest.split(':').next()?;
-                let key = match property.key {
-                    field::Key::Number(number) => format!("0x{number:04X}"),
-                    field::Key::Name(name) => format!("\"{name}\""),
-                };
-                rest.split("pub const ").next()?.contains(&key).then(|| name.to_owned())
-            });
-            let name = name.unwrap_or_else(|| panic!("{property:?}"));
-            assert!(everything.contains(&format!("field::{name}")), "{}: {name}", kind.folder);
-        }
-    }
+    let convert = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/convert"));
+    let idle: BTreeSet<String> = KINDS
+        .iter()
+        .flat_map(|kind| table::fields(kind.class))
+        .map(|field| format!("{field:?}").split('(').next().unwrap().to_owned())
+        .filter(|name| !convert.contains(&format!("Field::{name}")))
+        .collect();
+    // These have accessors of their own.
+    let by_name =
+        ["Attachments", "Body", "DeletedOccurrences", "Kept", "Members", "ModifiedOccurrences", "Organizer"];
+    let idle: Vec<&String> = idle.iter().filter(|name| !by_name.contains(&name.as_str())).collect();
+    assert!(idle.is_empty(), "{idle:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,7 +88,7 @@ async fn the_simulated_exchange_knows_every_field_that_is_asked_for() {
             .split("/>")
             .next()
             .unwrap();
-        for uri in kind.shape.fields {
+        for uri in table::shape(kind.class, Schema::V2016, true).uris {
             let mut request = format!(
                 "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>\
                  <t:FieldURI FieldURI='{uri}'/></t:AdditionalProperties></m:ItemShape>"

@@ -133,7 +133,7 @@ fn what_clients_write_becomes_what_the_cases_say() {
                 let item = made(&plan);
                 let ews = case.assertions("ews");
                 wrong.extend(ews.iter().filter_map(|line| item::judge(&item, Source::Predicted(ZONE), line)));
-                wrong.extend(ews.iter().filter_map(|line| item::judge_type(&plan.changes, line)));
+                wrong.extend(ews.iter().filter_map(|line| item::judge_type(plan.class, &plan.changes, line)));
                 let photo = plan.attach.iter().find(|a| a.is_photo).map(|a| a.content.clone().into());
                 match convert::render(&context, &item, &Related { photo, ..Related::default() }) {
                     Err(error) => wrong.push(error.to_string()),

@@ -17,7 +17,7 @@ fn law() -> BTreeMap<&'static str, Vec<&'static str>> {
         // One object that several items make is put together in the transaction that changes one of them.
         ("mirror", vec!["model", "text"]),
         ("accounts", vec!["model"]),
-        ("ews", vec!["xml"]),
+        ("ews", vec!["model::item", "xml"]),
         ("query", vec!["model", "text"]),
         ("convert", vec!["model", "text", "ews::types", "ews::field", "ews::Behaviour", "ews::Product"]),
         ("sync", vec!["model", "text", "ews", "mirror", "convert"]),

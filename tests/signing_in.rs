@@ -179,13 +179,15 @@ async fn connections_are_never_shared_between_users() {
         people[0].get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap().remove(0).unwrap();
     let page = people[0].sync_items(&calendar.id, None).await.unwrap();
     let id = page.changes.iter().find_map(|change| match change {
-        ews::ItemChange::Written(id, Some(ews::types::ItemClass::CalendarItem)) => Some(id.id.clone()),
+        ews::ItemChange::Written(id, Some(exdav::model::item::ItemClass::CalendarItem)) => {
+            Some(id.id.clone())
+        }
         _ => None,
     });
     let id = id.unwrap();
     for _ in 0..10 {
         let [mine, theirs] = [&people[0], other].map(|session| async {
-            session.get_items(ews::types::ItemClass::CalendarItem, &[&id]).await.unwrap().remove(0)
+            session.get_items(exdav::model::item::ItemClass::CalendarItem, &[&id]).await.unwrap().remove(0)
         });
         let (mine, theirs) = tokio::join!(mine, theirs);
         assert!(mine.is_ok());

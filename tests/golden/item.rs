@@ -1,9 +1,11 @@
 //! The `ews` blocks of the cases: what an item in Exchange must be.
 
 use exdav::ews::field::{ExtendedProperty, Key, Set};
-use exdav::ews::types::Item;
-use exdav::ews::types::write::{Change, Field};
+use exdav::ews::types::document;
+use exdav::ews::types::table::{At, row};
+use exdav::model::item::{Change, Item, ItemClass};
 use exdav::model::zone::Zone;
+use exdav::xml::{Element, Reader};
 
 /// Namespaces of FieldURIs that cases speak of.
 const SPACES: [&str; 6] = ["item:", "calendar:", "task:", "contacts:", "distributionlist:", "ext:"];
@@ -91,9 +93,21 @@ fn is_moment(seen: &str, value: &str) -> bool {
     value.starts_with(|c: char| c.is_ascii_digit()) && value.len() >= 10 && seen.starts_with(value)
 }
 
+/// An item as Exchange tells it.
+pub fn told(item: &Item) -> Element {
+    Reader::lenient(&document(item)).document().unwrap()
+}
+
+/// What an item says in the element of this name.
+pub fn text(item: &Item, local: &str) -> Option<String> {
+    told(item).find(local).map(|element| element.text().into_owned())
+}
+
 fn at_midnight(item: &Item, zone: &str, path: &str, value: &str) -> bool {
-    let is_day = item.flag("IsAllDayEvent") || ["StartDate", "DueDate", "CompleteDate"].contains(&path);
-    let Some(at) = item.time(path).filter(|_| is_day) else { return false };
+    let is_all_day = text(item, "IsAllDayEvent").as_deref() == Some("true");
+    let is_day = is_all_day || ["StartDate", "DueDate", "CompleteDate"].contains(&path);
+    let at = text(item, path).and_then(|text| text.trim().parse::<jiff::Timestamp>().ok());
+    let Some(at) = at.filter(|_| is_day) else { return false };
     let local = Zone::iana(zone).unwrap().to_local(at);
     local.to_string() == value
         || (local.time() == jiff::civil::Time::midnight() && local.date().to_string() == value)
@@ -101,44 +115,60 @@ fn at_midnight(item: &Item, zone: &str, path: &str, value: &str) -> bool {
 
 /// What is at a path; `None` when it is absent.
 fn texts(item: &Item, path: &str) -> Option<Vec<String>> {
-    let one = |text: Option<String>| text.map(|text| vec![text]);
+    let item = told(item);
+    let one = |element: &Element| Some(vec![element.text().into_owned()]);
     if let Some(property) = path.strip_prefix("ext:") {
-        return one(item.extended(&extended(property)));
+        let wanted = extended(property);
+        let properties = item.children().filter(|child| child.name().local() == "ExtendedProperty");
+        let of = |found: &&Element| found.find("ExtendedFieldURI").is_some_and(|uri| is(uri, &wanted));
+        return properties.filter(of).find_map(|found| one(found.find("Value")?));
     }
     let (_, path) = path.split_once(':')?;
     if let Some(local) = path.strip_suffix("@Id") {
-        return one(item.zone(local).map(|zone| zone.id));
+        return item.find(local).map(|zone| vec![zone.attribute("Id").unwrap_or_default().to_owned()]);
     }
     let (path, key) = match path.strip_suffix(']').and_then(|path| path.split_once('[')) {
         Some((path, key)) => (path, Some(key)),
         None => (path, None),
     };
+    let entry = |list: &str, key: &str| {
+        item.find(list)?.children().find(|entry| entry.attribute("Key") == Some(key)).cloned()
+    };
     match (path, key) {
         ("Body", Some(kind)) => {
-            item.body().and_then(|(seen, text)| if seen == kind { Some(vec![text]) } else { None })
+            item.find("Body").filter(|body| body.attribute("BodyType") == Some(kind)).and_then(one)
         }
-        ("Categories" | "Children", _) => Some(item.strings(path)).filter(|all| !all.is_empty()),
-        ("EmailAddress", Some(key)) => one(entry(item, "EmailAddresses", key)),
-        ("PhoneNumber", Some(key)) => one(entry(item, "PhoneNumbers", key)),
-        ("ImAddress", Some(key)) => one(entry(item, "ImAddresses", key)),
+        ("Categories" | "Children", _) => {
+            let all = item.find(path)?.children().map(|child| child.text().into_owned());
+            Some(all.collect::<Vec<_>>()).filter(|all| !all.is_empty())
+        }
+        ("EmailAddress", Some(key)) => one(&entry("EmailAddresses", key)?),
+        ("PhoneNumber", Some(key)) => one(&entry("PhoneNumbers", key)?),
+        ("ImAddress", Some(key)) => one(&entry("ImAddresses", key)?),
         (path, Some(key)) if path.starts_with("PhysicalAddress:") => {
-            let (_, address) = item.addresses().into_iter().find(|(known, _)| known == key)?;
-            let part = match path.rsplit(':').next()? {
-                "Street" => address.street,
-                "City" => address.city,
-                "State" => address.state,
-                "PostalCode" => address.postal_code,
-                _ => address.country,
-            };
-            Some(vec![part]).filter(|part| !part[0].is_empty())
+            let part = one(entry("PhysicalAddresses", key)?.find(path.rsplit(':').next()?)?)?;
+            Some(part).filter(|part| !part[0].is_empty())
         }
-        (path, None) if path.contains('/') => one(item.nested(&path.split('/').collect::<Vec<_>>())),
-        (path, _) => one(item.text(path)),
+        (path, None) => one(path.split('/').try_fold(&item, |at, local| at.find(local))?),
+        (path, _) => one(item.find(path)?),
     }
 }
 
-fn entry(item: &Item, list: &str, key: &str) -> Option<String> {
-    item.entries(list).into_iter().find(|(known, _)| known == key).map(|(_, text)| text)
+/// Whether an ExtendedFieldURI is that of this property.
+fn is(uri: &Element, wanted: &ExtendedProperty) -> bool {
+    let set = match wanted.set {
+        Set::Tag => true,
+        Set::Distinguished(name) => uri.attribute("DistinguishedPropertySetId") == Some(name),
+        Set::Guid(guid) => uri.attribute("PropertySetId").is_some_and(|id| id.eq_ignore_ascii_case(guid)),
+    };
+    let key = match wanted.key {
+        Key::Name(name) => uri.attribute("PropertyName") == Some(name),
+        Key::Number(number) if wanted.set == Set::Tag => uri
+            .attribute("PropertyTag")
+            .is_some_and(|tag| tag.eq_ignore_ascii_case(&format!("0x{number:04X}"))),
+        Key::Number(number) => uri.attribute("PropertyId") == Some(number.to_string().as_str()),
+    };
+    set && key
 }
 
 /// `SET/ID/TYPE`
@@ -159,10 +189,10 @@ fn extended(path: &str) -> ExtendedProperty {
 }
 
 /// What is wrong with the type in which an extended property is written.
-pub fn judge_type(changes: &[Change], assertion: &str) -> Option<String> {
+pub fn judge_type(class: ItemClass, changes: &[Change], assertion: &str) -> Option<String> {
     let wanted = extended(assertion.strip_prefix("ext:")?.split_whitespace().next()?);
-    changes.iter().find_map(|change| match change.field {
-        Field::Extended(is) if is.set == wanted.set && is.key == wanted.key && is.kind != wanted.kind => {
+    changes.iter().find_map(|change| match row(class, change.field).at {
+        At::Extended(is) if is.set == wanted.set && is.key == wanted.key && is.kind != wanted.kind => {
             Some(format!("{assertion}\n      written as {}", is.kind))
         }
         _ => None,

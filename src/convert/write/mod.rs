@@ -354,7 +354,7 @@ fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String
 
 /// The text that an item keeps, with its fingerprints.
 fn keep_of(item: &Item) -> Option<String> {
-    item.text(Field::Kept)
+    item.kept().first().cloned()
 }
 
 /// Fingerprints of an item, by group.
@@ -413,7 +413,7 @@ pub fn keep_attachments(
     before: Current,
     current: Current,
 ) -> Option<Vec<Change>> {
-    current.item.text(Field::Kept)?;
+    keep_of(current.item)?;
     let (one, other) = ((before.item, before.related), (current.item, current.related));
     let has_only_files = match current.item.class {
         ItemClass::CalendarItem => super::event::group::same_but_attachments(

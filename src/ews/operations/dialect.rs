@@ -3,19 +3,21 @@
 use super::super::field;
 use super::super::product::Behaviour;
 use super::super::types::write::{Setting, settings};
-use crate::model::item::{Change, Field, Value};
+use crate::model::item::{Change, Field, ItemClass, Value};
 
 /// What a new item is created with.
-pub(super) fn of_creation(behaviour: Behaviour, changes: &[Change]) -> Vec<Setting> {
+pub(super) fn of_creation(behaviour: Behaviour, class: ItemClass, changes: &[Change]) -> Vec<Setting> {
     let changes = changes.iter().flat_map(|change| whole_state(behaviour, change));
-    changes.filter(|change| change.value.is_some()).flat_map(|change| settings(&change)).collect()
+    changes.filter(|change| change.value.is_some()).flat_map(|change| settings(class, &change)).collect()
 }
 
 /// What an item is updated with.
-pub(super) fn of_update(behaviour: Behaviour, changes: &[Change]) -> Vec<Setting> {
+pub(super) fn of_update(behaviour: Behaviour, class: ItemClass, changes: &[Change]) -> Vec<Setting> {
     let changes = changes.iter().map(|change| cleared(behaviour, change));
     let changes = changes.flat_map(|change| whole_state(behaviour, &change));
-    changes.flat_map(|change| as_share(behaviour, &change).unwrap_or_else(|| settings(&change))).collect()
+    changes
+        .flat_map(|change| as_share(behaviour, &change).unwrap_or_else(|| settings(class, &change)))
+        .collect()
 }
 
 /// Seen: gromox 3.10 takes neither the deletion of a body nor ReminderIsSet=false.
@@ -74,7 +76,9 @@ mod tests {
         let percent = |percent: &str| Change::text(Field::Percent, percent);
         let status = |word: &str| Change::text(Field::Status, word);
         let is_open = || Change::remove(Field::CompletedDay);
-        let wire = |changes: &[Change]| changes.iter().flat_map(settings).map(told).collect::<Vec<_>>();
+        let wire = |changes: &[Change]| {
+            changes.iter().flat_map(|change| settings(ItemClass::Task, change)).map(told).collect::<Vec<_>>()
+        };
         let share = |share: &str| vec![told(Setting::extended(field::TASK_SHARE, share))];
         for (sent, created, updated) in [
             (
@@ -91,10 +95,10 @@ mod tests {
         ] {
             let sent = [sent];
             let all = |settings: Vec<Setting>| settings.into_iter().map(told).collect::<Vec<_>>();
-            assert_eq!(all(of_creation(gromox, &sent)), created);
-            assert_eq!(all(of_update(gromox, &sent)), updated);
-            assert_eq!(all(of_creation(exchange, &sent)), wire(&sent));
-            assert_eq!(all(of_update(exchange, &sent)), wire(&sent));
+            assert_eq!(all(of_creation(gromox, ItemClass::Task, &sent)), created);
+            assert_eq!(all(of_update(gromox, ItemClass::Task, &sent)), updated);
+            assert_eq!(all(of_creation(exchange, ItemClass::Task, &sent)), wire(&sent));
+            assert_eq!(all(of_update(exchange, ItemClass::Task, &sent)), wire(&sent));
         }
     }
 

@@ -135,7 +135,7 @@ impl Session {
         changes: &[Change],
         notify: Notify,
     ) -> Result<ItemId, Error> {
-        let settings = dialect::of_creation(self.behaviour(), changes);
+        let settings = dialect::of_creation(self.behaviour(), class, changes);
         let answer = self
             .call("CreateItem", Repeat::Never, |w| {
                 w.open(&m("CreateItem"));
@@ -173,7 +173,7 @@ impl Session {
                 for (target, changes) in changes {
                     w.open(&t("ItemChange"));
                     target_element(w, target);
-                    updates(w, class, &dialect::of_update(behaviour, changes));
+                    updates(w, class, &dialect::of_update(behaviour, class, changes));
                     w.close();
                 }
             })

@@ -5,7 +5,8 @@ use super::write::{settings, time_zone, utc};
 use super::{class_name, name as t};
 use crate::ews::soap::T;
 use crate::model::item::{
-    Attachment, AttachmentKind, Attendee, Change, Field, Item, ItemId, Mailbox, Occurrence, Place, Value,
+    Attachment, AttachmentKind, Attendee, Change, Field, Item, ItemClass, ItemId, Mailbox, Occurrence, Place,
+    Value,
 };
 use crate::xml::{Element, Name, Writer};
 
@@ -13,7 +14,7 @@ use crate::xml::{Element, Name, Writer};
 pub fn document(item: &Item) -> String {
     let mut root = Element::new(class_name(item.class)).with_child(id("ItemId", &item.id));
     for (field, value) in item.fields() {
-        for element in elements(field, value) {
+        for element in elements(item.class, field, value) {
             let same = root.children().position(|known| is_dictionary(known, &element));
             root = match same {
                 Some(at) => joined(&root, at, &element),
@@ -55,8 +56,8 @@ fn filled(element: Element, local: &'static str, text: &str) -> Element {
     if text.is_empty() { element } else { element.with_child(leaf(local, text)) }
 }
 
-fn elements(field: Field, value: &Value) -> Vec<Element> {
-    let Row { at, form } = row(field);
+fn elements(class: ItemClass, field: Field, value: &Value) -> Vec<Element> {
+    let Row { at, form } = row(class, field);
     let root = || {
         let local = if let At::Uri(uri) = at { uri.rsplit(':').next().unwrap_or(uri) } else { "" };
         Element::new(Name::of(T, local))
@@ -82,7 +83,10 @@ fn elements(field: Field, value: &Value) -> Vec<Element> {
             let gone = |at| Element::new(t("DeletedOccurrence")).with_child(leaf("Start", &utc(at)));
             all(times.iter().copied().map(gone).collect())
         }
-        _ => settings(&Change::set(field, value.clone())).into_iter().filter_map(|s| s.element).collect(),
+        _ => settings(class, &Change::set(field, value.clone()))
+            .into_iter()
+            .filter_map(|s| s.element)
+            .collect(),
     }
 }
 
@@ -114,6 +118,7 @@ fn place_of(root: Element, place: &Place) -> Element {
         Some(text) => element.with_child(leaf(local, text)),
         None => element,
     };
+    let device = place.latitude.as_ref().map(|_| "Device".to_owned());
     let parts = [
         ("Street", &place.street),
         ("City", &place.city),
@@ -122,6 +127,8 @@ fn place_of(root: Element, place: &Place) -> Element {
         ("PostalCode", &place.postal_code),
         ("Latitude", &place.latitude),
         ("Longitude", &place.longitude),
+        // As it is written.
+        ("LocationSource", &device),
     ];
     let address = parts
         .into_iter()

@@ -21,7 +21,7 @@ pub(in crate::ews) fn read(element: &Element) -> Option<Item> {
     let class = class_of(element.name().local())?;
     let id = item_id(element.find("ItemId")?)?;
     let mut values: Vec<(Field, Value)> =
-        fields(class).filter_map(|field| Some((field, value(element, field)?))).collect();
+        fields(class).filter_map(|field| Some((field, value(element, class, field)?))).collect();
     if class == ItemClass::Contact {
         values.extend(entries(element));
     }
@@ -83,8 +83,8 @@ fn bare_day(text: &str) -> Option<Date> {
 }
 
 /// What an item says of a field; `None` when it does not tell.
-fn value(item: &Element, field: Field) -> Option<Value> {
-    let Row { at, form } = row(field);
+fn value(item: &Element, class: ItemClass, field: Field) -> Option<Value> {
+    let Row { at, form } = row(class, field);
     let local = match at {
         At::Uri(uri) => uri.rsplit(':').next().unwrap_or(uri),
         At::Indexed(..) => return None,
@@ -153,6 +153,7 @@ fn of_property(item: &Element, property: &ExtendedProperty, form: Form) -> Optio
             let more = crate::ews::field::DAV_BODY_GOES_ON.iter().map_while(filled);
             Some(Value::Strings(std::iter::once(first).chain(more).collect()))
         }
+        Form::FlagOr(local) => scalar(Form::Flag, filled(property).or_else(|| text(item, local))?),
         Form::Either(other) => filled(property).or_else(|| filled(&other)).map(Value::Text),
         form => scalar(form, filled(property)?),
     }

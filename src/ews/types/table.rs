@@ -61,6 +61,8 @@ pub enum Form {
     Cancelled,
     /// The title of `contacts:CompleteName`.
     CompleteTitle,
+    /// An extended property, or the field of newer schemas that a server may give unasked: older ones refuse to be asked for it.
+    FlagOr(&'static str),
     /// The first of two extended properties that is there.
     Either(ExtendedProperty),
 }
@@ -74,8 +76,8 @@ pub struct Row {
     pub form: Form,
 }
 
-/// The row of a field.
-pub fn row(field: Field) -> Row {
+/// The row of a field, for items of a class.
+pub fn row(class: ItemClass, field: Field) -> Row {
     use Form::{
         Attachments, BareDay, Body, Cancelled, CompleteTitle, Deleted, Flag, Members, Modified, Number,
         People, Person, Pieces, Place, Recurrence, Strings, Text, Time, Zone,
@@ -122,13 +124,14 @@ pub fn row(field: Field) -> Row {
         Field::Optional => uri("calendar:OptionalAttendees", People),
         Field::Resources => uri("calendar:Resources", People),
         Field::Sequence => uri("calendar:AppointmentSequenceNumber", Number),
+        Field::Recurrence if class == ItemClass::Task => uri("task:Recurrence", Recurrence),
         Field::Recurrence => uri("calendar:Recurrence", Recurrence),
         Field::ModifiedOccurrences => uri("calendar:ModifiedOccurrences", Modified),
         Field::DeletedOccurrences => uri("calendar:DeletedOccurrences", Deleted),
         Field::StartZone => uri("calendar:StartTimeZone", Zone),
         Field::EndZone => uri("calendar:EndTimeZone", Zone),
         Field::AllowsNewTimes => uri("calendar:AllowNewTimeProposal", Flag),
-        Field::DoNotForward => extended(field::DO_NOT_FORWARD, Flag),
+        Field::DoNotForward => extended(field::DO_NOT_FORWARD, Form::FlagOr("DoNotForwardMeeting")),
         Field::MeetingUrl => uri("calendar:JoinOnlineMeetingUrl", Text),
         Field::AddInMeetingUrl => {
             extended(field::TEAMS_URL, Form::Either(field::ONLINE_MEETING_EXTERNAL_LINK))
@@ -335,7 +338,7 @@ pub(in crate::ews) const DICTIONARIES: [(&str, &str, &[&str]); 4] = [
 ];
 
 /// The fields that are read of items of a class, dictionaries of contacts aside.
-pub(in crate::ews) fn fields(class: ItemClass) -> impl Iterator<Item = Field> {
+pub fn fields(class: ItemClass) -> impl Iterator<Item = Field> {
     let own: &[Field] = match class {
         ItemClass::CalendarItem => &CALENDAR_ITEM,
         ItemClass::Contact => &CONTACT,
@@ -361,7 +364,7 @@ pub struct Shape {
 pub fn shape(class: ItemClass, schema: Schema, gives_dictionaries: bool) -> Shape {
     let mut shape = Shape::default();
     for field in fields(class) {
-        let Row { at, form } = row(field);
+        let Row { at, form } = row(class, field);
         match at {
             At::Uri(uri) => shape.uris.push(uri),
             At::Extended(property) => shape.extended.push(property),

@@ -5,7 +5,7 @@ use super::name as t;
 use super::table::{At, Form, Row, row};
 use crate::ews::field::{self, ExtendedProperty, Key, Set};
 use crate::model::item::{
-    Change, Member, Pattern, Place, RangeEnd, Recurrence, TimeZone, Transition, Value, YearlyDay,
+    Change, ItemClass, Member, Pattern, Place, RangeEnd, Recurrence, TimeZone, Transition, Value, YearlyDay,
     YearlyMoment, weekday_name,
 };
 use crate::xml::{Element, Name};
@@ -94,8 +94,8 @@ impl Setting {
 }
 
 /// A change in Exchange's fields: one, but for a kept text, which takes several.
-pub(in crate::ews) fn settings(change: &Change) -> Vec<Setting> {
-    let Row { at, form, .. } = row(change.field);
+pub(in crate::ews) fn settings(class: ItemClass, change: &Change) -> Vec<Setting> {
+    let Row { at, form } = row(class, change.field);
     if let (Form::Pieces, pieces) = (form, &change.value) {
         let pieces = if let Some(Value::Strings(pieces)) = pieces { pieces.as_slice() } else { &[] };
         let properties = std::iter::once(field::DAV_BODY).chain(field::DAV_BODY_GOES_ON);

@@ -7,7 +7,7 @@ use crate::convert::write::{NotifyStep, Plan, Reply};
 use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Folder;
-use crate::model::item::{Change, Field, Item, ItemClass, ItemId, Notify};
+use crate::model::item::{Change, Field, Item, ItemClass, ItemId, Notify, Value};
 use crate::model::refusal::Reason;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -349,7 +349,10 @@ fn split_notifying_changes(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
 fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Vec<Change>) -> Item {
     let mut outcome = plan.outcome.clone();
     outcome.extend(keep);
-    outcome.push(Change::text(Field::Modified, Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+    let now = Timestamp::now();
+    // As exact as Exchange tells it.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    outcome.push(Change::set(Field::Modified, Value::Time(now)));
     Item::predicted(plan.class, base, id, &outcome)
 }
 

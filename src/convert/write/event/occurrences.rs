@@ -165,7 +165,7 @@ impl Draft<'_> {
             let mut changes =
                 self.occurrence(event, &own, base.unwrap_or(master), tells_times, base.is_none());
             if turns {
-                changes.push(Change::text(Field::AllDay, own.is_all_day().to_string()));
+                changes.push(Change::set(Field::AllDay, Value::Flag(own.is_all_day())));
             }
             if !invited {
                 let invites = self.guests_of(event, master, base);
