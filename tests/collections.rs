@@ -197,3 +197,27 @@ async fn a_copy_is_another_object_and_twins_are_refused() {
     let other_kind = copy((&here, &name), (&id("tasks"), &twin), Overwrite::Allowed).await;
     assert!(matches!(other_kind, Err(Error::Refused(_))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_can_be_put_into_a_calendar_that_was_just_made_over_another_gateway() {
+    let stage = Stage::empty(1).await;
+    let mailbox = stage.mailbox(LONG).await;
+    mailbox.collections().await.unwrap();
+    let (other, _store) = another(&stage).await;
+    make(&other, "made-elsewhere").await;
+    let body = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:first\r\n\
+                DTSTAMP:20270101T000000Z\r\nDTSTART:20270601T090000Z\r\nDTEND:20270601T100000Z\r\nSUMMARY:First\r\n\
+                END:VEVENT\r\nEND:VCALENDAR\r\n";
+    let name: ResourceName = "first.ics".parse().unwrap();
+    let put = |into: &'static str| {
+        let (mailbox, name) = (mailbox.clone(), name.clone());
+        async move { mailbox.put(&id(into), &name, &Conditions::default(), body.into()).await }
+    };
+    // Where Exchange cannot be asked, nobody says that there is no such calendar.
+    stage.faults(r#"[{"kind": "unavailable", "operation": "SyncFolderHierarchy", "times": 100000}]"#).await;
+    let failed = put("made-elsewhere").await;
+    assert!(matches!(failed, Err(Error::Unavailable { .. })), "{failed:?}");
+    stage.faults("[]").await;
+    assert!(put("made-elsewhere").await.unwrap().created);
+    assert!(matches!(put("made-nowhere").await, Err(Error::NotFound)));
+}

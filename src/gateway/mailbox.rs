@@ -417,7 +417,10 @@ impl Mailbox {
     pub(super) async fn known_folder(&self, id: &CollectionId) -> Result<Folder, Error> {
         match self.folder(id).await {
             Err(Error::NotFound) => {
-                self.folders().await?;
+                // Another gateway or program may have made it since the folders were looked at.
+                self.follower().expect_tree_change();
+                let looked = self.in_time(self.follower().collections()).await;
+                looked.map_err(|error| self.note(error))?;
                 self.folder(id).await
             }
             known => known,

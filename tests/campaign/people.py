@@ -242,7 +242,9 @@ class Client:
             self.counts["done"] += 1
             calendar.possible, calendar.clear = [wanted], True
             for member in within if wanted is None else []:
-                member.possible, member.clear = [None], len(member.spots) == 1
+                # One that may be elsewhere, too, may be there still.
+                elsewhere = member.possible if len(member.spots) > 1 else []
+                member.possible, member.clear = [*(p for p in elsewhere if p is not None), None], not elsewhere
         elif (attempt or self.place.turned) and status in (403, 404, 405, 409):
             self.counts["refused"] += 1
         else:
