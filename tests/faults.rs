@@ -1,9 +1,10 @@
 //! Answers that get lost, servers that fail, two who write at once: nothing is lost and nothing is there twice.
 
 use crate::support::{PASSWORD, Stage, USER, calendar};
-use exdav::gateway::write::{Conditions, ScheduleReply, Tags, Written};
+use exdav::gateway::write::{Conditions, NewCollection, Overwrite, Relocation, ScheduleReply, Tags, Written};
 use exdav::gateway::{Error, Mailbox, Settings};
-use exdav::model::id::ResourceName;
+use exdav::model::collection::CollectionKind;
+use exdav::model::id::{CollectionId, ResourceName};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_hours(1);
@@ -258,4 +259,70 @@ async fn attachments_that_a_client_cannot_see_stay() {
         unfolded.split_inclusive("\r\n").filter(|line| !line.starts_with("ATTACH")).collect();
     put(&linking, "one.ics", &Conditions::default(), &without).await.unwrap();
     assert!(!text(&linking, "one.ics").await.unwrap().contains("MANAGED-ID="), "who sees it can remove it");
+}
+
+/// Somebody with Outlook gives the only event another subject.
+async fn rename_in_outlook(stage: &Stage, subject: &str) {
+    let found = stage
+        .colleague(
+            USER,
+            "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
+             <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>",
+        )
+        .await;
+    let id = found.split("<t:ItemId ").nth(1).unwrap().split("/>").next().unwrap();
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:UpdateItem ConflictResolution='AlwaysOverwrite' SendMeetingInvitationsOrCancellations='SendToNone'>\
+                 <m:ItemChanges><t:ItemChange><t:ItemId {id}/><t:Updates><t:SetItemField>\
+                 <t:FieldURI FieldURI='item:Subject'/><t:CalendarItem><t:Subject>{subject}</t:Subject></t:CalendarItem>\
+                 </t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"
+            ),
+        )
+        .await;
+    assert!(answer.contains("NoError"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_changes_while_exchange_is_too_busy_for_a_delete_or_a_move_is_not_removed_unseen() {
+    for operation in ["DeleteItem", "MoveItem"] {
+        let stage = Stage::empty(1).await;
+        let mailbox = stage.mailbox(LONG).await;
+        let own: CollectionId = "own".parse().unwrap();
+        let new = NewCollection { id: own.clone(), kind: CollectionKind::Calendar, properties: Vec::new() };
+        mailbox.create_collection(new).await.unwrap();
+        let written = put(&mailbox, "one.ics", &only_new(), &single("one", "Before")).await.unwrap();
+        let seen =
+            Conditions { if_match: Some(Tags::These(vec![written.etag.unwrap()])), ..Conditions::default() };
+        stage.reset().await;
+        stage
+            .faults(&format!(r#"[{{"kind": "busy", "operation": "{operation}", "times": 1, "wait": 1.0}}]"#))
+            .await;
+        let work = {
+            let mailbox = mailbox.clone();
+            let at = name("one.ics");
+            tokio::spawn(async move {
+                match operation {
+                    "DeleteItem" => mailbox.delete(&calendar(), &at, &seen, ScheduleReply::Send).await,
+                    _ => {
+                        let (from, to) = ((&calendar(), &at), (&own, &at));
+                        mailbox
+                            .relocate(Relocation::Move, from, to, Overwrite::Forbidden, &seen)
+                            .await
+                            .map(drop)
+                    }
+                }
+            })
+        };
+        while stage.calls().await.get(operation).is_none() {
+            tokio::task::yield_now().await;
+        }
+        rename_in_outlook(&stage, "Changed").await;
+        let outcome = work.await.unwrap();
+        assert!(matches!(outcome, Err(Error::Changed)), "{operation}: {outcome:?}");
+        let (other, _store) = another(&stage).await;
+        assert!(text(&other, "one.ics").await.unwrap().contains("SUMMARY:Changed"), "{operation}");
+    }
 }

@@ -106,6 +106,7 @@ pub struct Session {
     affinity: Option<Arc<Affinity>>,
     /// A server that cannot be reached is not tried again.
     gives_up_at_once: bool,
+    asks_once: bool,
 }
 
 /// An account that asks for several mailboxes, at one endpoint.
@@ -173,6 +174,7 @@ impl Exchange {
             version: Arc::default(),
             affinity: None,
             gives_up_at_once: false,
+            asks_once: false,
         }
     }
 
@@ -257,6 +259,17 @@ impl Session {
     #[must_use]
     pub fn giving_up_at_once(&self) -> Self {
         Self { gives_up_at_once: true, ..self.clone() }
+    }
+
+    /// The same user, for whom nothing is sent again after a pause: what was seen before it may no longer be so.
+    #[must_use]
+    pub fn asking_once(&self) -> Self {
+        Self { asks_once: true, ..self.clone() }
+    }
+
+    /// How long one call may take, pauses included.
+    pub fn patience(&self) -> Duration {
+        self.exchange.settings().patience
     }
 
     pub(super) fn affinity(&self) -> Option<&Affinity> {
@@ -376,6 +389,9 @@ impl Session {
                 _ => return Err(error),
             };
             let wait = with_jitter(wait);
+            if self.asks_once {
+                return Err(error);
+            }
             // Waiting for those of the same user who came first takes nothing of it.
             let Some(left) = patience.checked_sub(began.elapsed() + wait) else { return Err(error) };
             patience = left;

@@ -102,6 +102,17 @@ impl Error {
         matches!(self, Self::Response { code, .. } | Self::Fault { code, .. } if code.as_str() == wanted)
     }
 
+    /// How long to wait before the same is sent again, where nothing has been begun.
+    pub fn pause(&self) -> Option<Duration> {
+        const USUAL: Duration = Duration::from_secs(1);
+        match self {
+            Self::Busy { back_off } => Some(back_off.unwrap_or(USUAL)),
+            Self::Unreachable(_) => Some(USUAL),
+            error if error.is(super::client::CROWDED) => Some(USUAL),
+            _ => None,
+        }
+    }
+
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,6 +1,7 @@
 //! Removing objects.
 
 use super::Conditions;
+use super::unguarded::{Attempts, Judged};
 use crate::convert::write::{class_of, tells_of_end};
 use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
@@ -80,7 +81,9 @@ impl Mailbox {
             if is_one && is_seen {
                 judge().await?;
             }
-            self.end((id, name), &entry, item.as_ref(), others).await?;
+            let conditions = Some(conditions).filter(|_| is_one);
+            let judged = Judged { object: (id, name), entry: &entry, class, conditions };
+            self.end(judged, is_seen, item.as_ref(), others).await?;
         }
         Ok(())
     }
@@ -106,14 +109,15 @@ impl Mailbox {
     }
 
     /// Ends what is behind an entry: an organiser's meeting is cancelled, an attendee's declined. `item` is the meeting as
-    /// it is now.
+    /// it is now; `is_seen`: it has been looked at, and is looked at again where Exchange has to be asked again.
     pub(super) async fn end(
         &self,
-        (id, name): (&CollectionId, &ResourceName),
-        entry: &Entry,
+        judged: Judged<'_>,
+        is_seen: bool,
         item: Option<&Item>,
         others: ScheduleReply,
     ) -> Result<(), Error> {
+        let Judged { object: (id, name), entry, .. } = judged;
         let session = self.follower().session();
         let mut notify = Notify::Nobody;
         if let Some(item) = item.filter(|_| entry.schedule_tag.is_some() && others == ScheduleReply::Send) {
@@ -135,7 +139,8 @@ impl Mailbox {
                 }
             }
         }
-        self.remove((id, name), entry.upstream.clone(), notify).await
+        let judged = Some(judged).filter(|_| is_seen);
+        self.remove((id, name), entry.upstream.clone(), notify, judged).await
     }
 
     /// Takes a member's item to Deleted Items; an organiser's guests hear that it will not be held.
@@ -144,12 +149,20 @@ impl Mailbox {
         (id, name): (&CollectionId, &ResourceName),
         upstream: UpstreamId,
         notify: Notify,
+        judged: Option<Judged<'_>>,
     ) -> Result<(), Error> {
-        let target = Target::Item(ItemId { id: upstream.0.clone(), change_key: String::new() });
-        let session = self.follower().session();
-        let answers = session.delete_items(&[target], Disposal::Bin, notify).await;
+        let target = [Target::Item(ItemId { id: upstream.0.clone(), change_key: String::new() })];
+        let attempts = Attempts::of(self, judged);
+        let answers = loop {
+            let answers = attempts.session().delete_items(&target, Disposal::Bin, notify).await;
+            match &answers {
+                Err(error) if attempts.may_go_on(self, error).await? => {}
+                _ => break answers,
+            }
+        };
         let outcome = match answers {
             Ok(answers) => answers.into_iter().next().unwrap_or(Ok(())),
+            Err(error) if error.pause().is_some() => return Err(error.into()),
             Err(error) => {
                 // The answer may have been lost after the work was done.
                 self.follower().invalidate(id);

@@ -21,6 +21,7 @@ mod refused;
 mod relocate;
 mod seek;
 mod unanswered;
+mod unguarded;
 mod write_lock;
 
 pub use attachment::{AttachmentChange, File, Instances, ManagedAttachment};

@@ -1,6 +1,7 @@
 //! Objects that several items make: each of them is answered, changed and removed by itself.
 
 use super::put::Found;
+use super::unguarded::Judged;
 use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
 use crate::convert::write::{self, Divided, NotifyPolicy};
@@ -69,7 +70,9 @@ impl Mailbox {
             if audience == NotifyPolicy::Nobody { ScheduleReply::Suppress } else { ScheduleReply::Send };
         for part in left_out {
             if let Some(item) = self.look_at(id, part, ItemClass::CalendarItem).await? {
-                self.end((id, name), part, Some(&item), others).await?;
+                let class = ItemClass::CalendarItem;
+                let judged = Judged { object: (id, name), entry: part, class, conditions: None };
+                self.end(judged, true, Some(&item), others).await?;
             }
         }
         let stored = self.get_known(id, name).await?;

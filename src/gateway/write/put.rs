@@ -229,7 +229,7 @@ impl Mailbox {
                 self.note_outcome((id, name), body, Outcome::Ended).await?;
             }
             if let Some(called_off) = found.take_if(|_| plan.calls_off) {
-                self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All).await?;
+                self.remove((id, name), UpstreamId(called_off.item.id.id), Notify::All, None).await?;
                 return Ok(gone(name, created));
             }
             if let Some((reply, invitation)) = plan.reply.take().zip(found.as_ref()).filter(|_| !has_answered)

@@ -1,5 +1,6 @@
 //! Moving and copying objects between collections.
 
+use super::unguarded::{Attempts, Judged};
 use super::{Conditions, Written};
 use crate::convert::write::class_of;
 use crate::ews::{Disposal, Relocate, Target};
@@ -104,7 +105,7 @@ impl Mailbox {
         if takes_steps {
             self.begin_move(&arrival).await?;
         }
-        let head = match self.carry_over(how, &entry, from, (to, &target), there.as_ref()).await {
+        let head = match self.carry_over(how, &entry, from, (to, &target), there.as_ref(), conditions).await {
             Ok(head) => {
                 if takes_steps {
                     self.end_arrival(&arrival).await.unwrap_or_else(|error| {
@@ -136,6 +137,7 @@ impl Mailbox {
         from: (&CollectionId, &ResourceName),
         (to, target): ((&CollectionId, &ResourceName), &Collection),
         there: Option<&Entry>,
+        conditions: &Conditions,
     ) -> Result<Option<Head>, Error> {
         let is_rename = how == Relocation::Move && from.0 == to.0;
         let class = class_of(target.kind, &entry.body);
@@ -143,7 +145,7 @@ impl Mailbox {
             self.refuse_private_now(class, &entry.upstream).await?;
             item_of(entry)
         } else {
-            self.take_over(how, entry, from, target).await?
+            self.take_over(how, entry, from, target, conditions).await?
         };
         let renamed = self.rename(entry, item.clone(), to.1, class).await;
         let replaced = match (&renamed, there) {
@@ -224,6 +226,7 @@ impl Mailbox {
         entry: &Entry,
         from: (&CollectionId, &ResourceName),
         target: &Collection,
+        conditions: &Conditions,
     ) -> Result<ItemId, Error> {
         let relocate = match how {
             Relocation::Move => Relocate::Move,
@@ -232,8 +235,17 @@ impl Mailbox {
         let before = self.namesakes(&target.id, &entry.uid).await?;
         let item = item_of(entry);
         // As late as can be: Exchange does not judge the version of what is moved.
-        self.refuse_private_now(class_of(target.kind, &entry.body), &entry.upstream).await?;
-        let outcome = self.follower().session().relocate_item(relocate, &item, &target.upstream.0).await;
+        let class = class_of(target.kind, &entry.body);
+        self.refuse_private_now(class, &entry.upstream).await?;
+        let judged = Judged { object: from, entry, class, conditions: Some(conditions) };
+        let attempts = Attempts::of(self, Some(judged));
+        let outcome = loop {
+            let outcome = attempts.session().relocate_item(relocate, &item, &target.upstream.0).await;
+            match &outcome {
+                Err(error) if attempts.may_go_on(self, error).await? => {}
+                _ => break outcome,
+            }
+        };
         if let Ok(Some(item)) = outcome {
             return Ok(item);
         }
