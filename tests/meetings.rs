@@ -393,6 +393,31 @@ async fn who_asks_for_silence_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whom_the_client_tells_itself_is_not_mailed_because_others_are() {
+    let stage = Stage::empty(3).await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    let told = guest(GUEST);
+    let kept = guest(OTHER).replace("RSVP", "SCHEDULE-AGENT=CLIENT;RSVP");
+    let with = |guests: String, more: &str| Series { guests, ..series() }.and(more).text();
+    let is_refused = |outcome: Result<Written, Error>| match outcome {
+        Err(Error::Refused(refusal)) => {
+            assert_eq!(refusal.reason, Reason::OrganizerChange);
+            assert!(refusal.to_string().contains(OTHER), "{refusal}");
+        }
+        other => panic!("{other:?}"),
+    };
+    is_refused(put(&mailbox, &with(format!("{told}{kept}"), "")).await);
+    let mut post = Post { seen: 0 };
+    assert_eq!(post.of(&stage).await, []);
+    put(&mailbox, &with(told.clone(), "")).await.unwrap();
+    assert_eq!(post.of(&stage).await.len(), 1);
+    is_refused(put(&mailbox, &with(format!("{told}{kept}"), "")).await);
+    // What tells nobody, or those who were there before, is nobody's loss.
+    put(&mailbox, &with(told, "CATEGORIES:Own\r\n")).await.unwrap();
+    assert_eq!(post.of(&stage).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_guest_answers_for_one_occurrence_and_moves_none() {
     let stage = Stage::empty(3).await;
     let mailbox = stage.mailbox(Duration::ZERO).await;

@@ -171,6 +171,7 @@ impl Draft<'_> {
         let told = self.told(&news, people.as_ref(), invited, master);
         let is_staged = !(attach.is_empty() && detach.is_empty());
         let telling = series.tell(told.filter(|_| audience != NotifyPolicy::Nobody), is_staged, audience);
+        self.check_agents(telling)?;
         // Exchange adds to a meeting what only it knows, when it is made and when its guests hear of a change.
         let is_meeting_anew = people.is_some() && (self.current.is_none() || telling != NotifyStep::Never);
         Ok(Plan {

@@ -2,7 +2,7 @@
 
 use super::{Draft, master_of, values};
 use crate::convert::event as projected;
-use crate::convert::write::{Reply, series};
+use crate::convert::write::{NotifyStep, Reply, series};
 use crate::model::item::{Attendee, Change, Field, Mailbox, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line, address};
@@ -131,6 +131,28 @@ impl Draft<'_> {
         (self.people(master).is_some() && all_silent) || moz
     }
 
+    /// Refuses a write that would mail somebody whom the client keeps to itself: Exchange mails all guests of a meeting, or
+    /// those who have come and gone, or nobody. RFC 6638 7.1
+    pub(super) fn check_agents(&self, telling: NotifyStep) -> Result<(), Refusal> {
+        let notify = match telling {
+            NotifyStep::Never => return Ok(()),
+            NotifyStep::First(notify) | NotifyStep::Occurrence(notify) | NotifyStep::Last(notify) => notify,
+        };
+        let served = self.served.as_ref().map(guests).unwrap_or_default();
+        let wanted = guests(self.calendar);
+        let is_kept = |line: &&&Line| is_silent(line) && !self.is_owner(line);
+        let is_concerned = |line: &&&Line| {
+            notify != Notify::Changed || !served.iter().any(|other| user(other) == user(line))
+        };
+        let Some(line) = wanted.iter().filter(is_kept).find(is_concerned) else { return Ok(()) };
+        let text = format!(
+            "Exchange mails every guest of a meeting or none, and {} has SCHEDULE-AGENT={}: give it to all guests, or to none",
+            line.value.trim(),
+            line.param("SCHEDULE-AGENT").unwrap_or_default()
+        );
+        Err(Refusal::of_part(Reason::OrganizerChange, "ATTENDEE", text))
+    }
+
     /// Who is told of the item itself: `None` where nobody may be.
     pub(super) fn told(
         &self,
@@ -159,6 +181,11 @@ impl Draft<'_> {
         }
         Some(if changed.contains(&'P') { Notify::Changed } else { Notify::Nobody })
     }
+}
+
+/// The lines of all who are invited to any event of a calendar.
+fn guests(calendar: &Component) -> Vec<&Line> {
+    calendar.children_named("VEVENT").flat_map(|event| event.lines_named("ATTENDEE")).collect()
 }
 
 /// Names and addresses by list.
