@@ -427,6 +427,50 @@ async fn a_place_keeps_its_coordinates_until_a_client_moves_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_place_that_alone_was_changed_beside_its_coordinates_is_seen() {
+    let scene = Scene::events().await;
+    let apple = "X-APPLE-STRUCTURED-LOCATION;VALUE=URI;X-TITLE=Hall:geo:52.5,13.4";
+    scene.put("one.ics", event(&format!("LOCATION:Hall\nGEO:52.5;13.4\n{apple}"))).await;
+    let before = scene.get("one.ics").await;
+    assert!(before.contains("X-TITLE=Hall"), "{before}");
+    let place = "<t:EnhancedLocation><t:DisplayName>Great Hall</t:DisplayName><t:PostalAddress>\
+                 <t:Latitude>52.5</t:Latitude><t:Longitude>13.4</t:Longitude><t:LocationSource>Device</t:LocationSource>\
+                 </t:PostalAddress></t:EnhancedLocation>";
+    scene.outlook_sets(&[("calendar:EnhancedLocation", place)]).await;
+    let after = scene.get("one.ics").await;
+    assert!(!after.contains("X-TITLE=Hall"), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_one_occurrence_that_outlook_makes_bold_are_bold_for_clients_that_wrote_them() {
+    let scene = Scene::events().await;
+    let of = |body: &str| {
+        format!(
+            "BEGIN:VEVENT\r\nUID:one\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20270617T100000Z\r\n\
+             DTSTART:20270617T120000Z\r\nDTEND:20270617T130000Z\r\n{body}\r\nEND:VEVENT\r\nEND:VCALENDAR"
+        )
+    };
+    let words = "DESCRIPTION:some words\r\nX-ALT-DESC;FMTTYPE=text/html:<b>some</b> words";
+    let text = event("RRULE:FREQ=WEEKLY;COUNT=4\nX-OWN:kept").replace("END:VCALENDAR", &of(words));
+    scene.put("one.ics", text).await;
+    assert!(scene.get("one.ics").await.contains("<b>some</b> words"));
+    let series = scene.found().await;
+    let id = series.split("Id=\"").nth(1).unwrap().split('"').next().unwrap();
+    let request = format!(
+        "<m:UpdateItem MessageDisposition='SaveOnly' ConflictResolution='AlwaysOverwrite' \
+         SendMeetingInvitationsOrCancellations='SendToNone'><m:ItemChanges><t:ItemChange>\
+         <t:OccurrenceItemId RecurringMasterId='{id}' InstanceIndex='2'/><t:Updates><t:SetItemField>\
+         <t:FieldURI FieldURI='item:Body'/><t:CalendarItem><t:Body BodyType='HTML'>some &lt;b&gt;words&lt;/b&gt;</t:Body>\
+         </t:CalendarItem></t:SetItemField></t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"
+    );
+    let answer = scene.stage.colleague(USER, &request).await;
+    assert!(answer.contains("NoError"), "{answer}");
+    let after = scene.get("one.ics").await;
+    assert!(after.contains("some <b>words</b>") && !after.contains("<b>some</b>"), "{after}");
+    assert!(after.contains("X-OWN:kept"), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_place_without_a_name_shows_the_one_that_outlook_gives_it() {
     let scene = Scene::events().await;
     scene.put("one.ics", event("SUMMARY:x\nGEO:52.5;13.4")).await;

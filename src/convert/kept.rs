@@ -29,6 +29,13 @@ const MAX_OCTETS: u64 = 8 << 20;
 
 /// The fingerprint of a body's mark-up: Outlook may change that and leave the words.
 pub(super) const MARK_UP: char = 'W';
+/// The fingerprint of the name beside a place's coordinates, where it is another than the place's own.
+pub(super) const PLACE_NAME: char = 'N';
+/// The fingerprint of what the two above are for single occurrences.
+pub(super) const OCCURRENCES: char = 'V';
+
+/// Fingerprints that came after the first, and the groups that they belong to: texts of versions before know nothing of them.
+const LATER: [(char, char); 3] = [(MARK_UP, 'B'), (PLACE_NAME, 'L'), (OCCURRENCES, 'R')];
 
 /// A client's text as it was PUT.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,9 +95,12 @@ impl Kept {
     pub fn changed(&self, now: &BTreeMap<char, String>) -> BTreeSet<char> {
         let letters = self.sums.keys().chain(now.keys());
         let changed = letters.filter(|letter| self.sums.get(letter) != now.get(letter)).copied();
-        // Texts of versions before this one know nothing of mark-up; where it has changed, the body has.
-        let changed = changed.filter(|letter| *letter != MARK_UP || self.sums.contains_key(letter));
-        changed.map(|letter| if letter == MARK_UP { 'B' } else { letter }).collect()
+        changed
+            .filter_map(|letter| match LATER.iter().find(|(later, _)| *later == letter) {
+                Some((_, group)) => self.sums.contains_key(&letter).then_some(*group),
+                None => Some(letter),
+            })
+            .collect()
     }
 }
 

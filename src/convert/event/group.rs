@@ -145,8 +145,23 @@ pub fn sums(item: &Item, exceptions: &[&Item]) -> BTreeMap<char, String> {
         marks.sort_unstable();
         let text = format!("{}{}", rule_text(item), marks.join(UNIT));
         sums.insert('R', kept::fingerprint(&text));
+        sums.insert(kept::OCCURRENCES, kept::fingerprint(&later_marks(item, exceptions).join(UNIT)));
     }
     sums
+}
+
+/// What is not part of an occurrence's mark: its mark-up, and the name beside the coordinates of its place.
+fn later_marks(item: &Item, exceptions: &[&Item]) -> Vec<String> {
+    let mut marks: Vec<String> = exceptions
+        .iter()
+        .map(|exception| {
+            let original = super::original_start(item, exception).unwrap_or(Timestamp::UNIX_EPOCH);
+            let (mark_up, place) = (body::mark_up(exception), other_name(exception).unwrap_or_default());
+            format!("{}>{mark_up}{RECORD}{place}", kept::utc(original))
+        })
+        .collect();
+    marks.sort_unstable();
+    marks
 }
 
 /// Whether two states of a series or single event differ in their attachments at most.
@@ -164,7 +179,9 @@ pub fn same_but_attachments(one: (&Item, &[Item]), other: (&Item, &[Item])) -> b
 fn own_sums(item: &Item) -> BTreeMap<char, String> {
     let texts = ALL.iter().map(|group| (group.letter, (group.text)(item)));
     let told = texts.filter(|(letter, text)| *letter != 'J' || text != USUAL_MEETING);
-    let told = told.chain([(kept::MARK_UP, body::mark_up(item))]);
+    let later =
+        [(kept::MARK_UP, body::mark_up(item)), (kept::PLACE_NAME, other_name(item).unwrap_or_default())];
+    let told = told.chain(later);
     told.map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
 }
 
@@ -345,6 +362,12 @@ pub fn is_revised(item: &Item) -> bool {
         .filter_map(|name| item.zone(name))
         .any(|zone| zone.id.ends_with("/Custom") && !zone.eras.is_empty());
     is_ruled || name.is_some() && name != item.filled(Field::Location) || item.has(Field::DoNotForward)
+}
+
+/// The name beside the coordinates of a place, where that is called otherwise.
+fn other_name(item: &Item) -> Option<String> {
+    let name = name_of_place(item).filter(|name| !is_of_coordinates(item, name));
+    name.filter(|name| coordinates(item).is_some() && Some(name) != item.filled(Field::Location).as_ref())
 }
 
 /// What the place beside the coordinates is called.

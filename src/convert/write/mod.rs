@@ -301,7 +301,9 @@ impl Plan {
         let is_derived = |letter: char| {
             self.class == ItemClass::Task && letter == task::STATE && self.is_stored(after, &self.outcome)
         };
-        letters.filter(|letter| !['R', 'H'].contains(letter) && !is_derived(*letter)).collect()
+        letters
+            .filter(|letter| !['R', 'H', kept::OCCURRENCES].contains(letter) && !is_derived(*letter))
+            .collect()
     }
 
     /// Whether an item, or an occurrence, has all of these changes: making them once more would change nothing.
