@@ -366,7 +366,7 @@ fn addresses(card: &mut Card, item: &Item) {
 }
 
 fn net(card: &mut Card, item: &Item) {
-    let work = item.filled(Field::WorkPage).or_else(|| item.text(Field::WorkPageText));
+    let work = item.filled(Field::WorkPage);
     for (url, kind) in [(work, "WORK"), (item.text(Field::HomePage), "HOME")] {
         let line = url.map(|url| Line::raw("URL", url.trim()));
         card.push_all(line.map(|line| card.typed(line, &[kind])).into_iter().collect::<Vec<_>>());
@@ -550,7 +550,7 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
         ('E', emails),
         ('T', entries(item.phones())),
         ('A', addresses),
-        ('U', vec![filled(Field::WorkPage), raw(Field::HomePage), raw(Field::WorkPageText)]),
+        ('U', vec![filled(Field::WorkPage), raw(Field::HomePage), String::new()]),
         ('G', vec![raw(Field::Gender)]),
         ('R', relations),
         ('I', entries(item.messengers())),

@@ -30,11 +30,11 @@ const MAX_OCTETS: u64 = 8 << 20;
 /// The fingerprint of a body's mark-up: Outlook may change that and leave the words.
 pub(super) const MARK_UP: char = 'W';
 /// The fingerprint of the name beside a place's coordinates, where it is another than the place's own.
-pub(super) const PLACE_NAME: char = 'N';
+pub(super) const PLACE_NAME: char = 'Q';
 /// The fingerprint of what the two above are for single occurrences.
-pub(super) const OCCURRENCES: char = 'V';
+pub(super) const OCCURRENCES: char = 'Z';
 
-/// Fingerprints that came after the first, and the groups that they belong to: texts of versions before know nothing of them.
+/// Fingerprints that came after the first, by letters that no kind of items has for a group, and the groups that they belong to: texts of versions before know nothing of them.
 const LATER: [(char, char); 3] = [(MARK_UP, 'B'), (PLACE_NAME, 'L'), (OCCURRENCES, 'R')];
 
 /// A client's text as it was PUT.

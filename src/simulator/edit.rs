@@ -21,7 +21,7 @@ pub fn take(
     for child in &element.children {
         if child.name == "ExtendedProperty" {
             let name = set_extended(child, extended, traits)?;
-            take_share(kind, &name, extended, properties);
+            take_alias(kind, &name, extended, properties);
             continue;
         }
         let field = Field::of_element(kind, child.name)
@@ -76,6 +76,19 @@ fn complete_attendee(attendee: &mut Element) {
     if attendee.child("ResponseType").is_none() {
         attendee.children.insert(1.min(attendee.children.len()), Element::of("ResponseType", "Unknown"));
     }
+}
+
+/// PidTagBusinessHomePage: `contacts:BusinessHomePage`, which takes URIs alone. MS-OXPROPS 2.625
+const BUSINESS_HOME_PAGE: ExtendedName = ExtendedName::Tag(0x3A51);
+
+/// Properties that are fields by another name are those fields.
+fn take_alias(kind: ItemKind, name: &ExtendedName, extended: &mut Extended, properties: &mut Properties) {
+    if kind == ItemKind::Contact && *name == BUSINESS_HOME_PAGE {
+        let page = extended.remove(name).and_then(|value| value.texts.into_iter().next());
+        properties.set_text(field::BUSINESS_HOME_PAGE, page.unwrap_or_default());
+        return;
+    }
+    take_share(kind, name, extended, properties);
 }
 
 /// PidLidPercentComplete is where the percentage of a task is stored, as a share of one. MS-OXOTASK 2.2.2.2.3
@@ -264,7 +277,11 @@ fn update_extended(
     traits: &Traits,
 ) -> Result<(), Refusal> {
     if change.name == "DeleteItemField" {
-        draft.extended.remove(&extended_name(path)?);
+        let name = extended_name(path)?;
+        if draft.kind == ItemKind::Contact && name == BUSINESS_HOME_PAGE {
+            draft.properties.remove(field::BUSINESS_HOME_PAGE);
+        }
+        draft.extended.remove(&name);
         return Ok(());
     }
     let property = only_property(change)?;
@@ -274,7 +291,7 @@ fn update_extended(
         return Err(Refusal::new("ErrorUpdatePropertyMismatch", "The property does not match the path."));
     }
     let name = set_extended(property, draft.extended, traits)?;
-    take_share(draft.kind, &name, draft.extended, draft.properties);
+    take_alias(draft.kind, &name, draft.extended, draft.properties);
     Ok(())
 }
 

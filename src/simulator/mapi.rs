@@ -27,6 +27,9 @@ pub fn computed(view: &View<'_>, name: &ExtendedName) -> Option<ExtendedValue> {
         ExtendedName::Tag(0x3001) if item.kind == ItemKind::Contact => {
             ("String", view.text(field::DISPLAY_NAME)?.to_owned())
         }
+        ExtendedName::Tag(0x3A51) if item.kind == ItemKind::Contact => {
+            ("String", view.text(field::BUSINESS_HOME_PAGE)?.to_owned())
+        }
         ExtendedName::Id(set, id) => named(view, set, *id)?,
         _ => return None,
     };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Groups that a write changes piece by piece, that others may change at any time, or that Exchange spells anew: half of
 /// them says nothing.
-const PIECEWISE: &str = "RHPJWNV";
+const PIECEWISE: &str = "RHPJWQZ";
 
 /// Groups that Exchange never changes by itself.
 const PLAIN: &str = "SLBCIK";

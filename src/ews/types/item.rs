@@ -103,6 +103,10 @@ fn value(item: &Element, class: ItemClass, field: Field) -> Option<Value> {
             };
             Value::Day(bare.or_else(about)?)
         }
+        Form::Link(property) => {
+            let shown = text(item, local).filter(|text| !text.trim().is_empty());
+            Value::Text(shown.or_else(|| extended(item, &property))?)
+        }
         Form::Zone => Value::Zone(Box::new(time_zone(item.find(local)?))),
         Form::Person => Value::Person(mailbox(item.find(local)?.find("Mailbox")?)?),
         Form::Recurrence => Value::Recurrence(recurrence(item.find(local)?)?),

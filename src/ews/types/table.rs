@@ -63,6 +63,8 @@ pub enum Form {
     CompleteTitle,
     /// An extended property, or the field of newer schemas that a server may give unasked: older ones refuse to be asked for it.
     FlagOr(&'static str),
+    /// A URI, or any text in the property behind the field.
+    Link(ExtendedProperty),
     /// The first of two extended properties that is there.
     Either(ExtendedProperty),
 }
@@ -182,8 +184,7 @@ pub fn row(class: ItemClass, field: Field) -> Row {
         Field::PostOfficeBox(kind) => extended(field::po_box(kind), Text),
         Field::MailingAddress => uri("contacts:PostalAddressIndex", Text),
         Field::Office => uri("contacts:OfficeLocation", Text),
-        Field::WorkPage => uri("contacts:BusinessHomePage", Text),
-        Field::WorkPageText => extended(field::BUSINESS_HOME_PAGE, Text),
+        Field::WorkPage => uri("contacts:BusinessHomePage", Form::Link(field::BUSINESS_HOME_PAGE)),
         Field::HomePage => extended(field::PERSONAL_HOME_PAGE, Text),
         Field::Gender => extended(field::GENDER, Text),
         Field::Spouse => uri("contacts:SpouseName", Text),
@@ -268,7 +269,7 @@ const TASK: [Field; 15] = [
     Field::DavmailUid,
 ];
 
-const CONTACT: [Field; 45] = [
+const CONTACT: [Field; 44] = [
     Field::Attachments,
     Field::FileAs,
     Field::FileAsMapping,
@@ -307,7 +308,6 @@ const CONTACT: [Field; 45] = [
     Field::Custom(1),
     Field::Custom(2),
     Field::Custom(3),
-    Field::WorkPageText,
     Field::BirthdayDay,
     Field::AnniversaryDay,
     Field::OriginalEmail("EmailAddress1"),
@@ -373,7 +373,9 @@ pub fn shape(class: ItemClass, schema: Schema, gives_dictionaries: bool) -> Shap
         match form {
             Form::Body => shape.uris.push("item:TextBody"),
             Form::Cancelled => shape.uris.push("calendar:AppointmentState"),
-            Form::Day(Some(property)) | Form::Either(property) => shape.extended.push(property),
+            Form::Day(Some(property)) | Form::Either(property) | Form::Link(property) => {
+                shape.extended.push(property)
+            }
             Form::Pieces => shape.extended.extend(field::DAV_BODY_GOES_ON),
             _ => {}
         }

@@ -107,8 +107,17 @@ pub(in crate::ews) fn settings(class: ItemClass, change: &Change) -> Vec<Setting
         };
         return properties.zip(pieces).map(setting).collect();
     }
+    let at = match (form, &change.value) {
+        (Form::Link(property), Some(Value::Text(text))) if !is_uri(text) => At::Extended(property),
+        _ => at,
+    };
     let element = change.value.as_ref().map(|value| element(&at, form, value));
     vec![Setting { at, element }]
+}
+
+/// Whether a field of the type `anyURI` takes a text.
+fn is_uri(text: &str) -> bool {
+    text.is_ascii() && text.contains(':') && !text.contains(char::is_whitespace)
 }
 
 /// A piece that is removed.

@@ -167,10 +167,8 @@ pub enum Field {
     MailingAddress,
     /// The room at work.
     Office,
-    /// The page of the work: a URI.
+    /// The page of the work.
     WorkPage,
-    /// The same, with whatever it says.
-    WorkPageText,
     /// The page at home.
     HomePage,
     /// 0 unspecified, 1 female, 2 male.

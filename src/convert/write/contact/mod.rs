@@ -351,14 +351,7 @@ fn addresses(card: &Component) -> Vec<Change> {
 fn urls(card: &Component) -> Vec<Change> {
     let places = places::urls(card);
     let url = |key| places.iter().find(|(place, _)| *place == key).map(|(_, line)| value(line));
-    let (work, home) = (url("work"), url("home"));
-    // The field takes URIs only; the property behind it takes anything.
-    let is_uri = |url: &String| url.is_ascii() && url.contains(':') && !url.contains(char::is_whitespace);
-    let work = match work {
-        Some(url) if !is_uri(&url) => Change::optional(Field::WorkPageText, Some(url)),
-        url => set_or_remove(Field::WorkPage, url),
-    };
-    vec![work, Change::optional(Field::HomePage, home)]
+    vec![set_or_remove(Field::WorkPage, url("work")), Change::optional(Field::HomePage, url("home"))]
 }
 
 fn relations(card: &Component) -> Vec<Change> {
