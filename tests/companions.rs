@@ -19,7 +19,10 @@ impl Scene {
     async fn of(kind: &'static str) -> Self {
         let stage = Stage::empty(1).await;
         let mailbox = stage.mailbox(Duration::ZERO).await;
-        Self { stage, mailbox, kind }
+        let scene = Self { stage, mailbox, kind };
+        // After the first fill a read looks at Exchange.
+        scene.mailbox.list(&scene.collection()).await.unwrap();
+        scene
     }
 
     async fn events() -> Self {

@@ -445,7 +445,8 @@ impl Mailbox {
             return Err(Error::NotFound);
         }
         if !self.is_filled(id).await? {
-            return self.wait_for_fill(id).await;
+            // What has changed since the fill began is looked for below.
+            self.wait_for_fill(id).await?;
         }
         self.refresh(std::slice::from_ref(id)).await?;
         self.folder(id).await
