@@ -46,6 +46,26 @@ async fn expanding_a_series_with_a_long_description_is_refused_instead_of_fillin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_series_that_is_too_long_to_expand_does_not_break_off_the_answer_about_others() {
+    let stage = Stage::empty(1).await;
+    let client = Client::of(stage.gateway(LONG), USER, PASSWORD).await;
+    let daily = |days: &str| format!("RRULE:FREQ=DAILY{days}\r\nDESCRIPTION:{}\r\n", "x".repeat(30_000));
+    // Several pieces of the answer are with the client before the last one is refused.
+    for number in 0..6 {
+        put(&client, &format!("a{number}.ics"), &event(&format!("a{number}"), &daily(";COUNT=30"))).await;
+    }
+    put(&client, "z.ics", &event("z", &daily(""))).await;
+    let query = "<C:calendar-query><D:prop><C:calendar-data><C:expand start='20200101T000000Z' end='21500101T000000Z'/>\
+                 </C:calendar-data></D:prop><C:filter><C:comp-filter name='VCALENDAR'><C:comp-filter name='VEVENT'/>\
+                 </C:comp-filter></C:filter></C:calendar-query>";
+    let answer = client.report(&calendar(), query).await.expect(207);
+    assert_eq!(answer.text().matches("BEGIN:VEVENT").count(), 6 * 30);
+    let last = answer.text().rsplit("<D:response>").next().unwrap().to_owned();
+    assert!(last.contains("z.ics") && last.contains("403") && last.contains("max-instances"), "{last}");
+    assert!(answer.text().trim_end().ends_with("</D:multistatus>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_never_end_hold_no_more_than_their_users_share_and_the_user_goes_on() {
     let stage = Stage::with_events(2).await;
     let client = Client::of(stage.gateway(LONG), USER, PASSWORD).await;

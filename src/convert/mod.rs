@@ -206,13 +206,14 @@ pub fn photo(item: &Item) -> Option<String> {
     contact::photo(item)
 }
 
-/// Exchange's ids of the attachments that the settings want to be part of the text. See [`Context::contents`].
-pub fn inline_attachments(settings: &Settings, item: &Item) -> Vec<String> {
+/// The attachments that the settings want to be part of the text: Exchange's ids and about how many octets each has. See
+/// [`Context::contents`].
+pub fn inline_attachments(settings: &Settings, item: &Item) -> Vec<(String, u64)> {
     let limit = settings.inline_attachments;
     let wanted = item.attachments().into_iter().filter(|found| {
         attachment::is_shown(found) && found.kind == AttachmentKind::File && found.size <= limit && limit > 0
     });
-    wanted.map(|found| found.id).collect()
+    wanted.map(|found| (found.id, found.size)).collect()
 }
 
 /// A VCALENDAR with the rules of a zone; `None` for UTC and for unknown names. RFC 4791 5.2.2

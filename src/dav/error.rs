@@ -75,7 +75,6 @@ impl Error {
                 gateway::Error::ForgottenToken => Precondition::SyncToken.row().1,
                 gateway::Error::Changed => StatusCode::PRECONDITION_FAILED,
                 gateway::Error::Refused(_) => StatusCode::FORBIDDEN,
-                gateway::Error::TooMuch => Precondition::MaxInstances.row().1,
                 gateway::Error::Exists => Precondition::MustBeNew.row().1,
                 gateway::Error::Full => Precondition::Quota.row().1,
                 gateway::Error::Unavailable { .. }
@@ -114,7 +113,6 @@ impl Error {
                 gateway::Error::Refused(refusal) => return Some(unstorable(refusal, Space::Calendars, None)),
                 gateway::Error::Denied(_) => Precondition::NeedPrivileges,
                 gateway::Error::ForgottenToken => Precondition::SyncToken,
-                gateway::Error::TooMuch => Precondition::MaxInstances,
                 gateway::Error::Exists => Precondition::MustBeNew,
                 gateway::Error::Full => Precondition::Quota,
                 _ => return None,

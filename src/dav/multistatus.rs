@@ -35,6 +35,8 @@ pub(super) struct Multistatus {
     preferences: Preferences,
     /// The memory of what is being written.
     share: Option<Share>,
+    /// A piece is with the client: the answer has a status.
+    has_begun: bool,
 }
 
 impl Piece {
@@ -89,6 +91,21 @@ impl Multistatus {
         self.send_if_full().await
     }
 
+    /// A resource that cannot be told in the form that was asked for. While nothing has been promised the request fails with
+    /// that, else this resource alone. RFC 4918 14.24
+    pub(super) async fn refused(&mut self, href: &str, precondition: Precondition) -> Result<(), Error> {
+        let (element, status) = precondition.row();
+        if !self.has_begun {
+            let text = format!("{href} has too many instances in that time: ask for a shorter one");
+            return Err(Error::Refused(precondition, text));
+        }
+        let reason = status.canonical_reason().unwrap_or_default();
+        self.writer.open(&webdav::RESPONSE).leaf(&webdav::HREF, href);
+        self.writer.leaf(&webdav::STATUS, &format!("HTTP/1.1 {} {reason}", status.as_u16()));
+        self.writer.open(&webdav::ERROR).empty(element).close().close();
+        self.send_if_full().await
+    }
+
     /// The answer is not all that there is. RFC 6578 3.6, RFC 6352 8.6.2
     pub(super) fn truncated(&mut self, href: &str) {
         self.writer.open(&webdav::RESPONSE).leaf(&webdav::HREF, href).leaf(&webdav::STATUS, TRUNCATED);
@@ -128,6 +145,7 @@ impl Multistatus {
     }
 
     async fn send(&mut self) -> Result<(), Error> {
+        self.has_begun = true;
         let piece = Piece { octets: self.writer.take(), share: self.share.take(), is_last: false };
         let sent = tokio::time::timeout(MAX_STALL, self.pieces.send(Ok(piece))).await;
         sent.map_err(|_| Error::ClientGone)?.map_err(|_| Error::ClientGone)
@@ -164,8 +182,13 @@ where
     let (pieces, mut incoming) = mpsc::channel(AHEAD);
     let mut writer = Writer::new(PREFIXES);
     writer.open(&webdav::MULTISTATUS);
-    let mut producing =
-        Box::pin(produce(Multistatus { writer, pieces: pieces.clone(), preferences, share: None }));
+    let mut producing = Box::pin(produce(Multistatus {
+        writer,
+        pieces: pieces.clone(),
+        preferences,
+        share: None,
+        has_begun: false,
+    }));
     let mut begun = Vec::new();
     // What is short is written here and now; only a long answer is worth a task of its own.
     let body = loop {

@@ -30,9 +30,6 @@ pub enum Error {
     /// The object cannot be stored.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// A series has more occurrences in a time than an answer may hold.
-    #[error("a series has too many occurrences in this time: ask for a shorter time, or for less of each")]
-    TooMuch,
     /// There is a collection of that name.
     #[error("there is such a collection already")]
     Exists,

@@ -89,8 +89,10 @@ pub struct Changes {
 pub struct Selected {
     /// Name and tags.
     pub head: Head,
-    /// `None` for [`Shape::Nothing`](crate::query::shape::Shape::Nothing).
+    /// `None` for [`Shape::Nothing`](crate::query::shape::Shape::Nothing), and for what is too much.
     pub body: Option<Bytes>,
+    /// In the shape that was asked for it is larger than an answer may be: too many instances.
+    pub is_too_much: bool,
 }
 
 /// Answer to a query. RFC 4791 7.8, RFC 6352 8.6

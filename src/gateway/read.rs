@@ -277,20 +277,24 @@ impl Mailbox {
 pub(super) fn select(object: Object, wanted: &Shape, zone: &Zone) -> Result<Selected, Error> {
     let Object { head, body, vcard4 } = object;
     let source = match wanted {
-        Shape::Nothing => return Ok(Selected { head, body: None }),
-        Shape::Whole => return Ok(Selected { head, body: Some(body) }),
+        Shape::Nothing => return Ok(Selected { head, body: None, is_too_much: false }),
+        Shape::Whole => return Ok(Selected { head, body: Some(body), is_too_much: false }),
         Shape::Card(data) => vcard4.filter(|_| data.version == CardVersion::V4).unwrap_or(body),
         Shape::Calendar(_) => body,
     };
     if let Shape::Card(data) = wanted
         && data.props.is_none()
     {
-        return Ok(Selected { head, body: Some(source) });
+        return Ok(Selected { head, body: Some(source), is_too_much: false });
     }
     let tree = Component::parse(&source).map_err(|e| Error::Internal(e.to_string(), Some(Box::new(e))))?;
-    let body = query::shape(wanted, &tree, zone).map_err(|query::TooMuch| Error::TooMuch)?;
-    let body = body.map(|shaped| shaped.write().into());
-    Ok(Selected { head, body })
+    Ok(match query::shape(wanted, &tree, zone) {
+        Ok(body) => {
+            let body = body.map(|shaped| shaped.write().into());
+            Selected { head, body, is_too_much: false }
+        }
+        Err(query::TooMuch) => Selected { head, body: None, is_too_much: true },
+    })
 }
 
 pub(super) fn evaluate(

@@ -98,7 +98,7 @@ impl Search {
             let Question { filter, shape, zone, is_answered } = &*question;
             if *is_answered && *shape == Shape::Nothing {
                 let heads = mirror.heads(&id, &names)?.into_iter().flatten();
-                let all = heads.map(|head| Ok(Selected { head, body: None })).collect();
+                let all = heads.map(|head| Ok(Selected { head, body: None, is_too_much: false })).collect();
                 return Ok((names.len(), all));
             }
             let (mut read, mut grown, mut all) = (0, 0, Vec::new());

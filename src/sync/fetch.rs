@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 const BATCH: usize = 100;
 /// Photos and other attachments of one GetAttachment: some hundred kilobytes each.
 const PICTURES: usize = 25;
+/// Octets of attachments that are inside of texts which are rendered together: one item may have more.
+const MAX_INLINE: u64 = 8 << 20;
 /// Names that one refresh looks up in the directory.
 const MAX_NAMES: usize = 50;
 
@@ -265,7 +267,27 @@ impl Follower {
         Ok(done)
     }
 
+    /// Renders items and lets the mirror hold them for the next commit.
     pub(super) async fn stage(&self, id: &CollectionId, items: Vec<(Item, Related)>) -> Result<(), Error> {
+        let settings = self.context(id).settings;
+        let mut part: Vec<(Item, Related)> = Vec::new();
+        let mut octets = 0;
+        for (item, related) in items {
+            let all = std::iter::once(&item).chain(&related.exceptions);
+            let more: u64 =
+                all.flat_map(|item| convert::inline_attachments(&settings, item)).map(|(_, size)| size).sum();
+            if octets > 0 && octets + more > MAX_INLINE {
+                self.stage_part(id, std::mem::take(&mut part)).await?;
+                octets = 0;
+            }
+            octets += more;
+            part.push((item, related));
+        }
+        self.stage_part(id, part).await
+    }
+
+    /// The same of so many items as have few enough octets inside of their texts.
+    async fn stage_part(&self, id: &CollectionId, items: Vec<(Item, Related)>) -> Result<(), Error> {
         if items.is_empty() {
             return Ok(());
         }
@@ -318,8 +340,10 @@ impl Follower {
         }
         let mut context = self.context(id);
         let all = items.iter().flat_map(|(item, related)| std::iter::once(item).chain(&related.exceptions));
-        let wanted: Vec<String> =
-            all.flat_map(|item| convert::inline_attachments(&context.settings, item)).collect();
+        let wanted: Vec<String> = all
+            .flat_map(|item| convert::inline_attachments(&context.settings, item))
+            .map(|(id, _)| id)
+            .collect();
         let mut contents = HashMap::new();
         for chunk in wanted.chunks(PICTURES) {
             let ids: Vec<&str> = chunk.iter().map(String::as_str).collect();

@@ -75,7 +75,7 @@ async fn write(
     wanted: &Wanted,
     bodies: &Bodies,
 ) -> Result<(), Error> {
-    let Selected { head, body } = member;
+    let Selected { head, body, .. } = member;
     let body = bodies.name.zip(body.as_deref()).filter(|_| bodies.shape != Shape::Nothing);
     out.resource(&session.scene(&Resource::Entry(head)), wanted, body).await
 }

@@ -5,6 +5,7 @@ use crate::dav::error::Error;
 use crate::dav::multistatus::{self, Multistatus};
 use crate::dav::names::webdav;
 use crate::dav::path::{ResourcePath, Space, Target};
+use crate::dav::precondition::Precondition;
 use crate::dav::property::Wanted;
 use crate::dav::resource::Resource;
 use crate::dav::session::Session;
@@ -100,7 +101,10 @@ pub(super) async fn write_one(
     wanted: &Wanted,
     bodies: &Bodies,
 ) -> Result<(), Error> {
-    let Selected { head, body } = selected;
+    let Selected { head, body, is_too_much } = selected;
+    if is_too_much {
+        return out.refused(&session.hrefs.member(collection, &head.name), Precondition::MaxInstances).await;
+    }
     let member = Resource::Member(Arc::clone(collection), head);
     let body = bodies.name.zip(body.as_deref()).filter(|_| bodies.shape != Shape::Nothing);
     out.resource(&session.scene(&member), wanted, body).await

@@ -48,7 +48,7 @@ pub(super) async fn answer(session: Session, resource: Resource, asked: &Element
         }
         if bodies.shape == Shape::Nothing {
             for head in changes.changed {
-                let selected = Selected { head, body: None };
+                let selected = Selected { head, body: None, is_too_much: false };
                 write_one(&mut out, &session, &collection, selected, &wanted, &bodies).await?;
             }
         } else {
