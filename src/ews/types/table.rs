@@ -374,7 +374,7 @@ pub fn shape(class: ItemClass, schema: Schema, gives_dictionaries: bool) -> Shap
             Form::Body => shape.uris.push("item:TextBody"),
             Form::Cancelled => shape.uris.push("calendar:AppointmentState"),
             Form::Day(Some(property)) | Form::Either(property) | Form::Link(property) => {
-                shape.extended.push(property)
+                shape.extended.push(property);
             }
             Form::Pieces => shape.extended.extend(field::DAV_BODY_GOES_ON),
             _ => {}
