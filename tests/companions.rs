@@ -474,6 +474,22 @@ async fn words_of_one_occurrence_that_outlook_makes_bold_are_bold_for_clients_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_that_outlook_asks_for_are_asked_for_in_the_text_that_a_client_wrote() {
+    let scene = Scene::events().await;
+    let guests = "ORGANIZER:mailto:demo@example.com\nATTENDEE;RSVP=FALSE:mailto:guest@example.com\n\
+                  ATTENDEE;RSVP=FALSE;X-OWN=a:mailto:other@example.com";
+    scene.put("one.ics", event(guests)).await;
+    assert!(scene.get("one.ics").await.contains("ATTENDEE;RSVP=FALSE;X-OWN=a"));
+    let ask = |asks: &str| format!("<t:IsResponseRequested>{asks}</t:IsResponseRequested>");
+    scene.outlook_sets(&[("calendar:IsResponseRequested", &ask("true"))]).await;
+    let seen = scene.get("one.ics").await;
+    assert!(seen.contains("ATTENDEE;X-OWN=a;") && seen.matches("RSVP=TRUE").count() == 2, "{seen}");
+    scene.outlook_sets(&[("calendar:IsResponseRequested", &ask("false"))]).await;
+    let seen = scene.get("one.ics").await;
+    assert!(!seen.contains("RSVP=TRUE"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_place_without_a_name_shows_the_one_that_outlook_gives_it() {
     let scene = Scene::events().await;
     scene.put("one.ics", event("SUMMARY:x\nGEO:52.5;13.4")).await;

@@ -316,7 +316,7 @@ async fn what_somebody_changes_while_exchange_is_too_busy_for_a_delete_or_a_move
                 }
             })
         };
-        while stage.calls().await.get(operation).is_none() {
+        while !stage.calls().await.contains_key(operation) {
             tokio::task::yield_now().await;
         }
         rename_in_outlook(&stage, "Changed").await;

@@ -313,6 +313,9 @@ fn merge(
         for group in groups.filter(|group| changed.contains(&group.letter) || at.is_none()) {
             group.take_over(&mut kept, master, &zones, sums.sum(group.letter));
         }
+        if changed.contains(&'J') {
+            people::overlay_request(scene.context, scene.item, &mut kept.lines);
+        }
         if changed.contains(&'T') {
             // Names of occurrences follow the start's form.
             group::of('R').for_each(|group| group.replace(&mut kept, master));

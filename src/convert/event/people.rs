@@ -166,6 +166,25 @@ fn meant<'a>(context: &Context, people: &'a [Person], user: &str) -> Option<&'a 
     exactly.or_else(own)
 }
 
+/// Lets a client's own lines ask for answers, or not, as Exchange has it now.
+pub fn overlay_request(context: &Context, item: &Item, lines: &mut [Line]) {
+    let asked = item.flag(Field::AsksForAnswers);
+    let host = organizer(context, item).map(|(uri, _)| uri);
+    let is_guest = |line: &Line| {
+        let is_host = host.as_deref().is_some_and(|host| address::same_user(host, &line.value));
+        line.name == "ATTENDEE" && !is_host
+    };
+    let asks = |line: &Line| line.param("RSVP").is_some_and(|word| word.eq_ignore_ascii_case("TRUE"));
+    if lines.iter().any(|line| is_guest(line) && asks(line)) == asked {
+        return;
+    }
+    for line in lines.iter_mut().filter(|line| is_guest(line)) {
+        line.params.retain(|parameter| parameter.name != "RSVP");
+        let rsvp = Parameter { name: "RSVP".to_owned(), values: vec!["TRUE".to_owned()] };
+        line.params.extend(asked.then_some(rsvp));
+    }
+}
+
 /// Sets the answers that Exchange knows in a client's own lines; whether any of them differed.
 pub fn overlay(context: &Context, item: &Item, lines: &mut [Line]) -> bool {
     let invitation = is_invitation(context, item);
