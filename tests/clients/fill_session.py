@@ -171,8 +171,7 @@ try:
     code, text = vdirsyncer("sync")
     here = len(list(Path(f"{work}/calendar/calendar").glob("*.ics")))
     check("vdirsyncer has all", code == 0 and here == len(members), (code, here, text[-300:]))
-    thunderbird = Thunderbird(user)
-    thunderbird.marionette.timeout.script = PATIENCE
+    thunderbird = Thunderbird(user, patience=PATIENCE)
     serve.running.stop()
     shutil.rmtree(os.path.join(serve.folder, "store"))
     control.ask("POST", "/latency", {"ms": LATENCY})

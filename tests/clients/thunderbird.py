@@ -111,10 +111,12 @@ def wait_until(condition, seconds=30, pause=0.05):
 
 
 class Thunderbird:
-    """A running Thunderbird. `profile`: a folder that survives it (see `stop`), or `None` for one of its own."""
+    """A running Thunderbird. `profile`: a folder that survives it (see `stop`), or `None` for one of its own. `patience`: the
+    seconds that one script may take. Thunderbird answers nothing while it stores thousands of items."""
 
-    def __init__(self, email, profile=None, name="Demo"):
+    def __init__(self, email, profile=None, name="Demo", patience=120):
         self.home = tempfile.mkdtemp(prefix="thunderbird-")
+        self.patience = patience
         self.profile = profile or os.path.join(self.home, "profile")
         os.makedirs(self.profile, exist_ok=True)
         self.mails = Mails()
@@ -170,16 +172,18 @@ class Thunderbird:
                 return number
             except (OSError, ValueError):
                 return None
-        number = wait_until(port, 60)
+        number = wait_until(port, self.patience)
         if not number:
             raise RuntimeError(f"Thunderbird did not start:\n{self.log()}")
-        self.marionette = Marionette("127.0.0.1", port=number, socket_timeout=90)
+        # The socket waits longer than any script may take, so that it is the script whose end is reported.
+        self.marionette = Marionette("127.0.0.1", port=number, socket_timeout=self.patience + 60)
         self.marionette.start_session()
-        self.marionette.timeout.script = 60
+        self.marionette.timeout.script = self.patience
         self.marionette.set_context("chrome")
         # Calendars are there a moment after the window.
         is_ready = "typeof doTransaction == 'function' && !!window.calendarWindowLoaded || document.readyState == 'complete'"
-        wait_until(lambda: self.marionette.execute_script(f"return {is_ready};"))
+        if not wait_until(lambda: self.marionette.execute_script(f"return {is_ready};"), self.patience):
+            raise RuntimeError(f"Thunderbird's window did not become ready:\n{self.log()}")
 
     def log(self):
         """The end of what it printed."""
