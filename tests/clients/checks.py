@@ -4,6 +4,7 @@ import http.client
 import os
 import ssl
 import sys
+import time
 import xml.etree.ElementTree as ET
 from urllib.parse import urlsplit
 
@@ -102,6 +103,21 @@ class Gateway:
             names = [c.get("name") for c in components] if components is not None else []
             found[href] = (values[DAV + "displayname"].text, names)
         return found
+
+    def filled(self, seconds=300):
+        """Waits until the first fill of every collection is complete: they are filled in the background, and only then do they
+        have a sync-token. Calls are counted after it, so that no fill counts into them."""
+        end = time.monotonic() + seconds
+        while True:
+            left = [href for home in self.homes() for href, values in self.propfind(
+                        home, [("DAV:", "resourcetype"), ("DAV:", "sync-token")], depth="1").items()
+                    if any(child.tag.endswith(("}calendar", "}addressbook")) for child in values.get(DAV + "resourcetype", ()))
+                    and DAV + "sync-token" not in values]
+            if not left:
+                return
+            if time.monotonic() > end:
+                raise RuntimeError(f"not filled after {seconds} s: {left}")
+            time.sleep(0.1)
 
     def members(self, collection):
         """href → ETag of the members of a collection."""

@@ -34,7 +34,7 @@ def answers():
 
 
 try:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not answers() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.1)
     check("DavMail runs", process.poll() is None)

@@ -54,7 +54,7 @@ def source(url, user, identity, extension, backend, path):
     return made
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=120):
     """What `condition` gives once it is true; the main loop turns meanwhile."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -76,8 +76,8 @@ def opened(url, user, password, identity, extension, backend, path, connect):
     registry.commit_source_sync(made, None)
     known = until(lambda: registry.ref_source(identity))
     # The factory of backends may not have heard of it yet.
-    client = until(lambda: connect(known), 15) or connect(known)
-    until(client.is_online, 15)
+    client = until(lambda: connect(known)) or connect(known)
+    until(client.is_online)
     return client
 
 

@@ -86,7 +86,7 @@ def poll():
     return [href for href in re.findall(r"href>([^<]+)<", text) if href != calendar]
 
 
-def until(condition, limit=30):
+def until(condition, limit=120):
     end = time.monotonic() + limit
     while time.monotonic() < end:
         if condition():
@@ -105,9 +105,15 @@ try:
     poll()
     time.sleep(0.2)
     poll()
-    check("a mailbox that is polled again is listened to", until(lambda: connections() == 1))
-    poll()
-    time.sleep(0.2)
+    check("a mailbox that is polled again is listened to", until(lambda: connections() == 1, 120))
+    gateway.filled()
+    # The first polls after that still look once.
+    def is_quiet():
+        control.reset()
+        poll()
+        time.sleep(0.2)
+        return control.calls() == {}
+    check("unchanged polls come to cost nothing", until(is_quiet, 60))
     control.reset()
     begin = time.monotonic()
     changed = [poll() for _ in range(1000)]

@@ -95,13 +95,14 @@ with tempfile.TemporaryDirectory(prefix="exdav-login-") as folder:
     running = Program(program, "serve", "--config", config)
     gateway = Gateway(running.urls["gateway"], user, password)
     check("after a restart the kept token is enough", ask() == 207)
+    gateway.filled()
     control.ask("POST", "/sign-in", {"revoke": "all"})
     control.reset()
     answers = {ask() for _ in range(5)}
     check("all tokens revoked: clients get 503", answers == {503}, str(answers))
     check("  the log says what to do", any("exdav login" in line for line in running.log), "".join(running.log[-5:]))
     check("  and neither Exchange nor the provider is asked again and again",
-          # One for the request, one for the token, and what the first fill has under way.
+          # One for the request, one for the token, and what listens to the mailbox.
           control.ask("GET", "/sign-in")["requests"] <= 4, str(control.ask("GET", "/sign-in")))
     check("exdav login with a code on another device", lambda: device_login(program, config, user) is None)
     check("  and all is well again", ask() == 207)

@@ -161,6 +161,7 @@ def ours_signs_in_to_theirs():
             check("  NTLMv2, MIC and channel binding held", front.accepted > 0 and front.failed == 0, str(front.failed))
             check("  one handshake a connection", front.accepted <= front.connections, f"{front.accepted} {front.connections}")
             check("  the request goes with the last message, not with the first", front.early == 0, str(front.early))
+            gateway.filled()
             accepted, served, connections = front.accepted, front.served, front.connections
             for _ in range(20):
                 gateway.members(calendar)

@@ -188,7 +188,7 @@ password = "{password}"
         "contacts", "Zoë Ångström", {"mobile": "+46 70 9"}, {"job_title": "Director"}) and colleague(
         "tasks", "Tax return", {"subject": "Tax return, again"}))
     # Within its freshness window the gateway asks Exchange nothing.
-    give_up = time.monotonic() + 90
+    give_up = time.monotonic() + 120
     while time.monotonic() < give_up and any(known[name] == tag for name, tag in tags().items()):
         time.sleep(0.5)
     sync("changes come down")

@@ -99,7 +99,7 @@ class Mails:
         self.server.server_close()
 
 
-def wait_until(condition, seconds=30, pause=0.05):
+def wait_until(condition, seconds=120, pause=0.05):
     """What `condition` gives once it is true, or `None` when it was not in time; `pause` lies between two looks."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

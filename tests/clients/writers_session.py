@@ -23,7 +23,7 @@ UTC = dt.timezone.utc
 monday = dt.date.today() + dt.timedelta(days=21 - dt.date.today().weekday())
 
 
-def soon(condition, seconds=60):
+def soon(condition, seconds=120):
     """The first true value of a condition; what others did is seen when the gateway next looks at Exchange."""
     end = time.monotonic() + seconds
     while not (value := condition()):
