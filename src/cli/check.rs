@@ -153,7 +153,7 @@ async fn walk(
         Err(error) => return Ok(Err(stop(&error, config))),
     }
     found("features", &features(&product.abilities()))?;
-    for consequence in product.behaviour().consequences() {
+    for consequence in crate::ews::consequences(&product.capabilities()) {
         print(&format!("note  {:WIDTH$} {consequence}", "writes"))?;
     }
     let crowd = go!("limits", session.crowd().await);

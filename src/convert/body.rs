@@ -182,24 +182,25 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::convert::{Context, Related, render};
+    use crate::model::item::{Field, ItemClass, ItemId, Value};
 
-    fn item(element: &str, html: &str) -> Item {
-        let text = format!(
-            "<t:{element} xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'>\
-             <t:ItemId Id='a' ChangeKey='b'/><t:Subject>x</t:Subject><t:Body BodyType='HTML'>{}</t:Body>{}</t:{element}>",
-            html.replace('&', "&amp;").replace('<', "&lt;"),
-            if element == "CalendarItem" { "<t:Start>2027-06-10T10:00:00Z</t:Start>" } else { "" }
-        );
-        crate::ews::types::parse_item(&text).unwrap()
+    fn item(class: ItemClass, html: &str) -> Item {
+        let id = ItemId { id: "a".to_owned(), change_key: "b".to_owned() };
+        let fields = vec![
+            (Field::Subject, Value::Text("x".to_owned())),
+            (Field::Body, Value::html_body(html.to_owned())),
+            (Field::Start, Value::Time("2027-06-10T10:00:00Z".parse().unwrap())),
+        ];
+        Item::new(class, id, fields)
     }
 
     #[test]
     fn a_body_that_a_server_gives_as_html_alone_has_a_description() {
         let html = "<html><head><style>p { color: red }</style></head><body><p>Hello <b>dear</b> all &amp; <i>others</i>,</p>\
                     <p>see <a href=\"https://example.com/x\">the plan</a></p><ul><li>one</li><li>two</li></ul></body></html>";
-        for element in ["CalendarItem", "Task", "Contact"] {
+        for class in [ItemClass::CalendarItem, ItemClass::Task, ItemClass::Contact] {
             let rendered =
-                render(&Context::of("demo@example.com"), &item(element, html), &Related::default()).unwrap();
+                render(&Context::of("demo@example.com"), &item(class, html), &Related::default()).unwrap();
             let text = String::from_utf8(rendered.body.to_vec()).unwrap().replace("\r\n ", "");
             for part in ["Hello dear all & others\\,", "the plan<https://example.com/x>", "one", "two"] {
                 assert!(text.contains(part), "{part} in {text}");

@@ -80,7 +80,7 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], revision
     ];
     let attached = std::iter::once(item).chain(exceptions).flat_map(Item::attachments);
     parts.extend(attached.map(|attachment| attachment.id));
-    if !context.behaviour.judges_change_keys {
+    if !context.capabilities.judges_change_keys {
         // Its versions do not tell of every change.
         parts.extend(std::iter::once(item).chain(exceptions).filter_map(|item| item.state.clone()));
     }
@@ -109,14 +109,13 @@ pub(super) fn davmail_name(item: &Item) -> Option<String> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::model::item::{ItemId, Value};
 
     /// The ETag of an item of Exchange at UTC, and what it was, as octets, before there were revisions of rendering.
-    fn etag_of(element: &str, fields: &str) -> (String, String) {
-        let text = format!(
-            "<t:{element} xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'>\
-             <t:ItemId Id='a' ChangeKey='b'/><t:Subject>x</t:Subject>{fields}</t:{element}>"
-        );
-        let item = crate::ews::types::parse_item(&text).unwrap();
+    fn etag_of(class: ItemClass, fields: Vec<(Field, Value)>) -> (String, String) {
+        let id = ItemId { id: "a".to_owned(), change_key: "b".to_owned() };
+        let subject = (Field::Subject, Value::Text("x".to_owned()));
+        let item = Item::new(class, id, std::iter::once(subject).chain(fields).collect());
         let rendered = crate::convert::render(
             &Context::of("demo@example.com"),
             &item,
@@ -128,27 +127,27 @@ mod tests {
 
     #[test]
     fn a_change_of_rendering_changes_the_etags_of_the_items_that_it_renders_otherwise_and_no_others() {
-        let times = |end: &str| format!("<t:Start>2027-06-10T10:00:00Z</t:Start><t:End>{end}</t:End>");
-        let days = |start: &str| {
-            format!("<t:DueDate>2027-06-10T00:00:00Z</t:DueDate><t:StartDate>{start}</t:StartDate>")
-        };
-        let phone = "<t:PhoneNumbers><t:Entry Key='MobilePhone'>1</t:Entry></t:PhoneNumbers>";
-        let spouse = "<t:SpouseName>Kim</t:SpouseName>";
-        for (element, fields, revision) in [
-            ("CalendarItem", times("2027-06-10T11:00:00Z"), 0),
-            ("CalendarItem", times("2027-06-10T10:00:00Z"), 1),
-            ("Task", days("2027-06-09T00:00:00Z"), 0),
-            ("Task", days("2027-06-11T00:00:00Z"), 1),
-            ("Contact", phone.to_owned(), 0),
+        let time = |text: &str| Value::Time(text.parse().unwrap());
+        let day = |text: &str| Value::Day(text.parse().unwrap());
+        let times = |end: &str| vec![(Field::Start, time("2027-06-10T10:00:00Z")), (Field::End, time(end))];
+        let days = |start: &str| vec![(Field::DueDay, day("2027-06-10")), (Field::StartDay, day(start))];
+        let phone = (Field::Phone("MobilePhone"), Value::Text("1".to_owned()));
+        let spouse = (Field::Spouse, Value::Text("Kim".to_owned()));
+        for (class, fields, revision) in [
+            (ItemClass::CalendarItem, times("2027-06-10T11:00:00Z"), 0),
+            (ItemClass::CalendarItem, times("2027-06-10T10:00:00Z"), 1),
+            (ItemClass::Task, days("2027-06-09"), 0),
+            (ItemClass::Task, days("2027-06-11"), 1),
+            (ItemClass::Contact, vec![phone.clone()], 0),
             // Its label was written in upper case.
-            ("Contact", format!("{phone}{spouse}"), 2),
+            (ItemClass::Contact, vec![phone, spouse], 2),
         ] {
-            let (etag, first) = etag_of(element, &fields);
+            let (etag, first) = etag_of(class, fields.clone());
             let expected = match revision {
                 0 => first,
                 n => hash(["3", "x", "0", "UTC", "b", &format!("revision {n}")].join("\u{1f}"), 32),
             };
-            assert_eq!(etag, expected, "{element} {fields}");
+            assert_eq!(etag, expected, "{fields:?}");
         }
     }
 }

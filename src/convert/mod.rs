@@ -35,8 +35,7 @@ pub use person::{address_of, render as person};
 pub use privacy::Privacy;
 pub use sought::sought;
 
-use crate::ews::Behaviour;
-use crate::ews::Product;
+use crate::model::capabilities::Capabilities;
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
 use crate::model::item::{AttachmentKind, Change, Field, Item, ItemClass, Mailbox};
 use crate::model::object::Span;
@@ -103,7 +102,7 @@ pub struct Context {
     /// Attachments of other objects that a client's text names, by MANAGED-ID. See [`write::needed`].
     pub elsewhere: Arc<HashMap<String, write::Attached>>,
     /// What the server keeps of what Exchange does.
-    pub behaviour: Behaviour,
+    pub capabilities: Capabilities,
     /// How to render.
     pub settings: Settings,
 }
@@ -126,7 +125,7 @@ impl Context {
             contents: Arc::default(),
             privacy: Privacy::Shown,
             elsewhere: Arc::default(),
-            behaviour: Product::ExchangeSe.behaviour(),
+            capabilities: Capabilities::ALL,
             settings: Settings::default(),
         }
     }

@@ -3,8 +3,8 @@
 use super::card::Version;
 use super::identity::{self, hash};
 use super::{Context, RENDERING_VERSION, Rendered, contact};
-use crate::ews::types::Person;
 use crate::model::id::{ETag, ResourceName};
+use crate::model::item::Person;
 use crate::model::object::Span;
 use bytes::Bytes;
 use jiff::Timestamp;

@@ -9,10 +9,11 @@ use super::error::Error;
 use super::field::Schema;
 use super::line::Lease;
 use super::network::{self, Network};
-use super::product::{Behaviour, Product};
+use super::product::Product;
 use super::soap::{self, ServerVersion};
 use super::throttle::{Slot, Throttle, with_jitter};
 use super::transport::{Request, Response};
+use crate::model::capabilities::Capabilities;
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
 use reqwest::header::{CONNECTION, DATE, HeaderMap, RETRY_AFTER, SERVER};
@@ -318,8 +319,13 @@ impl Session {
     }
 
     /// What exdav can rely on there.
-    pub fn behaviour(&self) -> Behaviour {
-        self.product().behaviour()
+    pub fn capabilities(&self) -> Capabilities {
+        let schema = self.schema();
+        Capabilities {
+            holds_coordinates: schema.has("calendar:EnhancedLocation"),
+            has_working_elsewhere: schema.has_busy_status("WorkingElsewhere"),
+            ..self.product().capabilities()
+        }
     }
 
     /// The schema that requests are checked against: that of the settings, or that of an older server.
@@ -498,7 +504,7 @@ impl Session {
 
     /// Connections for one request; `None` for an answer that goes on, which has one of its own.
     fn lease(&self, timeout: Option<Duration>) -> Result<Option<Lease>, Error> {
-        let is_alone = !self.behaviour().answers_once;
+        let is_alone = !self.capabilities().answers_once;
         let lease = |_| self.credentials.line().lease(is_alone, || self.exchange.connections());
         timeout.map(lease).transpose()
     }

@@ -34,7 +34,7 @@ pub use operations::{
     FolderSelector, ItemChange, MAX_DAYS, MAX_PEOPLE, MAX_SUBSCRIPTIONS, NewAttachment, Page, Relocate,
     Resolved, Scope, SharedTime, Target,
 };
-pub use product::{Abilities, Behaviour, Product};
+pub use product::{Abilities, Product, consequences};
 pub use soap::ServerVersion;
 pub use streaming::{Documents, Ended, Event, EventStream, Notification};
 pub use throttle::with_jitter;

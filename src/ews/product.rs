@@ -2,6 +2,7 @@
 
 use super::field::Schema;
 use super::soap::ServerVersion;
+use crate::model::capabilities::Capabilities;
 
 /// Kinds of servers that speak EWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,111 +46,60 @@ pub struct Abilities {
     pub streams: Option<u32>,
 }
 
-/// What exdav relies on when it reads and writes, as a kind of server keeps it: Exchange keeps all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is one fact about servers, looked up by name")]
-pub struct Behaviour {
-    /// UpdateItem is refused when the ChangeKey is not the item's last. MS-OXWSCORE 3.1.4.9.4.1
-    pub judges_change_keys: bool,
-    /// What was acknowledged is stored as it was sent: nothing has to be read back.
-    pub stores_what_it_takes: bool,
-    /// `contacts:EmailAddresses` and the like give whole dictionaries; else each entry is asked for by itself.
-    pub gives_dictionaries: bool,
-    /// `InstanceIndex` counts deleted occurrences. MS-OXWSCORE 2.2.4.33
-    pub counts_deleted_occurrences: bool,
-    /// An invitation that was declined leaves the calendar by itself.
-    pub removes_declined: bool,
-    /// `item:Body` can be deleted, and `item:ReminderIsSet` be set to false.
-    pub clears_by_usual_means: bool,
-    /// Contact groups are stored.
-    pub takes_groups: bool,
-    /// Tasks may recur.
-    pub takes_recurring_tasks: bool,
-    /// Nothing comes over a connection after the answer to a request: another one may be sent over it at once.
-    pub answers_once: bool,
-    /// Of Status, PercentComplete and CompleteDate of a task, each sets the others, and is stored as it was sent.
-    /// MS-OXWSTASK 2.2.4.6
-    pub derives_task_state: bool,
-    /// The first year of which a day is stored as that day: earlier ones, and days without a year, stay in the text.
-    pub first_year: i16,
-    /// The longest interval of a monthly rule, in months; `None`: that of the protocol.
-    pub longest_months: Option<u32>,
-}
+const EXCHANGE: Capabilities = Capabilities::ALL;
 
-const EXCHANGE: Behaviour = Behaviour {
-    judges_change_keys: true,
-    stores_what_it_takes: true,
-    gives_dictionaries: true,
-    counts_deleted_occurrences: true,
-    removes_declined: true,
-    clears_by_usual_means: true,
-    takes_groups: true,
-    takes_recurring_tasks: true,
-    answers_once: true,
-    derives_task_state: true,
-    first_year: 1601,
-    longest_months: None,
-};
-
-impl Behaviour {
-    /// What each thing that a server does otherwise than Exchange means for those who write.
-    pub fn consequences(&self) -> Vec<String> {
-        let all = [
-            (
-                self.judges_change_keys,
-                "ChangeKeys are not judged: exdav reads an object before it changes it (one call more) and answers 412 to \
-                 a stale If-Match; a change in the moment between can be overwritten",
-            ),
-            (
-                self.stores_what_it_takes,
-                "what is written may be stored otherwise: exdav reads it back (one call more) and shows it as it is stored",
-            ),
-            (
-                self.gives_dictionaries,
-                "mail, postal and messenger addresses and phones of contacts are asked for entry by entry",
-            ),
-            (
-                self.counts_deleted_occurrences,
-                "single occurrences of a series are looked at before they are changed (two or three calls more)",
-            ),
-            (
-                self.removes_declined,
-                "an invitation that was declined may stay in the calendar: on DELETE it is removed after the answer",
-            ),
-            (self.takes_groups, "contact groups are refused (501, CreateItem)"),
-            (self.takes_recurring_tasks, "tasks that repeat are refused (403, RRULE)"),
-        ];
-        let told = all.into_iter().filter(|(is_kept, _)| !is_kept).map(|(_, text)| text.to_owned());
-        let months = self.longest_months.map(|longest| {
-            format!("series that repeat less often than every {longest} months are refused (403, INTERVAL)")
-        });
-        let first = self.first_year;
-        let years = (first > EXCHANGE.first_year).then(|| {
-            format!("birthdays without a year or before {first} stay in the card: others do not see them")
-        });
-        told.chain(months).chain(years).collect()
-    }
+/// What each thing that a server does otherwise than Exchange means for those who write.
+pub fn consequences(capabilities: &Capabilities) -> Vec<String> {
+    let all = [
+        (
+            capabilities.judges_change_keys,
+            "ChangeKeys are not judged: exdav reads an object before it changes it (one call more) and answers 412 to \
+             a stale If-Match; a change in the moment between can be overwritten",
+        ),
+        (
+            capabilities.stores_what_it_takes,
+            "what is written may be stored otherwise: exdav reads it back (one call more) and shows it as it is stored",
+        ),
+        (
+            capabilities.gives_dictionaries,
+            "mail, postal and messenger addresses and phones of contacts are asked for entry by entry",
+        ),
+        (
+            capabilities.counts_deleted_occurrences,
+            "single occurrences of a series are looked at before they are changed (two or three calls more)",
+        ),
+        (
+            capabilities.removes_declined,
+            "an invitation that was declined may stay in the calendar: on DELETE it is removed after the answer",
+        ),
+        (capabilities.takes_groups, "contact groups are refused (501, CreateItem)"),
+        (capabilities.takes_recurring_tasks, "tasks that repeat are refused (403, RRULE)"),
+    ];
+    let told = all.into_iter().filter(|(is_kept, _)| !is_kept).map(|(_, text)| text.to_owned());
+    let months = capabilities.longest_months.map(|longest| {
+        format!("series that repeat less often than every {longest} months are refused (403, INTERVAL)")
+    });
+    let first = capabilities.first_year;
+    let years = (first > EXCHANGE.first_year).then(|| {
+        format!("birthdays without a year or before {first} stay in the card: others do not see them")
+    });
+    told.chain(months).chain(years).collect()
 }
 
 /// Of a server that nobody knows nothing is relied upon.
-const UNKNOWN: Behaviour = Behaviour {
+const UNKNOWN: Capabilities = Capabilities {
     judges_change_keys: false,
     stores_what_it_takes: false,
     gives_dictionaries: false,
     counts_deleted_occurrences: false,
     removes_declined: false,
-    clears_by_usual_means: true,
-    takes_groups: true,
-    takes_recurring_tasks: true,
     answers_once: false,
-    derives_task_state: true,
-    first_year: 1601,
-    longest_months: None,
+    ..EXCHANGE
 };
 
 /// Seen: gromox 3.10. Its monthly rules of 24 months and more make every later FindItem on the calendar fail; its clock
 /// counts nanoseconds in 64 bits, so that 1604 becomes 2188.
-const GROMOX: Behaviour = Behaviour {
+const GROMOX: Capabilities = Capabilities {
     clears_by_usual_means: false,
     takes_groups: false,
     takes_recurring_tasks: false,
@@ -218,7 +168,7 @@ impl Product {
     }
 
     /// What exdav can rely on.
-    pub const fn behaviour(self) -> Behaviour {
+    pub const fn capabilities(self) -> Capabilities {
         match self {
             Self::Grommunio => GROMOX,
             Self::Kerio | Self::Unknown => UNKNOWN,

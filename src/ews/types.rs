@@ -17,7 +17,7 @@ pub use folder::{Folder, FolderKept};
 pub use item::parse as parse_item;
 pub(in crate::ews) use item::{in_words_of_exchange, read as read_item, read_whole as read_whole_item};
 pub use moment::time;
-pub use person::Person;
+pub(in crate::ews) use person::person;
 
 use super::field::{ExtendedProperty, Key, Set};
 use super::soap::T;

@@ -145,7 +145,7 @@ impl Mailbox {
     }
 }
 
-fn known(context: &convert::Context, person: &crate::ews::types::Person) -> CachedPerson {
+fn known(context: &convert::Context, person: &crate::model::item::Person) -> CachedPerson {
     let convert::Rendered { body, vcard4, name, etag, last_modified, .. } = convert::person(context, person);
     let head = Head { name, etag, schedule_tag: None, last_modified, size: body.len() as u64 };
     let person = Person {

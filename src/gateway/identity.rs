@@ -4,8 +4,9 @@
 //! **Invariant:** an address is taken for the user's only if Exchange says so: the directory has it beside the address that was
 //! signed in with, or the mailbox behind it is the one that was opened.
 
-use crate::ews::types::{Folder, Person};
+use crate::ews::types::Folder;
 use crate::ews::{Error, FolderSelector, Scope, Session};
+use crate::model::item::Person;
 use crate::text::address;
 
 /// Candidates whose mailboxes are compared with the one that was opened.

@@ -58,7 +58,7 @@ impl Gateway {
             }
         };
         let key = self.key(&accessor, address);
-        let behaviour = session.behaviour();
+        let capabilities = session.capabilities();
         let rendering = format!(
             "{}.{} {:?} {} {}{}{others}",
             convert::RENDERING_VERSION,
@@ -67,7 +67,7 @@ impl Gateway {
             inner.zone,
             inner.settings.public_url,
             // What was fetched before in shapes for Exchange lacks what such a server shows only when asked otherwise.
-            if behaviour.gives_dictionaries { "" } else { " by entries" },
+            if capabilities.gives_dictionaries { "" } else { " by entries" },
         );
         let store = Arc::clone(&inner.store);
         let mirror = tokio::task::spawn_blocking(move || store.open(&key, &rendering))
@@ -82,7 +82,7 @@ impl Gateway {
             contents: Arc::default(),
             privacy,
             elsewhere: Arc::default(),
-            behaviour,
+            capabilities,
             settings: inner.convert,
         };
         let links = (!inner.settings.public_url.is_empty()).then(|| {

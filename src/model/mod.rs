@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** no text syntax, no XML, no I/O, no clock; nothing here is shaped by one upstream alone.
 
+pub mod capabilities;
 pub mod collection;
 pub mod id;
 pub mod item;

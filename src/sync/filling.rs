@@ -17,10 +17,9 @@
 //! **Invariant:** a collection without a SyncState is never listed.
 
 use super::follower::{Error, Follower, lock};
-use crate::ews::field::ExtendedProperty;
 use crate::mirror::Folder;
 use crate::model::id::CollectionId;
-use crate::model::item::ItemClass;
+use crate::model::item::{Field, ItemClass};
 use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;
@@ -136,9 +135,9 @@ impl Follower {
         if self.is_small(&folder.collection.id) { None } else { self.0.lanes.acquire().await.ok() }
     }
 
-    /// Looks in Exchange for the items of a collection that is not complete which have one of these properties, and enters
+    /// Looks in Exchange for the items of a collection that is not complete which have one of these fields, and enters
     /// them: what a write may meet.
-    pub async fn seek(&self, folder: &Folder, wanted: &[(ExtendedProperty, String)]) -> Result<(), Error> {
+    pub async fn seek(&self, folder: &Folder, wanted: &[(Field, String)]) -> Result<(), Error> {
         let id = &folder.collection.id;
         for (item, class) in self.session().find_items(&folder.collection.upstream.0, wanted).await? {
             let Some((item, mut related)) = self.fetch_one(class, &item.id).await? else { continue };

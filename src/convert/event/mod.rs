@@ -68,7 +68,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
     let mut overrides: Vec<Override> = Vec::new();
     for exception in exceptions {
         let Some(original) = original_start(item, exception) else { continue };
-        let original = frame.occurrence(original, context.behaviour.stores_what_it_takes);
+        let original = frame.occurrence(original, context.capabilities.stores_what_it_takes);
         let (links, served) = attachment::lines(context, exception, &name);
         attachments.extend(served);
         overrides.push(Override {
@@ -137,7 +137,7 @@ fn original_start(master: &Item, exception: &Item) -> Option<Timestamp> {
 
 /// Where the rule had put the occurrences of a series that were deleted.
 fn deleted_starts(context: &Context, item: &Item, frame: &EventTimes) -> Vec<Timestamp> {
-    let is_exact = context.behaviour.stores_what_it_takes;
+    let is_exact = context.capabilities.stores_what_it_takes;
     item.deleted_occurrences().into_iter().map(|at| frame.occurrence(at, is_exact)).collect()
 }
 
@@ -145,7 +145,7 @@ fn deleted_starts(context: &Context, item: &Item, frame: &EventTimes) -> Vec<Tim
 /// where the rule had put them.
 pub fn differing(context: &Context, item: &Item) -> (BTreeSet<Timestamp>, BTreeMap<Timestamp, ItemId>) {
     let Ok(frame) = EventTimes::of(context, item, None) else { return Default::default() };
-    let is_exact = context.behaviour.stores_what_it_takes;
+    let is_exact = context.capabilities.stores_what_it_takes;
     let modified = item.modified_occurrences().into_iter();
     let modified = modified.map(|found| (frame.occurrence(found.original_start, is_exact), found.id));
     (deleted_starts(context, item, &frame).into_iter().collect(), modified.collect())
@@ -164,7 +164,7 @@ pub fn exception_named<'a>(
     let named = calendar.children_named("VEVENT").find(|event| attachment::is_instance(event, rid))?;
     exceptions.iter().find(|exception| {
         let original = original_start(item, exception);
-        let original = original.map(|at| frame.occurrence(at, context.behaviour.stores_what_it_takes));
+        let original = original.map(|at| frame.occurrence(at, context.capabilities.stores_what_it_takes));
         original.is_some_and(|original| kept::is_override_of(named, original, &frame))
     })
 }

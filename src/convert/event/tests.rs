@@ -1,14 +1,10 @@
 use super::*;
 use crate::convert::kept::MOMENTS_READ;
-use crate::model::item::ItemClass;
+use crate::model::item::{ItemClass, Pattern, RangeEnd, Recurrence, Value};
 use std::fmt::Write as _;
 
-fn item(lines: &str) -> Item {
-    let text = format!(
-        "<t:CalendarItem xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'><t:ItemId Id='a' \
-         ChangeKey='b'/>{lines}</t:CalendarItem>"
-    );
-    crate::ews::types::parse_item(&text).unwrap()
+fn item(fields: Vec<(Field, Value)>) -> Item {
+    Item::new(ItemClass::CalendarItem, ItemId { id: "a".to_owned(), change_key: "b".to_owned() }, fields)
 }
 
 /// A daily series of so many occurrences, each of them changed, as a client stored it. Of each Outlook changed the subject
@@ -18,20 +14,24 @@ fn series(number: usize) -> (Item, Vec<Item>) {
         let days = jiff::Span::new().days(i64::try_from(at).unwrap());
         jiff::civil::date(2027, 1, 1).checked_add(days).unwrap()
     };
-    let times = |at: usize| {
-        let day = day(at);
-        format!("<t:Start>{day}T09:00:00Z</t:Start><t:End>{day}T10:00:00Z</t:End>")
+    let time = |at: usize, hour: &str| Value::Time(format!("{}T{hour}:00:00Z", day(at)).parse().unwrap());
+    let times = |at: usize| [(Field::Start, time(at, "09")), (Field::End, time(at, "10"))];
+    let named = |text: String, at: usize| {
+        std::iter::once((Field::Subject, Value::Text(text))).chain(times(at)).collect::<Vec<_>>()
     };
-    let rule = format!(
-        "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence><t:NumberedRecurrence>\
-         <t:StartDate>2027-01-01</t:StartDate><t:NumberOfOccurrences>{number}</t:NumberOfOccurrences>\
-         </t:NumberedRecurrence></t:Recurrence>"
-    );
-    let master = item(&format!("<t:Subject>daily</t:Subject>{}<t:UID>u</t:UID>{rule}", times(0)));
+    let rule = Recurrence {
+        pattern: Pattern::Daily { interval: 1 },
+        start: day(0),
+        end: RangeEnd::After(u32::try_from(number).unwrap()),
+    };
+    let mut master = named("daily".to_owned(), 0);
+    master.extend([(Field::Uid, Value::Text("u".to_owned())), (Field::Recurrence, Value::Recurrence(rule))]);
+    let master = item(master);
     let changed = |subject: &str| -> Vec<Item> {
         let one = |at: usize| {
-            let original = format!("<t:OriginalStart>{}T09:00:00Z</t:OriginalStart>", day(at));
-            item(&format!("<t:Subject>{subject} {at}</t:Subject>{}{original}", times(at)))
+            let mut fields = named(format!("{subject} {at}"), at);
+            fields.push((Field::OriginalStart, time(at, "09")));
+            item(fields)
         };
         (0..number).map(one).collect()
     };

@@ -133,14 +133,14 @@ impl Draft<'_> {
         let rewrites_rule = (rule_changed && !invited) || series.is_reset;
         // A server that bends times with a new rule is told them again.
         let bends_times =
-            rewrites_rule && translated.is_some() && !self.context.behaviour.stores_what_it_takes;
+            rewrites_rule && translated.is_some() && !self.context.capabilities.stores_what_it_takes;
         if own('T') || becomes_series || bends_times {
             changes.extend(times.changes());
             outcome.extend(times.outcome());
         }
         match (&translated, self.current) {
             (Some(translated), _) if rewrites_rule => {
-                rule::check_interval(&translated.recurrence, self.context.behaviour.longest_months)?;
+                rule::check_interval(&translated.recurrence, self.context.capabilities.longest_months)?;
                 changes
                     .push(Change::set(Field::Recurrence, Value::Recurrence(translated.recurrence.clone())));
             }

@@ -34,7 +34,7 @@ pub use parts::{Divided, divide, overrides_alone, part_named};
 pub use super::event::differing;
 use super::kept;
 use super::{Context, Related};
-use crate::ews::field::Schema;
+use crate::model::capabilities::Capabilities;
 use crate::model::collection::CollectionKind;
 use crate::model::item::{Change, Field, Item, ItemClass, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
@@ -223,20 +223,17 @@ impl Plan {
         any.then_some(plan)
     }
 
-    /// The same for a server whose schema is older than what is asked of it: what it has no word for stays in the text.
+    /// The same for an upstream that has no word for some of it: that stays in the text.
     #[must_use]
-    pub fn for_schema(self, schema: Schema) -> Self {
+    pub fn as_far_as(self, capabilities: &Capabilities) -> Self {
         let mut plan = self;
-        if !schema.has("calendar:EnhancedLocation") {
+        if !capabilities.holds_coordinates {
             plan = plan.without_coordinates().unwrap_or(plan);
         }
         let occurrences = plan.moves.iter_mut().chain(&mut plan.edits).map(|(_, changes)| changes);
+        let elsewhere = Change::text(Field::BusyStatus, "WorkingElsewhere");
         for change in [&mut plan.changes, &mut plan.outcome].into_iter().chain(occurrences).flatten() {
-            let word = match &change.value {
-                Some(Value::Text(word)) if change.field == Field::BusyStatus => word,
-                _ => continue,
-            };
-            if !schema.has_busy_status(word) {
+            if !capabilities.has_working_elsewhere && *change == elsewhere {
                 // Who works elsewhere can be met.
                 *change = Change::text(Field::BusyStatus, "Free");
             }

@@ -217,7 +217,7 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
     if task.line("RRULE").is_none() && pattern.is_none() {
         return Ok(Change::remove(Field::Recurrence));
     }
-    if !context.behaviour.takes_recurring_tasks {
+    if !context.capabilities.takes_recurring_tasks {
         let text = "this server does not store tasks that repeat: make a task for each turn";
         return Err(Refusal::of_part(Reason::UnsupportedRecurrence, "RRULE", text));
     }
@@ -230,7 +230,7 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
         return Ok(Change::set(Field::Recurrence, Value::Recurrence(recurrence)));
     };
     let translated = rule::translate(rule, &Moment::Day(start), &Zone::Utc)?;
-    rule::check_interval(&translated.recurrence, context.behaviour.longest_months)?;
+    rule::check_interval(&translated.recurrence, context.capabilities.longest_months)?;
     if !translated.superfluous.is_empty() {
         return Err(Refusal::of_part(
             Reason::UnsupportedRecurrence,

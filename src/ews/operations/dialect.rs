@@ -1,29 +1,29 @@
-//! Changes in words that servers take which are not Exchange. See [`Behaviour`].
+//! Changes in words that servers take which are not Exchange. See [`Capabilities`].
 
 use super::super::field;
-use super::super::product::Behaviour;
 use super::super::types::write::{Setting, settings};
+use crate::model::capabilities::Capabilities;
 use crate::model::item::{Change, Field, ItemClass, Value};
 
 /// What a new item is created with.
-pub(super) fn of_creation(behaviour: Behaviour, class: ItemClass, changes: &[Change]) -> Vec<Setting> {
-    let changes = changes.iter().flat_map(|change| whole_state(behaviour, change));
+pub(super) fn of_creation(capabilities: Capabilities, class: ItemClass, changes: &[Change]) -> Vec<Setting> {
+    let changes = changes.iter().flat_map(|change| whole_state(capabilities, change));
     changes.filter(|change| change.value.is_some()).flat_map(|change| settings(class, &change)).collect()
 }
 
 /// What an item is updated with.
-pub(super) fn of_update(behaviour: Behaviour, class: ItemClass, changes: &[Change]) -> Vec<Setting> {
-    let changes = changes.iter().map(|change| cleared(behaviour, change));
-    let changes = changes.flat_map(|change| whole_state(behaviour, &change));
+pub(super) fn of_update(capabilities: Capabilities, class: ItemClass, changes: &[Change]) -> Vec<Setting> {
+    let changes = changes.iter().map(|change| cleared(capabilities, change));
+    let changes = changes.flat_map(|change| whole_state(capabilities, &change));
     changes
-        .flat_map(|change| as_share(behaviour, &change).unwrap_or_else(|| settings(class, &change)))
+        .flat_map(|change| as_share(capabilities, &change).unwrap_or_else(|| settings(class, &change)))
         .collect()
 }
 
 /// Seen: gromox 3.10 takes neither the deletion of a body nor ReminderIsSet=false.
-fn cleared(behaviour: Behaviour, change: &Change) -> Change {
+fn cleared(capabilities: Capabilities, change: &Change) -> Change {
     match (change.field, &change.value) {
-        _ if behaviour.clears_by_usual_means => change.clone(),
+        _ if capabilities.clears_by_usual_means => change.clone(),
         (Field::Body, None) => Change::set(Field::Body, Value::text_body(String::new())),
         (Field::ReminderSet, Some(Value::Flag(false))) => Change::remove(Field::ReminderSet),
         _ => change.clone(),
@@ -32,9 +32,9 @@ fn cleared(behaviour: Behaviour, change: &Change) -> Change {
 
 /// A change of a task's state with what Exchange derives from it. MS-OXWSTASK 2.2.4.6; gromox (exch/ews/structures.cpp)
 /// stores the three properties independently.
-fn whole_state(behaviour: Behaviour, change: &Change) -> Vec<Change> {
+fn whole_state(capabilities: Capabilities, change: &Change) -> Vec<Change> {
     let own = change.clone();
-    if behaviour.derives_task_state || change.value.is_none() {
+    if capabilities.derives_task_state || change.value.is_none() {
         return vec![own];
     }
     let percent = |percent: &str| Change::text(Field::Percent, percent);
@@ -54,9 +54,9 @@ fn whole_state(behaviour: Behaviour, change: &Change) -> Vec<Change> {
 
 /// A percentage as the share that it is stored as. Seen: gromox 3.10 stores what an update sends without dividing it, so
 /// that 60 becomes 6000.
-fn as_share(behaviour: Behaviour, change: &Change) -> Option<Vec<Setting>> {
+fn as_share(capabilities: Capabilities, change: &Change) -> Option<Vec<Setting>> {
     match (change.field, &change.value) {
-        (Field::Percent, Some(Value::Text(percent))) if !behaviour.derives_task_state => {
+        (Field::Percent, Some(Value::Text(percent))) if !capabilities.derives_task_state => {
             let share = percent.parse::<f64>().ok()? / 100.0;
             Some(vec![Setting::extended(field::TASK_SHARE, &share.to_string())])
         }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_state_is_sent_with_all_that_follows_from_it_where_the_server_derives_nothing() {
-        let (gromox, exchange) = (Product::Grommunio.behaviour(), Product::Exchange2016.behaviour());
+        let (gromox, exchange) = (Product::Grommunio.capabilities(), Product::Exchange2016.capabilities());
         let percent = |percent: &str| Change::text(Field::Percent, percent);
         let status = |word: &str| Change::text(Field::Status, word);
         let is_open = || Change::remove(Field::CompletedDay);

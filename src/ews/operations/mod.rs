@@ -145,9 +145,9 @@ impl Session {
 
     /// GetItem with all that exdav reads of a class; one answer for each id, in the order asked. MS-OXWSCORE 3.1.4.4
     pub async fn get_items(&self, class: ItemClass, ids: &[&str]) -> Result<Vec<Fetched>, Error> {
-        let behaviour = self.behaviour();
-        let mut shape = shape(class, self.schema(), behaviour.gives_dictionaries);
-        if class == ItemClass::CalendarItem && !behaviour.stores_what_it_takes {
+        let capabilities = self.capabilities();
+        let mut shape = shape(class, self.schema(), capabilities.gives_dictionaries);
+        if class == ItemClass::CalendarItem && !capabilities.stores_what_it_takes {
             // Some give no attendees without it. Seen: gromox 3.10
             shape.uris.push("calendar:IsMeeting");
         }
@@ -162,9 +162,9 @@ impl Session {
         let read = |message: &Element| {
             let item = check(message)?.find("Items").and_then(|items| items.children().next());
             let item = item.ok_or_else(|| missing("item"))?;
-            let item = if behaviour.stores_what_it_takes {
+            let item = if capabilities.stores_what_it_takes {
                 read_item(item)
-            } else if behaviour.judges_change_keys {
+            } else if capabilities.judges_change_keys {
                 read_item(&in_words_of_exchange(item))
             } else {
                 read_whole_item(&in_words_of_exchange(item))

@@ -4,7 +4,8 @@ use super::missing;
 use crate::ews::client::{Repeat, Session};
 use crate::ews::error::Error;
 use crate::ews::soap::{check, m, messages};
-use crate::ews::types::{self, Person, name as t};
+use crate::ews::types::{self, name as t, person};
+use crate::model::item::Person;
 use crate::xml::{Element, Writer};
 use jiff::Timestamp;
 
@@ -91,7 +92,7 @@ impl Session {
             _ => drop(check(message)?),
         }
         let set = message.find("ResolutionSet").ok_or_else(|| missing("ResolutionSet"))?;
-        let people = set.children().filter_map(Person::read).collect();
+        let people = set.children().filter_map(person).collect();
         let is_complete = set.attribute("IncludesLastItemInRange") != Some("false");
         Ok(Resolved { people, is_complete })
     }

@@ -135,7 +135,7 @@ impl Session {
         changes: &[Change],
         notify: Notify,
     ) -> Result<ItemId, Error> {
-        let settings = dialect::of_creation(self.behaviour(), class, changes);
+        let settings = dialect::of_creation(self.capabilities(), class, changes);
         let answer = self
             .call("CreateItem", Repeat::Never, |w| {
                 w.open(&m("CreateItem"));
@@ -161,7 +161,7 @@ impl Session {
         changes: &[(Target, Vec<Change>)],
         notify: Notify,
     ) -> Result<Vec<Result<ItemId, Error>>, Error> {
-        let behaviour = self.behaviour();
+        let capabilities = self.capabilities();
         let answer = self
             .call("UpdateItem", Repeat::Never, |w| {
                 w.open(&m("UpdateItem")).attribute("ConflictResolution", "NeverOverwrite");
@@ -173,7 +173,7 @@ impl Session {
                 for (target, changes) in changes {
                     w.open(&t("ItemChange"));
                     target_element(w, target);
-                    updates(w, class, &dialect::of_update(behaviour, class, changes));
+                    updates(w, class, &dialect::of_update(capabilities, class, changes));
                     w.close();
                 }
             })

@@ -2,53 +2,34 @@
 
 use super::mailbox::mailbox;
 use super::{class_name, name as t, read_item};
-use crate::model::item::{Item, ItemClass, Mailbox};
+use crate::model::item::{ItemClass, Person};
 use crate::xml::{Element, Name};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// An entry of the directory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Person {
-    /// Name and address.
-    pub mailbox: Mailbox,
-    /// What the directory tells of them, in the form of a contact that lies in no folder: its id is the address.
-    pub contact: Item,
-    /// The octets of a picture.
-    pub photo: Option<Vec<u8>>,
-}
-
-impl Person {
-    /// All SMTP addresses that the directory tells, the primary one first.
-    pub fn addresses(&self) -> Vec<String> {
-        self.contact.emails().into_iter().map(|(_, address)| address).collect()
+/// A `Resolution`; `None` for somebody without an SMTP address.
+pub(in crate::ews) fn person(resolution: &Element) -> Option<Person> {
+    let mut mailbox = mailbox(resolution.find("Mailbox")?)?;
+    let known = resolution.find("Contact").and_then(|contact| contact.find("EmailAddresses"));
+    if !mailbox.address.contains('@') {
+        // An X.500 name: the contact tells the address.
+        mailbox.address = known.into_iter().flat_map(Element::children).find_map(smtp)?;
     }
-
-    /// A `Resolution`; `None` for somebody without an SMTP address.
-    pub(in crate::ews) fn read(resolution: &Element) -> Option<Self> {
-        let mut mailbox = mailbox(resolution.find("Mailbox")?)?;
-        let known = resolution.find("Contact").and_then(|contact| contact.find("EmailAddresses"));
-        if !mailbox.address.contains('@') {
-            // An X.500 name: the contact tells the address.
-            mailbox.address = known.into_iter().flat_map(Element::children).find_map(smtp)?;
-        }
-        let photo = resolution.find("Contact").and_then(|contact| contact.find("Photo"));
-        let photo = photo.and_then(|photo| STANDARD.decode(photo.text().trim()).ok());
-        let told = resolution.find("Contact").into_iter().flat_map(Element::children).cloned();
-        let mut children: Vec<Element> = told.collect();
-        let has =
-            |children: &[Element], local: &str| children.iter().any(|child| child.name().local() == local);
-        if !has(&children, "DisplayName") && !mailbox.name.is_empty() {
-            children.push(Element::new(t("DisplayName")).with_text(&mailbox.name));
-        }
-        children.retain(|child| child.name().local() != "EmailAddresses");
-        children.push(addresses(&mailbox.address, known));
-        let id = mailbox.address.to_lowercase();
-        let id = Element::new(t("ItemId")).with_attribute(Name::new("", "Id"), id.as_str());
-        let bare = Element::new(class_name(ItemClass::Contact)).with_child(id);
-        let contact = read_item(&children.into_iter().fold(bare, Element::with_child))?;
-        Some(Self { mailbox, contact, photo })
+    let photo = resolution.find("Contact").and_then(|contact| contact.find("Photo"));
+    let photo = photo.and_then(|photo| STANDARD.decode(photo.text().trim()).ok());
+    let told = resolution.find("Contact").into_iter().flat_map(Element::children).cloned();
+    let mut children: Vec<Element> = told.collect();
+    let has = |children: &[Element], local: &str| children.iter().any(|child| child.name().local() == local);
+    if !has(&children, "DisplayName") && !mailbox.name.is_empty() {
+        children.push(Element::new(t("DisplayName")).with_text(&mailbox.name));
     }
+    children.retain(|child| child.name().local() != "EmailAddresses");
+    children.push(addresses(&mailbox.address, known));
+    let id = mailbox.address.to_lowercase();
+    let id = Element::new(t("ItemId")).with_attribute(Name::new("", "Id"), id.as_str());
+    let bare = Element::new(class_name(ItemClass::Contact)).with_child(id);
+    let contact = read_item(&children.into_iter().fold(bare, Element::with_child))?;
+    Some(Person { mailbox, contact, photo })
 }
 
 fn smtp(entry: &Element) -> Option<String> {

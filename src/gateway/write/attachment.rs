@@ -288,7 +288,7 @@ impl Mailbox {
         match session.update_item(item.class, &target, &changes, notify).await {
             Ok(id) => {
                 let predicted = Item::predicted(item.class, Some(&item), id, &changes);
-                if session.behaviour().stores_what_it_takes {
+                if session.capabilities().stores_what_it_takes {
                     return predicted;
                 }
                 let found = self.follower().fetch_one(item.class, &item.id.id).await.ok().flatten();

@@ -1,5 +1,5 @@
 //! Writes to servers that are not Exchange: what they store is read back, and occurrences are looked at before they are
-//! changed. See [`crate::ews::Behaviour`].
+//! changed. See [`crate::model::capabilities::Capabilities`].
 
 use super::calls::Progress;
 use super::refused::refused;
@@ -30,7 +30,7 @@ impl Mailbox {
         predicted: Item,
         related: Option<Related>,
     ) -> Result<(Item, Related), Error> {
-        if session.behaviour().stores_what_it_takes {
+        if session.capabilities().stores_what_it_takes {
             return Ok((predicted, related.unwrap_or_default()));
         }
         let found = self.follower().fetch_one(plan.class, &predicted.id.id).await?;
@@ -49,7 +49,9 @@ impl Mailbox {
         related: Related,
     ) -> Result<(Item, Related), Error> {
         let again = plan.changes_again();
-        if session.behaviour().stores_what_it_takes || again.is_empty() || plan.lost(before, &item).is_empty()
+        if session.capabilities().stores_what_it_takes
+            || again.is_empty()
+            || plan.lost(before, &item).is_empty()
         {
             return Ok((item, related));
         }
@@ -77,7 +79,7 @@ impl Mailbox {
         item: &Item,
         related: &Related,
     ) -> BTreeSet<char> {
-        if session.behaviour().stores_what_it_takes {
+        if session.capabilities().stores_what_it_takes {
             return BTreeSet::new();
         }
         let mut lost = plan.lost(before, item);
@@ -162,7 +164,7 @@ impl Mailbox {
         series: &ItemId,
         numbers: Vec<u32>,
     ) -> Result<BTreeMap<u32, u32>, Error> {
-        if session.behaviour().counts_deleted_occurrences || numbers.is_empty() {
+        if session.capabilities().counts_deleted_occurrences || numbers.is_empty() {
             return Ok(numbers.into_iter().map(|number| (number, number)).collect());
         }
         let master = self.master(session, series).await?;

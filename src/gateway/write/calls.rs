@@ -21,7 +21,7 @@ impl Mailbox {
         found: Option<Found>,
         progress: &Progress,
     ) -> Result<(Item, Related), Error> {
-        let plan = &plan.clone().for_schema(self.follower().session().schema());
+        let plan = &plan.clone().as_far_as(&self.follower().session().capabilities());
         let outcome = self.carry_out(folder, plan, found.clone(), progress).await;
         let less = match &outcome {
             Err(Error::Internal(..) | Error::Unsupported(_)) => plan.without_coordinates(),
@@ -99,7 +99,7 @@ impl Mailbox {
         let mut id = found.item.id.clone();
         // Some servers keep deleted occurrences that should come back: what they have then is looked at.
         let is_exact =
-            session.behaviour().stores_what_it_takes || found.item.deleted_occurrences().is_empty();
+            session.capabilities().stores_what_it_takes || found.item.deleted_occurrences().is_empty();
         let is_plain = plan.is_plain() && found.item.modified_occurrences().is_empty() && is_exact;
         if is_plain {
             let after = Item::predicted(plan.class, Some(&found.item), id.clone(), &plan.outcome);
@@ -156,7 +156,7 @@ impl Mailbox {
             }
         }
         if answer == Answer::Decline {
-            if self.follower().session().behaviour().removes_declined {
+            if self.follower().session().capabilities().removes_declined {
                 return Ok(None);
             }
             // It may still be there: then it is shown as it is.
@@ -218,7 +218,7 @@ impl Mailbox {
                 }
             }
         }
-        if !session.behaviour().counts_deleted_occurrences && !plan.places.is_empty() {
+        if !session.capabilities().counts_deleted_occurrences && !plan.places.is_empty() {
             self.change_occurrences_by_place(session, plan, &series, progress).await?;
             return self.conclude(session, plan, &id, last, before, progress).await;
         }
@@ -282,7 +282,7 @@ impl Mailbox {
         let gone = || Error::Changed;
         let (item, related) = self.follower().fetch_one(plan.class, &id.id).await?.ok_or_else(gone)?;
         let (item, related) = self.mended(session, plan, before, item, related).await?;
-        let mut is_all_ours = session.behaviour().stores_what_it_takes;
+        let mut is_all_ours = session.capabilities().stores_what_it_takes;
         let keep = match before.filter(|before| plan.completes_occurrence(before, &item)) {
             // The text is that of the turn that has ended: against its fields the next one shows as changed.
             Some(before) => {

@@ -101,7 +101,7 @@ impl Mailbox {
             return Ok(None);
         };
         self.refuse_private(&item)?;
-        let judges_change_keys = self.follower().session().behaviour().judges_change_keys;
+        let judges_change_keys = self.follower().session().capabilities().judges_change_keys;
         if item.id.change_key != entry.version.0 || !judges_change_keys {
             self.follower().record(id, item.clone(), related).await?;
         }
@@ -128,7 +128,7 @@ impl Mailbox {
             } else if !item.flag(Field::Cancelled) {
                 // The answer takes the meeting out of the calendar by itself.
                 match session.answer(&item.id, Answer::Decline, "", tells).await {
-                    Ok(()) if session.behaviour().removes_declined => {
+                    Ok(()) if session.capabilities().removes_declined => {
                         return Ok(self.follower().record_gone(id, entry.upstream.clone()).await?);
                     }
                     // It may still be there.

@@ -460,7 +460,7 @@ impl Mailbox {
         conditions.judge(object.as_ref().map(|object| &object.head))?;
         let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
         // Where ChangeKeys are not judged nobody else says that the mirror is behind.
-        if !self.follower().session().behaviour().judges_change_keys {
+        if !self.follower().session().capabilities().judges_change_keys {
             return self.find_upstream(id, name, kind, conditions).await;
         }
         if let Some(item) = entry.source.as_deref().and_then(source::unpack) {
@@ -487,7 +487,7 @@ impl Mailbox {
         if class == ItemClass::DistributionList {
             related.uids = self.follower().uids(id).await?;
         }
-        let is_told = self.follower().session().behaviour().judges_change_keys;
+        let is_told = self.follower().session().capabilities().judges_change_keys;
         if item.id.change_key != entry.version.0 || !is_told {
             let head = self.follower().record(id, item.clone(), related.clone()).await?;
             conditions.judge(head.as_ref())?;

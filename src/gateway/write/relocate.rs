@@ -210,7 +210,7 @@ impl Mailbox {
             self.follower().record_gone(id, entry.upstream.clone()).await?;
             return Err(Error::NotFound);
         };
-        let is_told = self.follower().session().behaviour().judges_change_keys;
+        let is_told = self.follower().session().capabilities().judges_change_keys;
         if item.id.change_key == entry.version.0 && is_told {
             return Ok(None);
         }

@@ -228,7 +228,7 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
         }
         'R' => relations(card),
         'I' => slots(Field::Messenger, &MESSENGERS, &places::messengers(card)),
-        'D' => dates(card, context.behaviour.first_year),
+        'D' => dates(card, context.capabilities.first_year),
         'H' => {
             let text = ["HOBBY", "X-MS-INTERESTS"].iter().find_map(|name| text_of(card, name));
             vec![Change::optional(Field::Hobbies, text)]

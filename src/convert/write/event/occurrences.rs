@@ -222,7 +222,7 @@ impl Draft<'_> {
         let numbers = touched.chain(replies.iter().map(|(number, _)| number));
         let places = numbers.filter_map(|number| Some((*number, numbered.instant(*number)?))).collect();
         // Without its times an occurrence may be stored an hour early or late. Seen: gromox 3.10, beyond a change of clocks
-        if !self.context.behaviour.stores_what_it_takes {
+        if !self.context.capabilities.stores_what_it_takes {
             for (number, changes) in &mut edits {
                 if let Some(event) = overrides.get(number) {
                     changes.extend(Times::of(event, self.calendar, &self.mailbox, true)?.of_occurrence());
