@@ -12,14 +12,11 @@ use crate::convert::Privacy;
 use crate::ews::Session;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::item::{Item, ItemClass};
-use crate::sync::Shared;
+use crate::sync::{MAX_RIGHTS_AGE, Shared};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Exchange's no to a visit holds for this long: paths that are guessed must not become questions to it, and what is granted
-/// shows within ten seconds.
-const CLOSED: Duration = Duration::from_secs(5);
 /// DelegateAccess of one user that are remembered.
 const MAX_VISITS: usize = 64;
 /// Octets of an address. RFC 5321 4.5.3.1
@@ -49,7 +46,8 @@ impl DelegateAccess {
         match self.known().get(owner)? {
             Visit::Open(mailbox) if mailbox.mirror().is_dead() => None,
             Visit::Open(mailbox) => Some(Ok(mailbox.clone())),
-            Visit::Closed(at) => (at.elapsed() < CLOSED).then_some(Err(Error::NotFound)),
+            // Paths that are guessed must not become questions to Exchange.
+            Visit::Closed(at) => (at.elapsed() < MAX_RIGHTS_AGE).then_some(Err(Error::NotFound)),
         }
     }
 

@@ -29,4 +29,4 @@ pub use early::Early;
 pub use filling::Progress;
 pub use follower::{Error, Follower, Links, Settings};
 pub use live::Live;
-pub use shared::{Grant, Shared};
+pub use shared::{Grant, MAX_RIGHTS_AGE, Shared};

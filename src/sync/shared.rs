@@ -5,6 +5,7 @@ use crate::convert::Privacy;
 use crate::ews::types::Folder as EwsFolder;
 use crate::ews::{FolderSelector, Session};
 use crate::model::collection::Collection;
+use std::time::Duration;
 
 /// Whose folders are followed by whom.
 #[derive(Clone, Debug)]
@@ -14,6 +15,10 @@ pub struct Shared {
     /// What was granted when the mirror was opened.
     pub grant: Grant,
 }
+
+/// For this long Exchange is not asked again what somebody grants: whatever the settings say of freshness, more that is granted
+/// shows within ten seconds, and what is taken back is gone.
+pub const MAX_RIGHTS_AGE: Duration = Duration::from_secs(5);
 
 /// How much of what somebody shares is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

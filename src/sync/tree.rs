@@ -3,6 +3,7 @@
 use super::early::{self, Tree};
 use super::follower::{Error, Follower, lock};
 use super::hierarchy::{self, DISTINGUISHED};
+use super::shared::MAX_RIGHTS_AGE;
 use crate::ews::types::Folder as EwsFolder;
 use crate::ews::{FolderSelector, Session};
 use crate::mirror::{Folder, Mirror};
@@ -69,7 +70,8 @@ impl Follower {
 
     fn is_tree_fresh(&self) -> bool {
         let settings = &self.0.settings;
-        let window = if self.0.shared.is_some() { settings.freshness } else { settings.hierarchy };
+        let is_shared = self.0.shared.is_some();
+        let window = if is_shared { settings.freshness.min(MAX_RIGHTS_AGE) } else { settings.hierarchy };
         lock(&self.0.state).coverage.is_tree_fresh(window)
     }
 
