@@ -262,14 +262,12 @@ async fn attachments_that_a_client_cannot_see_stay() {
 }
 
 /// Somebody with Outlook gives the only event another subject.
-async fn rename_in_outlook(stage: &Stage, subject: &str) {
-    let found = stage
-        .colleague(
-            USER,
-            "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
-             <m:ParentFolderIds><t:DistinguishedFolderId Id='calendar'/></m:ParentFolderIds></m:FindItem>",
-        )
-        .await;
+async fn rename_in_outlook(stage: &Stage, folder: &str, subject: &str) {
+    let find = format!(
+        "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\
+         <m:ParentFolderIds>{folder}</m:ParentFolderIds></m:FindItem>"
+    );
+    let found = stage.colleague(USER, &find).await;
     let id = found.split("<t:ItemId ").nth(1).unwrap().split("/>").next().unwrap();
     let answer = stage
         .colleague(
@@ -319,10 +317,55 @@ async fn what_somebody_changes_while_exchange_is_too_busy_for_a_delete_or_a_move
         while !stage.calls().await.contains_key(operation) {
             tokio::task::yield_now().await;
         }
-        rename_in_outlook(&stage, "Changed").await;
+        rename_in_outlook(&stage, "<t:DistinguishedFolderId Id='calendar'/>", "Changed").await;
         let outcome = work.await.unwrap();
         assert!(matches!(outcome, Err(Error::Changed)), "{operation}: {outcome:?}");
         let (other, _store) = another(&stage).await;
         assert!(text(&other, "one.ics").await.unwrap().contains("SUMMARY:Changed"), "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_somebody_with_outlook_changes_half_way_is_done_and_not_refused() {
+    for (to, at) in [("own", "one.ics"), ("own", "two.ics"), ("calendar", "two.ics")] {
+        let stage = Stage::empty(1).await;
+        let mailbox = stage.mailbox(LONG).await;
+        let own: CollectionId = "own".parse().unwrap();
+        let new = NewCollection { id: own.clone(), kind: CollectionKind::Calendar, properties: Vec::new() };
+        mailbox.create_collection(new).await.unwrap();
+        let folder = if to == "own" {
+            let collection = mailbox.collection(&own).await.unwrap().unwrap();
+            format!("<t:FolderId Id='{}'/>", collection.upstream.0)
+        } else {
+            "<t:DistinguishedFolderId Id='calendar'/>".to_owned()
+        };
+        let target: CollectionId = to.parse().unwrap();
+        // The name of the object is the client's; the move gives it to the item in a call of its own.
+        put(&mailbox, "one.ics", &only_new(), &single("one", "Before")).await.unwrap();
+        stage.reset().await;
+        stage.faults(r#"[{"kind": "busy", "operation": "UpdateItem", "times": 1, "wait": 1.0}]"#).await;
+        let work = {
+            let (mailbox, from, to) = (mailbox.clone(), name("one.ics"), name(at));
+            let target = target.clone();
+            tokio::spawn(async move {
+                let none = Conditions::default();
+                let (from, to) = ((&calendar(), &from), (&target, &to));
+                mailbox.relocate(Relocation::Move, from, to, Overwrite::Forbidden, &none).await
+            })
+        };
+        let is_renamed = at != "one.ics";
+        while is_renamed && !stage.calls().await.contains_key("UpdateItem") {
+            tokio::task::yield_now().await;
+        }
+        if is_renamed {
+            stage.faults("[]").await;
+            rename_in_outlook(&stage, &folder, "Changed").await;
+        }
+        let outcome = work.await.unwrap();
+        assert!(outcome.is_ok(), "{to}/{at}: {outcome:?}");
+        let (other, _store) = another(&stage).await;
+        let object = other.get(&target, &name(at)).await.unwrap();
+        let text = String::from_utf8(object.expect("the object at its new place").body.to_vec()).unwrap();
+        assert!(!is_renamed || text.contains("SUMMARY:Changed"), "{text}");
     }
 }

@@ -70,6 +70,11 @@ pub enum Error {
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 impl Error {
+    /// What was begun could not be ended now.
+    pub(crate) fn busy(reason: &str) -> Self {
+        Self::Unavailable { retry_after: SOON, reason: reason.to_owned() }
+    }
+
     /// The answer is due and Exchange's is not there yet.
     pub(crate) fn late() -> Self {
         Self::Unavailable { retry_after: SOON, reason: "its answer is not there yet".to_owned() }

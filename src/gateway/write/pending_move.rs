@@ -62,7 +62,10 @@ impl Mailbox {
         if arrived.name != *name {
             tracing::info!(%name, "half of a move was found");
             let item = ItemId { id: arrived.upstream.0.clone(), change_key: arrived.version.0.clone() };
-            self.rename(&arrived, item, name, class).await?;
+            match self.rename(&arrived, item.clone(), name, class).await {
+                Err(Error::Changed) => self.rename_as_it_is(&arrived, &item, name, class).await?,
+                renamed => renamed?,
+            }
         }
         if let Some((old, version)) = replaces {
             let there = self.follower().fetch_one(class, &old.0).await?.map(|(item, _)| item.id);

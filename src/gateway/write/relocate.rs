@@ -147,7 +147,12 @@ impl Mailbox {
         } else {
             self.take_over(how, entry, from, target, conditions).await?
         };
-        let renamed = self.rename(entry, item.clone(), to.1, class).await;
+        // An object that has moved has done so: who changes it meanwhile only makes another version of it.
+        let has_moved = !is_rename || !conditions.is_of_state();
+        let renamed = match self.rename(entry, item.clone(), to.1, class).await {
+            Err(Error::Changed) if has_moved => self.rename_as_it_is(entry, &item, to.1, class).await,
+            renamed => renamed,
+        };
         let replaced = match (&renamed, there) {
             (Ok(()), Some(old)) => self.replace_seen(class, old).await,
             _ => Ok(()),
@@ -298,6 +303,27 @@ impl Mailbox {
         Ok(())
     }
 
+    /// The same for whatever version of the item is there now.
+    pub(super) async fn rename_as_it_is(
+        &self,
+        entry: &Entry,
+        item: &ItemId,
+        name: &ResourceName,
+        class: ItemClass,
+    ) -> Result<(), Error> {
+        for _ in 1..TRIES {
+            let Some((now, _)) = self.follower().fetch_one(class, &item.id).await? else {
+                return Err(Error::NotFound);
+            };
+            match self.rename(entry, now.id, name, class).await {
+                Err(Error::Changed) => {}
+                renamed => return renamed,
+            }
+        }
+        // Not refused: it is ended later.
+        Err(Error::busy("others keep changing the object"))
+    }
+
     /// Throws away what was at the destination; what has become private meanwhile stays.
     async fn replace_seen(&self, class: ItemClass, old: &Entry) -> Result<(), Error> {
         match self.refuse_private_now(class, &old.upstream).await {
@@ -320,6 +346,9 @@ impl Mailbox {
 fn item_of(entry: &Entry) -> ItemId {
     ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() }
 }
+
+/// How often an item gets its name while others change it.
+const TRIES: usize = 5;
 
 /// A UID without what vCard 4.0 writes before a UUID and vCard 3.0 does not. RFC 6350 6.7.6
 fn plain(uid: &str) -> &str {
