@@ -11,6 +11,7 @@ use back::{Served, body, compare, judge, judge_zones};
 use case::{OWNER, ZONE, cases};
 use exdav::convert::write::{self, Plan};
 use exdav::convert::{self, Related};
+use exdav::ews::types::{document, parse_item};
 use exdav::model::collection::CollectionKind;
 use exdav::model::item::{Item, ItemClass, ItemId};
 use exdav::model::refusal::{Reason, Refusal};
@@ -58,6 +59,23 @@ fn items_of_exchange_are_rendered_as_the_cases_say() {
     }
     println!("{passed} cases passed");
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn an_item_that_the_mirror_packs_comes_back_as_it_was() {
+    let mut count = 0;
+    for case in cases().iter().filter(|case| case.dir.join("ews.xml").exists()) {
+        for item in case.exceptions().into_iter().chain([case.item("ews.xml")]) {
+            let back = parse_item(&document(&item)).unwrap();
+            let of = |item: &Item| item.fields().map(|(f, v)| (f, v.clone())).collect::<Vec<_>>();
+            for (field, value) in of(&item) {
+                assert_eq!(back.value(field), Some(&value), "{}: {field:?}", case.name);
+            }
+            assert_eq!(of(&item).len(), of(&back).len(), "{}", case.name);
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
 }
 
 /// Cases that begin with something in Exchange: told to the whole gateway, not to the translation alone.
