@@ -413,7 +413,16 @@ async fn a_guest_whom_the_client_tells_itself_is_not_mailed_because_others_are()
     assert_eq!(post.of(&stage).await.len(), 1);
     is_refused(put(&mailbox, &with(format!("{told}{kept}"), "")).await);
     // What tells nobody, or those who were there before, is nobody's loss.
-    put(&mailbox, &with(told, "CATEGORIES:Own\r\n")).await.unwrap();
+    put(&mailbox, &with(told.clone(), "CATEGORIES:Own\r\n")).await.unwrap();
+    assert_eq!(post.of(&stage).await, []);
+    // Whoever came in silence is not told in mails that it is over, either.
+    let (at, none, both) = (name(), Conditions::default(), with(format!("{told}{kept}"), ""));
+    mailbox
+        .put_with_schedule_reply(ScheduleReply::Suppress, &calendar(), &at, &none, both.clone().into())
+        .await
+        .unwrap();
+    is_refused(put(&mailbox, &with(told, "")).await);
+    is_refused(put(&mailbox, &both.replace("SUMMARY", "STATUS:CANCELLED\r\nSUMMARY")).await);
     assert_eq!(post.of(&stage).await, []);
 }
 

@@ -9,8 +9,8 @@
 //! mark ([`super::password_mark`]): where the other budgets are spent, by those who guess behind the same address for
 //! instance, what fits a mark has a budget of its own.
 //!
-//! The budgets of names are so small that guesses alone do not make Exchange lock an account: Windows does that at ten
-//! wrong passwords within ten minutes. ("Account lockout threshold", security baseline of Windows)
+//! The budgets of names are so small that guesses alone do not make Exchange lock an account where the domain's policy allows
+//! more than ten wrong passwords in a quarter of an hour. By default Windows locks none. ("Account lockout threshold")
 //!
 //! **Invariant:** memory is bounded whoever comes: those for whom there is no place share one.
 

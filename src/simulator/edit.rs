@@ -78,7 +78,7 @@ fn complete_attendee(attendee: &mut Element) {
     }
 }
 
-/// PidTagBusinessHomePage: `contacts:BusinessHomePage`, which takes URIs alone. MS-OXPROPS 2.625
+/// PidTagBusinessHomePage: `contacts:BusinessHomePage`, which takes URIs alone. MS-OXPROPS
 const BUSINESS_HOME_PAGE: ExtendedName = ExtendedName::Tag(0x3A51);
 
 /// Properties that are fields by another name are those fields.

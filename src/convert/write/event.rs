@@ -13,7 +13,7 @@ use super::fields;
 use super::rule::{self, Translated};
 use super::series;
 use super::{Current, NotifyPolicy, NotifyStep, Plan};
-use crate::model::item::{Change, Field, ItemClass, Value};
+use crate::model::item::{Change, Field, ItemClass, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::text::Component;
@@ -80,6 +80,7 @@ impl Draft<'_> {
         let people = self.people(master);
         let invited = self.current.is_some_and(|c| projected::is_invitation(self.context, c.item));
         if audience != NotifyPolicy::Nobody && self.calls_off(master, people.as_ref()) {
+            self.check_agents(NotifyStep::First(Notify::All))?;
             return Ok(Plan::calling_off(uid, octets));
         }
         let mut changed = self.changed_groups(master);

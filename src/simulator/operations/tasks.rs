@@ -72,7 +72,7 @@ fn complete(properties: &mut Properties, now: Timestamp) {
 }
 
 /// A task that recurs and is completed becomes a finished copy, with all its named properties, and goes on to its next
-/// turn, if there is one. MS-OXOTASK 3.1.4.7
+/// turn, if there is one. Microsoft, "UpdateItem operation (task)"
 pub fn go_on(mailbox: &mut Mailbox, key: ItemKey, now: Timestamp) {
     let Some(item) = mailbox.item(key).filter(|item| item.kind == ItemKind::Task) else { return };
     let Some(recurrence) = item.properties.get(field::TASK_RECURRENCE) else { return };

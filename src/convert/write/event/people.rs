@@ -140,11 +140,11 @@ impl Draft<'_> {
         };
         let served = self.served.as_ref().map(guests).unwrap_or_default();
         let wanted = guests(self.calendar);
-        let is_kept = |line: &&&Line| is_silent(line) && !self.is_owner(line);
-        let is_concerned = |line: &&&Line| {
-            notify != Notify::Changed || !served.iter().any(|other| user(other) == user(line))
-        };
-        let Some(line) = wanted.iter().filter(is_kept).find(is_concerned) else { return Ok(()) };
+        let is_among = |line: &Line, guests: &[&Line]| guests.iter().any(|other| user(other) == user(line));
+        let come = wanted.iter().filter(|line| notify == Notify::All || !is_among(line, &served));
+        let gone = served.iter().filter(|line| !is_among(line, &wanted));
+        let mut mailed = come.chain(gone);
+        let Some(line) = mailed.find(|line| is_silent(line) && !self.is_owner(line)) else { return Ok(()) };
         let text = format!(
             "Exchange mails every guest of a meeting or none, and {} has SCHEDULE-AGENT={}: give it to all guests, or to none",
             line.value.trim(),
