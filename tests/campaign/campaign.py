@@ -225,7 +225,7 @@ class Campaign:
     def look_into(self, dump):
         """What Exchange itself says: files, ids and how often each object is there."""
         self.files, self.there, self.items = collections.defaultdict(collections.Counter), collections.Counter(), {}
-        self.properties = {}
+        self.properties, self.where = {}, collections.defaultdict(list)
         for folder in dump["folders"]:
             if not folder["class"].startswith(("IPF.Appointment", "IPF.Contact", "IPF.Task")):
                 continue
@@ -236,6 +236,7 @@ class Campaign:
                     self.there[uid] += 1
                     self.items[uid] = item["id"]
                     self.properties[uid] = item["extended"]
+                    self.where[uid].append(folder["name"])
                 if folder["name"] == "Calendar":
                     for name in item["attachments"]:
                         self.files[name.rsplit("-", 1)[0]][name] += 1
@@ -329,7 +330,10 @@ class Campaign:
             client.members = [member for member in client.members if not member.is_given_up]
         for uid in sorted(wanted.keys() | self.there.keys()):
             if wanted[uid] != self.there[uid] and uid not in self.given_up:
-                self.wrong(f"acknowledged: {uid} is {self.there[uid]} times in Exchange, not {wanted[uid]} times")
+                done = [f"{m.spots} after\n" + "\n".join(m.history[-12:]) for _, m in self.members() if m.uid == uid]
+                self.wrong(f"acknowledged: {uid} is {self.there[uid]} times in Exchange, not {wanted[uid]} times\n-- at "
+                           + "\n-- and ".join(done) + f"\n-- and Exchange has it in {self.where.get(uid)}: "
+                           f"{self.properties.get(uid)}")
 
     def judge(self, member, body, tag):
         def same(wanted):
