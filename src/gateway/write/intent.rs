@@ -89,10 +89,10 @@ impl Mailbox {
         if !known.contains(intent) {
             return Ok(());
         }
-        let Some(folder) = self.collection(id).await?.map(|_| self.folder(id)) else {
-            return self.end_intent(id, name).await;
+        let folder = match self.known_folder(id).await {
+            Err(Error::NotFound) => return self.end_intent(id, name).await,
+            known => known?,
         };
-        let folder = folder.await?;
         self.follower().invalidate(id);
         self.follower().refresh(std::slice::from_ref(id)).await?;
         // What the mirror shows is then what was found.

@@ -47,7 +47,12 @@ impl Mailbox {
 
     async fn arrive_at(&self, arrival: &PendingMove) -> Result<Option<Entry>, Error> {
         let PendingMove { collection: id, name, uid, replaces } = arrival;
-        let Some(collection) = self.collection(id).await? else { return Ok(None) };
+        let collection = match self.known_folder(id).await {
+            Ok(folder) => folder.collection,
+            Err(Error::NotFound) => return Ok(None),
+            // Where the folders cannot be looked at nothing is known to be over.
+            Err(error) => return Err(error),
+        };
         self.follower().invalidate(id);
         self.follower().refresh(std::slice::from_ref(id)).await?;
         let namesakes = self.namesakes(id, uid).await?;
