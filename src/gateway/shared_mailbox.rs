@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// DelegateAccess of one user that are remembered.
+/// Mailboxes of others that are remembered for one user.
 const MAX_VISITS: usize = 64;
 /// Octets of an address. RFC 5321 4.5.3.1
 const MAX_ADDRESS: usize = 254;

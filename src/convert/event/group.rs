@@ -494,7 +494,7 @@ fn online(scene: &RenderContext, event: &mut Component) {
     if !people::is_meeting(scene.context, item) {
         return;
     }
-    if item.told(Field::AllowsNewTimes) == Some(false) {
+    if item.known_flag(Field::AllowsNewTimes) == Some(false) {
         event.push(Line::raw("X-MICROSOFT-DISALLOW-COUNTER", "TRUE"));
     }
     if item.flag(Field::DoNotForward) {
@@ -514,7 +514,7 @@ fn online(scene: &RenderContext, event: &mut Component) {
 }
 
 fn online_text(item: &Item) -> String {
-    let usually = |field| item.told(field).unwrap_or(true).to_string();
+    let usually = |field| item.known_flag(field).unwrap_or(true).to_string();
     let url = item.filled(Field::MeetingUrl).unwrap_or_default();
     let flags = [
         usually(Field::AsksForAnswers),

@@ -312,7 +312,7 @@ impl Plan {
 
     /// The changes that can be written a second time: a rule takes with it what is known of single occurrences.
     pub fn changes_again(&self) -> Vec<Change> {
-        let is_rule = |change: &Change| [Field::Recurrence, Field::Recurrence].contains(&change.field);
+        let is_rule = |change: &Change| change.field == Field::Recurrence;
         self.changes.iter().filter(|change| !is_rule(change)).cloned().collect()
     }
 

@@ -90,7 +90,8 @@ fn value(item: &Element, class: ItemClass, field: Field) -> Option<Value> {
         At::Indexed(..) => return None,
         At::Extended(property) => return of_property(item, &property, form),
     };
-    let children = || item.find(local).into_iter().flat_map(Element::children);
+    // Of a list that it does not tell, an item says nothing.
+    let list = || item.find(local).map(Element::children);
     Some(match form {
         Form::Body => Value::Body(body(item)?),
         Form::Cancelled => Value::Flag(is_cancelled(item)),
@@ -113,30 +114,19 @@ fn value(item: &Element, class: ItemClass, field: Field) -> Option<Value> {
         Form::Place => Value::Place(place(item.find(local)?)),
         Form::CompleteTitle => Value::Text(text(item.find(local)?, "Title")?),
         Form::Strings => {
-            let texts = children().map(|child| child.text().into_owned());
-            Value::Strings(texts.filter(|text| !text.is_empty()).collect()).present(item, local)?
+            let texts = list()?.map(|child| child.text().into_owned());
+            Value::Strings(texts.filter(|text| !text.is_empty()).collect())
         }
-        Form::People => Value::People(children().filter_map(attendee).collect()).present(item, local)?,
-        Form::Members => Value::Members(children().filter_map(member).collect()).present(item, local)?,
-        Form::Attachments => {
-            Value::Attachments(children().filter_map(attachment).collect()).present(item, local)?
-        }
-        Form::Modified => {
-            Value::Occurrences(children().filter_map(occurrence).collect()).present(item, local)?
-        }
+        Form::People => Value::People(list()?.filter_map(attendee).collect()),
+        Form::Members => Value::Members(list()?.filter_map(member).collect()),
+        Form::Attachments => Value::Attachments(list()?.filter_map(attachment).collect()),
+        Form::Modified => Value::Occurrences(list()?.filter_map(occurrence).collect()),
         Form::Deleted => {
-            let starts = children().filter_map(|gone| time(&gone.find("Start")?.text()));
-            Value::Times(starts.collect()).present(item, local)?
+            let starts = list()?.filter_map(|gone| time(&gone.find("Start")?.text()));
+            Value::Times(starts.collect())
         }
         _ => scalar(form, text(item, local)?)?,
     })
-}
-
-impl Value {
-    /// This list, where the item has the element at all.
-    fn present(self, item: &Element, local: &str) -> Option<Self> {
-        item.find(local).map(|_| self)
-    }
 }
 
 fn scalar(form: Form, text: String) -> Option<Value> {

@@ -21,7 +21,7 @@ const OCCURRENCES: char = 'R';
 const ROUNDS: usize = 3;
 
 impl Mailbox {
-    /// The item after a write of one call: as it was predicted_fingerprints by Exchange's rules, or as the server has it.
+    /// The item after a write of one call: as Exchange's rules predict it, or as the server has it.
     pub(super) async fn as_stored(
         &self,
         session: &Session,

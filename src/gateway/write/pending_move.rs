@@ -67,10 +67,7 @@ impl Mailbox {
         if arrived.name != *name {
             tracing::info!(%name, "half of a move was found");
             let item = ItemId { id: arrived.upstream.0.clone(), change_key: arrived.version.0.clone() };
-            match self.rename(&arrived, item.clone(), name, class).await {
-                Err(Error::Changed) => self.rename_as_it_is(&arrived, &item, name, class).await?,
-                renamed => renamed?,
-            }
+            self.rename_as_it_is(&arrived, item, name, class).await?;
         }
         if let Some((old, version)) = replaces {
             let there = self.follower().fetch_one(class, &old.0).await?.map(|(item, _)| item.id);

@@ -147,11 +147,11 @@ impl Mailbox {
         } else {
             self.take_over(how, entry, from, target, conditions).await?
         };
-        // An object that has moved has done so: who changes it meanwhile only makes another version of it.
         let has_moved = !is_rename || !conditions.is_of_state();
-        let renamed = match self.rename(entry, item.clone(), to.1, class).await {
-            Err(Error::Changed) if has_moved => self.rename_as_it_is(entry, &item, to.1, class).await,
-            renamed => renamed,
+        let renamed = if has_moved {
+            self.rename_as_it_is(entry, item.clone(), to.1, class).await
+        } else {
+            self.rename(entry, item.clone(), to.1, class).await
         };
         let replaced = match (&renamed, there) {
             (Ok(()), Some(old)) => self.replace_seen(class, old).await,
@@ -303,22 +303,23 @@ impl Mailbox {
         Ok(())
     }
 
-    /// The same for whatever version of the item is there now.
+    /// The same whatever version the item has by now: an object that has moved has done so, and who changes it meanwhile only
+    /// makes another version of it.
     pub(super) async fn rename_as_it_is(
         &self,
         entry: &Entry,
-        item: &ItemId,
+        mut item: ItemId,
         name: &ResourceName,
         class: ItemClass,
     ) -> Result<(), Error> {
-        for _ in 1..TRIES {
-            let Some((now, _)) = self.follower().fetch_one(class, &item.id).await? else {
-                return Err(Error::NotFound);
-            };
-            match self.rename(entry, now.id, name, class).await {
+        for _ in 0..TRIES {
+            match self.rename(entry, item.clone(), name, class).await {
                 Err(Error::Changed) => {}
                 renamed => return renamed,
             }
+            let (now, _) = self.follower().fetch_one(class, &item.id).await?.ok_or(Error::NotFound)?;
+            self.refuse_private(&now)?;
+            item = now.id;
         }
         // Not refused: it is ended later.
         Err(Error::busy("others keep changing the object"))

@@ -133,7 +133,7 @@ impl Item {
     }
 
     /// A flag; `None` when it is absent.
-    pub fn told(&self, field: Field) -> Option<bool> {
+    pub fn known_flag(&self, field: Field) -> Option<bool> {
         match self.value(field)? {
             Value::Flag(flag) => Some(*flag),
             _ => None,
@@ -142,7 +142,7 @@ impl Item {
 
     /// A flag; false when it is absent.
     pub fn flag(&self, field: Field) -> bool {
-        self.told(field).unwrap_or_default()
+        self.known_flag(field).unwrap_or_default()
     }
 
     /// A number.
