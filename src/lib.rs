@@ -30,7 +30,7 @@ pub mod simulator;
 
 pub mod text;
 
-pub mod ews;
+pub mod upstream;
 
 pub mod mirror;
 

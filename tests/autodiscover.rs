@@ -2,9 +2,10 @@
 
 use crate::support::domain::{Names, Stranger, certificate, name_server};
 use crate::support::{self, PASSWORD, Stage, USER};
-use exdav::ews::autodiscover::Settings;
-use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector, network};
 use exdav::simulator::{self, Scheme};
+use exdav::upstream::ews::autodiscover::Settings;
+use exdav::upstream::ews::{self, Credentials, Error, Exchange, network};
+use exdav::upstream::{FolderSelector, WellKnownFolder};
 use std::time::Duration;
 
 const WEB_SITE: &str = "404 Not Found";
@@ -56,7 +57,7 @@ fn demo() -> Credentials {
 
 async fn ask(exchange: &Exchange, credentials: Credentials) -> Result<(), Error> {
     let session = exchange.session(credentials);
-    session.get_folders(&[FolderSelector::Distinguished("calendar")]).await?.remove(0).map(drop)
+    session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await?.remove(0).map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

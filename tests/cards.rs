@@ -4,7 +4,6 @@ use crate::golden::case;
 use crate::golden::item::{self, Source};
 use crate::support::{PASSWORD, Stage, USER, contacts};
 use bytes::Bytes;
-use exdav::ews::{self, Credentials, FolderSelector, ItemChange, Session};
 use exdav::gateway::write::{Conditions, Written};
 use exdav::gateway::{Error, Mailbox};
 use exdav::model::id::CollectionId;
@@ -12,6 +11,8 @@ use exdav::model::item::{Field, Item, ItemClass};
 use exdav::model::refusal::Reason;
 use exdav::simulator;
 use exdav::text::Component;
+use exdav::upstream::ews::{self, Credentials, Session};
+use exdav::upstream::{FolderSelector, ItemChange, WellKnownFolder};
 use std::time::Duration;
 
 const FRESH: Duration = Duration::from_secs(3600);
@@ -69,9 +70,9 @@ fn session(stage: &Stage) -> Session {
 }
 
 /// What is in a folder of Exchange, oldest first.
-async fn items(stage: &Stage, folder: &'static str) -> Vec<Item> {
+async fn items(stage: &Stage, folder: WellKnownFolder) -> Vec<Item> {
     let session = session(stage);
-    let folder = session.get_folders(&[FolderSelector::Distinguished(folder)]).await.unwrap();
+    let folder = session.get_folders(&[FolderSelector::WellKnown(folder)]).await.unwrap();
     let folder = folder.into_iter().next().unwrap().unwrap();
     let page = session.sync_items(&folder.id, None).await.unwrap();
     let mut items = Vec::new();
@@ -109,7 +110,7 @@ async fn outlook(stage: &Stage, item: &Item, update: &str) {
                 "<m:UpdateItem ConflictResolution='AlwaysOverwrite'><m:ItemChanges><t:ItemChange>\
                  <t:ItemId Id='{}' ChangeKey='{}'/><t:Updates>{update}</t:Updates></t:ItemChange></m:ItemChanges>\
                  </m:UpdateItem>",
-                item.id.id, item.id.change_key
+                item.id.id, item.id.version
             ),
         )
         .await;
@@ -127,7 +128,7 @@ async fn members_of_a_group_are_contacts_colleagues_and_outsiders_in_exchange() 
         put(&mailbox, &contacts(), "person.vcf", &person).await.unwrap();
         let written = put(&mailbox, &contacts(), "group.vcf", &members).await.unwrap();
         assert!(written.created && written.etag.is_some(), "{group}");
-        judge(&of_class(items(&stage, "contacts").await, ItemClass::DistributionList), group);
+        judge(&of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::DistributionList), group);
         let (other, _store) = elsewhere(&stage).await;
         for gateway in [&mailbox, &other] {
             let (three, four) = (
@@ -152,7 +153,7 @@ const GROUP: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:g1\r\nFN:Choir\r\nN:Choir
 async fn a_colleague_in_a_group_is_named_as_the_directory_does_and_members_nobody_knows_survive_outlook() {
     let (stage, mailbox) = stage().await;
     put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
-    let list = of_class(items(&stage, "contacts").await, ItemClass::DistributionList);
+    let list = of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::DistributionList);
     let members = list.members();
     assert_eq!(members.len(), 2);
     assert_eq!((members[0].kind.as_str(), members[0].name.is_empty()), ("Mailbox", false));
@@ -186,14 +187,16 @@ async fn who_stays_in_a_group_stays_as_exchange_has_them() {
         EMAIL:ann@example.net\r\nEND:VCARD\r\n";
     put(&mailbox, &contacts(), "ann.vcf", person).await.unwrap();
     put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
-    let before = of_class(items(&stage, "contacts").await, ItemClass::DistributionList).list_members();
+    let before =
+        of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::DistributionList).list_members();
     // Another client adds Ann, in another spelling of her UID.
     let more = GROUP.replace(
         "X-ADDRESSBOOKSERVER-MEMBER:mailto:guest",
         "X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:6b0d1a0e-6f6a-4a8e-9d3c-0c0ffee0c002\r\nX-ADDRESSBOOKSERVER-MEMBER:mailto:guest",
     );
     put(&mailbox, &contacts(), "g.vcf", &more).await.unwrap();
-    let after = of_class(items(&stage, "contacts").await, ItemClass::DistributionList).list_members();
+    let after =
+        of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::DistributionList).list_members();
     assert_eq!(after.len(), 3);
     assert_eq!(after[0].mailbox, before[0].mailbox);
     assert_eq!(
@@ -213,7 +216,7 @@ async fn a_person_becomes_a_group_and_a_person_again_under_the_same_name() {
     for (card, class) in [(GROUP, ItemClass::DistributionList), (person, ItemClass::Contact)] {
         let written = put(&mailbox, &contacts(), "g.vcf", card).await.unwrap();
         assert!(!written.created);
-        let there = items(&stage, "contacts").await;
+        let there = items(&stage, WellKnownFolder::Contacts).await;
         assert_eq!(there.iter().map(|item| item.class).collect::<Vec<_>>(), [class]);
         let (other, _store) = elsewhere(&stage).await;
         for gateway in [&mailbox, &other] {
@@ -228,7 +231,7 @@ async fn photos_go_up_and_down_unchanged_and_go_when_the_client_takes_them_away(
     let (stage, mailbox) = stage().await;
     let three = case("c04-photo-v3", "input.vcf");
     assert!(put(&mailbox, &contacts(), "three.vcf", &three).await.unwrap().etag.is_some());
-    judge(&items(&stage, "contacts").await[0], "c04-photo-v3");
+    judge(&items(&stage, WellKnownFolder::Contacts).await[0], "c04-photo-v3");
     let (four, second) =
         (case("c05-photo-v4-and-removed", "input.vcf"), case("c05-photo-v4-and-removed", "second.vcf"));
     assert!(put(&mailbox, &contacts(), "four.vcf", &four).await.unwrap().etag.is_some());
@@ -238,7 +241,7 @@ async fn photos_go_up_and_down_unchanged_and_go_when_the_client_takes_them_away(
     stage.reset().await;
     put(&mailbox, &contacts(), "four.vcf", &second).await.unwrap();
     assert_eq!(stage.calls().await["DeleteAttachment"], 1);
-    let without = items(&stage, "contacts").await.pop().unwrap();
+    let without = items(&stage, WellKnownFolder::Contacts).await.pop().unwrap();
     assert!(without.attachments().is_empty());
     let (other, _store) = elsewhere(&stage).await;
     assert_eq!(text4(&other, &contacts(), "four.vcf").await, second);
@@ -286,7 +289,7 @@ fn set_contact_entry(uri: &str, key: &str, element: &str) -> String {
 async fn what_has_no_place_in_exchange_survives_whatever_outlook_changes() {
     let (stage, mailbox) = stage().await;
     put(&mailbox, &contacts(), "full.vcf", FULL).await.unwrap();
-    let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+    let contact = of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact);
     let email = "<t:EmailAddresses><t:Entry Key='EmailAddress1'>new@example.net</t:Entry></t:EmailAddresses>";
     let phone = "<t:PhoneNumbers><t:Entry Key='MobilePhone'>9</t:Entry></t:PhoneNumbers>";
     let home = "<t:PhysicalAddresses><t:Entry Key='Home'><t:City>Z</t:City></t:Entry></t:PhysicalAddresses>";
@@ -341,7 +344,7 @@ async fn a_label_stays_as_it_was_spelled_where_outlook_corrects_the_number() {
     put(&mailbox, &contacts(), "labels.vcf", card).await.unwrap();
     let before = text(&mailbox, &contacts(), "labels.vcf").await;
     assert_eq!(before, card, "the octets are the client's");
-    let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+    let contact = of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact);
     let email = "<t:EmailAddresses><t:Entry Key='EmailAddress1'>new@example.net</t:Entry></t:EmailAddresses>";
     let phone = "<t:PhoneNumbers><t:Entry Key='PrimaryPhone'>+49 9</t:Entry></t:PhoneNumbers>";
     let street = "<t:PhysicalAddresses><t:Entry Key='Other'><t:Street>New 2</t:Street></t:Entry></t:PhysicalAddresses>";
@@ -367,7 +370,7 @@ async fn a_label_stays_as_it_was_spelled_where_outlook_corrects_the_number() {
     // The country is another one, and with it the layout.
     let abroad = "<t:PhysicalAddresses><t:Entry Key='Other'><t:CountryOrRegion>Austria</t:CountryOrRegion></t:Entry>\
          </t:PhysicalAddresses>";
-    let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+    let contact = of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact);
     outlook(
         &stage,
         &contact,
@@ -387,7 +390,7 @@ async fn a_name_that_was_filed_by_hand_stays_filed_so() {
     let (stage, mailbox) = stage().await;
     let card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:f\r\nFN:Jo Full\r\nN:Full;Jo;;;\r\nEND:VCARD\r\n";
     put(&mailbox, &contacts(), "f.vcf", card).await.unwrap();
-    let contact = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+    let contact = of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact);
     assert_eq!(contact.text(Field::FileAsMapping).as_deref(), Some("LastCommaFirst"));
     let filed = "<t:SetItemField><t:FieldURI FieldURI='contacts:FileAsMapping'/><t:Contact><t:FileAsMapping>FirstSpaceLast\
                  </t:FileAsMapping></t:Contact></t:SetItemField>";
@@ -397,9 +400,15 @@ async fn a_name_that_was_filed_by_hand_stays_filed_so() {
         .await
         .unwrap();
     let mapping = |item: Item| item.text(Field::FileAsMapping).unwrap();
-    assert_eq!(mapping(of_class(items(&stage, "contacts").await, ItemClass::Contact)), "FirstSpaceLast");
+    assert_eq!(
+        mapping(of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact)),
+        "FirstSpaceLast"
+    );
     put(&mailbox, &contacts(), "f.vcf", &card.replace("N:Full", "N:Fuller")).await.unwrap();
-    assert_eq!(mapping(of_class(items(&stage, "contacts").await, ItemClass::Contact)), "LastCommaFirst");
+    assert_eq!(
+        mapping(of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact)),
+        "LastCommaFirst"
+    );
 }
 
 fn task(lines: &str) -> String {
@@ -425,7 +434,7 @@ async fn completing_a_task_that_recurs_ends_a_turn_and_the_next_one_is_open() {
     put(&mailbox, &tasks(), "t.ics", &open).await.unwrap();
     let written = put(&mailbox, &tasks(), "t.ics", &done).await.unwrap();
     assert!(!written.created && written.etag.is_none());
-    let there = items(&stage, "tasks").await;
+    let there = items(&stage, WellKnownFolder::Tasks).await;
     let ends: Vec<(bool, bool, String)> = there
         .iter()
         .map(|item| {
@@ -464,7 +473,7 @@ async fn a_turn_that_somebody_completes_in_outlook_leaves_the_times_and_what_exc
     );
     put(&mailbox, &tasks(), "t.ics", &weekly).await.unwrap();
     let done = "<t:SetItemField><t:FieldURI FieldURI='task:Status'/><t:Task><t:Status>Completed</t:Status></t:Task></t:SetItemField>";
-    outlook(&stage, &items(&stage, "tasks").await[0], done).await;
+    outlook(&stage, &items(&stage, WellKnownFolder::Tasks).await[0], done).await;
     let (other, _store) = elsewhere(&stage).await;
     let next = todo(&text(&other, &tasks(), "t.ics").await);
     assert_eq!(
@@ -495,16 +504,16 @@ async fn a_client_that_moves_a_task_on_by_itself_does_not_touch_the_rule() {
         task("DTSTART;VALUE=DATE:20260306\nDUE;VALUE=DATE:20260306\nRRULE:FREQ=WEEKLY;BYDAY=FR;COUNT=5");
     put(&mailbox, &tasks(), "t.ics", &first).await.unwrap();
     let rule = |items: Vec<Item>| items[0].recurrence().unwrap();
-    let before = rule(items(&stage, "tasks").await);
+    let before = rule(items(&stage, WellKnownFolder::Tasks).await);
     let second = first.replace("20260306", "20260313").replace("COUNT=5", "COUNT=4");
     put(&mailbox, &tasks(), "t.ics", &second).await.unwrap();
-    let after = items(&stage, "tasks").await;
+    let after = items(&stage, WellKnownFolder::Tasks).await;
     assert_eq!(after[0].day(Field::DueDay).unwrap().to_string(), "2026-03-13");
     assert_eq!(rule(after), before);
     assert_eq!(text(&mailbox, &tasks(), "t.ics").await, second);
     let monthly = second.replace("FREQ=WEEKLY;BYDAY=FR;COUNT=4", "FREQ=MONTHLY");
     put(&mailbox, &tasks(), "t.ics", &monthly).await.unwrap();
-    assert_ne!(rule(items(&stage, "tasks").await), before);
+    assert_ne!(rule(items(&stage, WellKnownFolder::Tasks).await), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -513,7 +522,8 @@ async fn a_task_that_comes_anew_after_it_was_done_keeps_doing_so() {
     let (stage, mailbox) = stage().await;
     let every = task("DUE;VALUE=DATE:20260306\nX-EWS-TASK-REGENERATION:WEEKLY;INTERVAL=2");
     put(&mailbox, &tasks(), "t.ics", &every).await.unwrap();
-    let pattern = async || items(&stage, "tasks").await[0].recurrence().map(|rule| rule.pattern);
+    let pattern =
+        async || items(&stage, WellKnownFolder::Tasks).await[0].recurrence().map(|rule| rule.pattern);
     let weekly = Some(Pattern::Regeneration { interval: 2, unit: "Weekly".to_owned() });
     assert_eq!(pattern().await, weekly);
     let other_client =
@@ -529,7 +539,7 @@ async fn a_completion_in_the_future_is_one_of_today() {
     let (stage, mailbox) = stage().await;
     let done = task("DUE;VALUE=DATE:20260306\nSTATUS:COMPLETED\nCOMPLETED:20990101T000000Z");
     put(&mailbox, &tasks(), "t.ics", &done).await.unwrap();
-    let item = items(&stage, "tasks").await.remove(0);
+    let item = items(&stage, WellKnownFolder::Tasks).await.remove(0);
     assert!(item.flag(Field::Complete));
     assert!(item.day(Field::CompletedDay).unwrap().year() != 2099);
     assert_eq!(text(&mailbox, &tasks(), "t.ics").await, done);
@@ -543,12 +553,15 @@ async fn a_state_that_clients_have_no_word_for_survives_their_edits() {
         let set = format!(
             "<t:SetItemField><t:FieldURI FieldURI='task:Status'/><t:Task><t:Status>{state}</t:Status></t:Task></t:SetItemField>"
         );
-        outlook(&stage, &items(&stage, "tasks").await[0], &set).await;
+        outlook(&stage, &items(&stage, WellKnownFolder::Tasks).await[0], &set).await;
         let (other, _store) = elsewhere(&stage).await;
         let served = text(&other, &tasks(), "t.ics").await;
         assert_eq!(todo(&served).value("STATUS"), Some(word));
         put(&other, &tasks(), "t.ics", &served.replace("SUMMARY:", "SUMMARY:More ")).await.unwrap();
-        assert_eq!(items(&stage, "tasks").await[0].text(Field::Status).as_deref(), Some(state));
+        assert_eq!(
+            items(&stage, WellKnownFolder::Tasks).await[0].text(Field::Status).as_deref(),
+            Some(state)
+        );
     }
 }
 
@@ -559,8 +572,8 @@ async fn a_copy_that_outlook_makes_is_an_object_of_its_own_on_every_gateway() {
     put(&mailbox, &contacts(), "one.vcf", card).await.unwrap();
     put(&mailbox, &tasks(), "t.ics", &task("DUE;VALUE=DATE:20260306")).await.unwrap();
     put(&mailbox, &contacts(), "g.vcf", GROUP).await.unwrap();
-    for folder in ["contacts", "tasks"] {
-        for item in items(&stage, folder).await {
+    for (folder, which) in [("contacts", WellKnownFolder::Contacts), ("tasks", WellKnownFolder::Tasks)] {
+        for item in items(&stage, which).await {
             let copy = format!(
                 "<m:CopyItem><m:ToFolderId><t:DistinguishedFolderId Id='{folder}'/></m:ToFolderId><m:ItemIds>\
                  <t:ItemId Id='{}'/></m:ItemIds></m:CopyItem>",
@@ -653,7 +666,9 @@ async fn a_group_that_comes_before_its_members_gets_them_when_they_are_there() {
         .replace("mailto:colleague3@example.com", "urn:uuid:late-one")
         .replace("mailto:guest@example.net", "urn:uuid:late-two");
     put(&mailbox, &contacts(), "g.vcf", &group).await.unwrap();
-    let members = async || of_class(items(&stage, "contacts").await, ItemClass::DistributionList).members();
+    let members = async || {
+        of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::DistributionList).members()
+    };
     assert_eq!(members().await.len(), 0);
     for name in ["late-one", "late-two"] {
         let card = format!(
@@ -682,7 +697,7 @@ async fn a_name_as_it_is_spoken_stays_in_the_words_of_the_client() {
     );
     put(&mailbox, &contacts(), "spoken.vcf", &card).await.unwrap();
     let change = async |update: &str| {
-        let item = of_class(items(&stage, "contacts").await, ItemClass::Contact);
+        let item = of_class(items(&stage, WellKnownFolder::Contacts).await, ItemClass::Contact);
         outlook(&stage, &item, update).await;
         let (other, _store) = elsewhere(&stage).await;
         (text(&other, &contacts(), "spoken.vcf").await, text4(&other, &contacts(), "spoken.vcf").await)

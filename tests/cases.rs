@@ -11,11 +11,12 @@ use crate::support::http::{Client, basic};
 use crate::support::{PASSWORD, Stage, USER};
 use bytes::Bytes;
 use exdav::convert;
-use exdav::ews::{self, Credentials, FolderSelector, Session};
 use exdav::gateway;
 use exdav::model::item::{Attendee, Field, Item, ItemClass};
 use exdav::simulator;
 use exdav::text::Component;
+use exdav::upstream::ews::{self, Credentials, Session};
+use exdav::upstream::{FolderSelector, WellKnownFolder};
 use exdav::xml::Element;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ struct Run<'a> {
     _folder: tempfile::TempDir,
     server: Client,
     folder: &'static str,
-    distinguished: &'static str,
+    well_known: WellKnownFolder,
     input: Bytes,
     accept: &'static str,
 }
@@ -79,10 +80,10 @@ impl<'a> Run<'a> {
         let stage = Stage::of(settings).await;
         let record = stage.record.clone().unwrap();
         let server = server(case, &stage, stage.store.path()).await;
-        let (kind, distinguished) = match case.name.chars().next() {
-            _ if file.ends_with(".vcf") => ("card/demo~40example.com/contacts", "contacts"),
-            Some('t') => ("cal/demo~40example.com/tasks", "tasks"),
-            _ => ("cal/demo~40example.com/calendar", "calendar"),
+        let (kind, well_known) = match case.name.chars().next() {
+            _ if file.ends_with(".vcf") => ("card/demo~40example.com/contacts", WellKnownFolder::Contacts),
+            Some('t') => ("cal/demo~40example.com/tasks", WellKnownFolder::Tasks),
+            _ => ("cal/demo~40example.com/calendar", WellKnownFolder::Calendar),
         };
         let accept = match std::str::from_utf8(&input) {
             Ok(text) if text.contains("VERSION:4.0") => "text/vcard; version=4.0",
@@ -93,7 +94,7 @@ impl<'a> Run<'a> {
             Ok(text) => local(text).into(),
             Err(_) => input,
         };
-        Self { case, stage, record, _folder: folder, server, folder: kind, distinguished, input, accept }
+        Self { case, stage, record, _folder: folder, server, folder: kind, well_known, input, accept }
     }
 
     async fn ask(
@@ -139,13 +140,12 @@ impl<'a> Run<'a> {
     /// All items of the folder, as a colleague with all rights would see them.
     async fn items(&self) -> Vec<Item> {
         let session = self.session(USER);
-        let folders =
-            session.get_folders(&[FolderSelector::Distinguished(self.distinguished)]).await.unwrap();
+        let folders = session.get_folders(&[FolderSelector::WellKnown(self.well_known)]).await.unwrap();
         let folder = folders.into_iter().next().unwrap().unwrap();
         let page = session.sync_items(&folder.id, None).await.unwrap();
         let mut items = Vec::new();
         for change in page.changes {
-            if let ews::ItemChange::Written(id, Some(class)) = change {
+            if let exdav::upstream::ItemChange::Written(id, Some(class)) = change {
                 items.push(session.get_items(class, &[&id.id]).await.unwrap().remove(0).unwrap());
             }
         }
@@ -202,13 +202,14 @@ impl<'a> Run<'a> {
     /// Bob accepts what he was invited to.
     async fn accept_as_bob(&self) {
         let session = self.session(BOB);
-        let folders = session.get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap();
+        let folders =
+            session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await.unwrap();
         let page = session.sync_items(&folders[0].as_ref().unwrap().id, None).await.unwrap();
         let id = page.changes.into_iter().find_map(|change| match change {
-            ews::ItemChange::Written(id, _) => Some(id),
-            ews::ItemChange::Gone(_) => None,
+            exdav::upstream::ItemChange::Written(id, _) => Some(id),
+            exdav::upstream::ItemChange::Gone(_) => None,
         });
-        session.answer(&id.expect("an invitation"), ews::Answer::Accept, "", true).await.unwrap();
+        session.answer(&id.expect("an invitation"), exdav::upstream::Answer::Accept, "", true).await.unwrap();
     }
 
     async fn sent(&self, user: &str) -> usize {

@@ -198,6 +198,25 @@ async fn a_copy_is_another_object_and_twins_are_refused() {
     assert!(matches!(other_kind, Err(Error::Refused(_))));
 }
 
+const FIRST: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:first\r\n\
+                     DTSTAMP:20270101T000000Z\r\nDTSTART:20270601T090000Z\r\nDTEND:20270601T100000Z\r\nSUMMARY:First\r\n\
+                     END:VEVENT\r\nEND:VCALENDAR\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_write_after_a_restart_goes_into_a_calendar_that_was_made_meanwhile() {
+    let stage = Stage::empty(1).await;
+    let name: ResourceName = "first.ics".parse().unwrap();
+    let before = stage.mailbox(LONG).await;
+    before.collections().await.unwrap();
+    drop(before);
+    let (other, _store) = another(&stage).await;
+    make(&other, "made-meanwhile").await;
+    // The same store, opened by the next process: it knows the folders of before.
+    let mailbox = stage.mailbox(LONG).await;
+    let put = mailbox.put(&id("made-meanwhile"), &name, &Conditions::default(), FIRST.into()).await;
+    assert!(put.unwrap().created);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_can_be_put_into_a_calendar_that_was_just_made_over_another_gateway() {
     let stage = Stage::empty(1).await;
@@ -205,13 +224,10 @@ async fn an_object_can_be_put_into_a_calendar_that_was_just_made_over_another_ga
     mailbox.collections().await.unwrap();
     let (other, _store) = another(&stage).await;
     make(&other, "made-elsewhere").await;
-    let body = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:first\r\n\
-                DTSTAMP:20270101T000000Z\r\nDTSTART:20270601T090000Z\r\nDTEND:20270601T100000Z\r\nSUMMARY:First\r\n\
-                END:VEVENT\r\nEND:VCALENDAR\r\n";
     let name: ResourceName = "first.ics".parse().unwrap();
     let put = |into: &'static str| {
         let (mailbox, name) = (mailbox.clone(), name.clone());
-        async move { mailbox.put(&id(into), &name, &Conditions::default(), body.into()).await }
+        async move { mailbox.put(&id(into), &name, &Conditions::default(), FIRST.into()).await }
     };
     // Where Exchange cannot be asked, nobody says that there is no such calendar.
     stage.faults(r#"[{"kind": "unavailable", "operation": "SyncFolderHierarchy", "times": 100000}]"#).await;

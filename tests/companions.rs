@@ -55,7 +55,7 @@ impl Scene {
         listed.last().expect("an object").name.to_string()
     }
 
-    /// The only item of the folder, with its ItemId.
+    /// The only item of the folder, with its ItemRef.
     async fn found(&self) -> String {
         let find = format!(
             "<m:FindItem Traversal='Shallow'><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>\

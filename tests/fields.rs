@@ -1,9 +1,9 @@
 //! What is read of Exchange's items is asked for, what is asked for is read, and the simulated Exchange knows it.
 
 use crate::support::{Stage, USER};
-use exdav::ews::field::Schema;
-use exdav::ews::types::table;
 use exdav::model::item::ItemClass;
+use exdav::upstream::ews::field::Schema;
+use exdav::upstream::ews::types::table;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;

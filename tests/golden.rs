@@ -11,11 +11,11 @@ use back::{Served, body, compare, judge, judge_zones};
 use case::{OWNER, ZONE, cases};
 use exdav::convert::write::{self, Plan};
 use exdav::convert::{self, Related};
-use exdav::ews::types::{document, parse_item};
 use exdav::model::collection::CollectionKind;
-use exdav::model::item::{Item, ItemClass, ItemId};
+use exdav::model::item::{Item, ItemClass, ItemRef};
 use exdav::model::refusal::{Reason, Refusal};
 use exdav::text::Component;
+use exdav::upstream::ews::types::{document, parse_item};
 use item::Source;
 use std::sync::Arc;
 
@@ -116,7 +116,7 @@ fn precondition(refusal: &Refusal) -> &'static str {
 
 /// The item that a plan makes.
 fn made(plan: &Plan) -> Item {
-    let id = || ItemId { id: "NEW".into(), change_key: "CK1".into() };
+    let id = || ItemRef { id: "NEW".into(), version: "CK1".into() };
     let bare = Item::predicted(plan.class, None, id(), &plan.outcome);
     let mut changes = plan.outcome.clone();
     changes.extend(plan.keep(&bare, &[]));

@@ -285,12 +285,16 @@ async fn an_upstream_that_sends_a_bomb_is_an_upstream_that_fails() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = bomb(200).await;
     let store = tempfile::tempdir().unwrap();
-    let settings = exdav::ews::Settings { url, patience: Duration::ZERO, ..exdav::ews::Settings::default() };
+    let settings = exdav::upstream::ews::Settings {
+        url,
+        patience: Duration::ZERO,
+        ..exdav::upstream::ews::Settings::default()
+    };
     let mirror =
         exdav::mirror::Settings { path: store.path().to_owned(), ..exdav::mirror::Settings::default() };
     let gateway = gateway::Gateway::new(
         gateway::Settings::default(),
-        settings,
+        std::sync::Arc::new(exdav::upstream::ews::Exchange::new(settings).unwrap()),
         mirror,
         exdav::sync::Settings::default(),
         exdav::convert::Settings::default(),
@@ -306,25 +310,30 @@ async fn an_upstream_that_sends_a_bomb_is_an_upstream_that_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_provider_that_sends_a_bomb_or_a_token_for_ever_harms_nobody() {
-    use exdav::ews::auth::oauth::Settings as Application;
-    use exdav::ews::{Credentials, Exchange};
+    use exdav::upstream::ews::auth::oauth::Settings as Application;
+    use exdav::upstream::ews::{Credentials, Exchange};
     use std::sync::Arc;
     let asked = |url: String| async move {
         let authority = url.trim_end_matches("/EWS/Exchange.asmx").to_owned();
         let (client_id, client_secret) = ("app".to_owned(), "x".to_owned());
         let oauth = Application { authority, client_id, client_secret, ..Application::default() };
         let patience = Duration::ZERO;
-        let settings = exdav::ews::Settings { url, oauth, patience, ..exdav::ews::Settings::default() };
+        let settings = exdav::upstream::ews::Settings {
+            url,
+            oauth,
+            patience,
+            ..exdav::upstream::ews::Settings::default()
+        };
         let exchange = Exchange::new(settings).unwrap();
         let application = Credentials::application(Arc::clone(exchange.provider().unwrap()));
         exchange.session(application.for_mailbox(USER)).subscribe().await.unwrap_err()
     };
     let error = asked(bomb(200).await).await;
-    assert!(matches!(error, exdav::ews::Error::Settings(_)), "{error}");
+    assert!(matches!(error, exdav::upstream::ews::Error::Settings(_)), "{error}");
     let for_ever =
         format!("{{\"access_token\": \"t\", \"token_type\": \"Bearer\", \"expires_in\": {}}}", u64::MAX);
     let error = asked(upstream(for_ever.into(), "identity").await).await;
-    assert!(!matches!(error, exdav::ews::Error::Settings(_)), "{error}");
+    assert!(!matches!(error, exdav::upstream::ews::Error::Settings(_)), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,10 @@
 use crate::support::{PASSWORD, Stage, USER, calendar, contacts};
 use exdav::accounts::{self, Accounts, Upstream};
 use exdav::gateway::write::Conditions;
-use exdav::gateway::{Error, Gateway, Mailbox, Service, Settings};
+use exdav::gateway::{Error, Gateway, Mailbox, Settings};
 use exdav::model::id::SyncToken;
-use exdav::{convert, ews, mirror, simulator, sync};
+use exdav::upstream::ews;
+use exdav::{convert, mirror, simulator, sync};
 use std::path::Path;
 use std::time::Duration;
 
@@ -353,12 +354,16 @@ async fn a_password_that_is_wrong_afterwards_opens_nothing_and_ends_the_connecti
     stage.faults("[]").await;
 }
 
+fn service() -> ews::ServiceAccount {
+    ews::ServiceAccount { login: simulator::SERVICE.to_owned(), password: PASSWORD.to_owned() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_account_listens_to_many_mailboxes_over_one_connection_and_one_server() {
     let people = 5;
     let settings =
         simulator::Settings { mailboxes: people, events: Some(3), ..simulator::Settings::default() };
-    let stage = Stage::of(settings).await;
+    let mut stage = Stage::of(settings).await;
     stage.change_streaming(r#"{"rules": {"servers": 3, "connections": 1}}"#).await;
     let file = accounts::Settings { path: stage.store.path().join("accounts.json"), ..Default::default() };
     let book = Accounts::open(&file).unwrap().unwrap();
@@ -369,10 +374,10 @@ async fn a_service_account_listens_to_many_mailboxes_over_one_connection_and_one
         book.add(name, &address, &Upstream::Service).unwrap();
         passwords.push(book.add_password(name, "phone").unwrap());
     }
-    let service = Service { login: simulator::SERVICE.to_owned(), password: PASSWORD.to_owned() };
-    let settings = Settings { accounts: file, service, ..Settings::default() };
+    let settings = Settings { accounts: file, ..Settings::default() };
     let sync =
         sync::Settings { freshness: NEVER, hierarchy: NEVER, live: brisk(), ..sync::Settings::default() };
+    stage.service = service();
     let gateway = stage.gateway_following(sync, stage.store.path(), settings, convert::Settings::default());
     let mut mailboxes = Vec::new();
     for (name, password) in names.iter().zip(&passwords) {
@@ -453,6 +458,7 @@ async fn mailboxes_of_a_service_account_behind_different_endpoints_are_all_liste
     let path = folder.path().join("book.json");
     std::fs::write(&path, serde_json::to_vec(&book).unwrap()).unwrap();
     let ews = ews::Settings {
+        service: service(),
         autodiscover: ews::autodiscover::Settings {
             domains: vec!["example.com".to_owned()],
             book: Some(path),
@@ -467,19 +473,19 @@ async fn mailboxes_of_a_service_account_behind_different_endpoints_are_all_liste
     };
     let file = accounts::Settings { path: folder.path().join("accounts.json"), ..Default::default() };
     let accounts = Accounts::open(&file).unwrap().unwrap();
-    let service = Service { login: simulator::SERVICE.to_owned(), password: PASSWORD.to_owned() };
     let mut people = Vec::new();
     for (address, _) in &accounts_of {
         accounts.add(address, address, &Upstream::Service).unwrap();
         people.push((*address, accounts.add_password(address, "phone").unwrap()));
     }
     let gateway = |store: &str, live: sync::live::Settings| {
-        let settings = Settings { accounts: file.clone(), service: service.clone(), ..Settings::default() };
+        let settings = Settings { accounts: file.clone(), ..Settings::default() };
         let mirror =
             exdav::mirror::Settings { path: folder.path().join(store), ..exdav::mirror::Settings::default() };
         let sync = sync::Settings { freshness: NEVER, hierarchy: NEVER, live, ..sync::Settings::default() };
         let convert = convert::Settings::default();
-        Gateway::new(settings, ews.clone(), mirror, sync, convert, exdav::dav::path::attachment).unwrap()
+        let upstream = std::sync::Arc::new(ews::Exchange::new(ews.clone()).unwrap());
+        Gateway::new(settings, upstream, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
     };
     let listening = gateway("listening", brisk());
     let colleague = gateway("colleague", sync::live::Settings { enabled: false, ..brisk() });

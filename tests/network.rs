@@ -1,9 +1,10 @@
 //! The way to Exchange: pinned certificates, versions of TLS, proxies; the same for pooled and for signed-in connections.
 
 use crate::support::{PASSWORD, Stage, USER};
-use exdav::ews::network::{Settings, Tls};
-use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector};
 use exdav::simulator::{self, Scheme};
+use exdav::upstream::ews::network::{Settings, Tls};
+use exdav::upstream::ews::{self, Credentials, Error, Exchange};
+use exdav::upstream::{FolderSelector, WellKnownFolder};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ async fn ask(stage: &Stage, host: &str, network: Settings) -> Result<(), Error> 
     let patience = std::time::Duration::ZERO;
     let exchange = Exchange::new(ews::Settings { url, network, patience, ..ews::Settings::default() })?;
     let session = exchange.session(Credentials::password(USER, PASSWORD));
-    session.get_folders(&[FolderSelector::Distinguished("calendar")]).await?.remove(0).map(drop)
+    session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await?.remove(0).map(drop)
 }
 
 const BOTH: [Scheme; 2] = [Scheme::Basic, Scheme::Ntlm];
@@ -70,7 +71,8 @@ async fn a_certificate_for_another_name_or_of_a_strange_authority_is_told_apart_
     let patience = std::time::Duration::ZERO;
     let exchange = Exchange::new(ews::Settings { url, patience, ..ews::Settings::default() }).unwrap();
     let session = exchange.session(Credentials::password(USER, PASSWORD));
-    let away = session.get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap_err();
+    let away =
+        session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await.unwrap_err();
     assert!(matches!(away, Error::Unreachable(_)), "{away:?}");
 }
 
@@ -207,7 +209,8 @@ async fn a_server_that_is_silent_is_given_up_before_and_after_the_request_was_se
             ..ews::Settings::default()
         };
         let session = Exchange::new(settings).unwrap().session(Credentials::password(USER, PASSWORD));
-        let error = session.get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap_err();
+        let error =
+            session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await.unwrap_err();
         // Without TLS the connection stands, and the request may have been read.
         let is_right = match scheme {
             "https" => matches!(error, Error::Unreachable(_)),
@@ -227,7 +230,7 @@ async fn the_requests_of_one_user_share_a_connection_and_those_of_two_users_neve
         for user in [USER, "demo2@example.com"] {
             let session = exchange.session(Credentials::password(user, PASSWORD));
             for _ in 0..3 {
-                session.get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap();
+                session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await.unwrap();
             }
         }
         // The question for the schemes, and one for each user.

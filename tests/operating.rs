@@ -116,14 +116,14 @@ async fn an_unreachable_exchange_is_answered_with_its_address_and_the_cause_with
     let stage = Stage::empty(1).await;
     // Nobody listens there any more.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let ews = exdav::ews::Settings {
+    let ews = exdav::upstream::ews::Settings {
         url: format!("http://{closed}/EWS/Exchange.asmx"),
-        ..exdav::ews::Settings::default()
+        ..exdav::upstream::ews::Settings::default()
     };
     let mirror = exdav::mirror::Settings { path: stage.store.path().to_owned(), ..Default::default() };
     let gateway = exdav::gateway::Gateway::new(
         exdav::gateway::Settings::default(),
-        ews,
+        std::sync::Arc::new(exdav::upstream::ews::Exchange::new(ews).unwrap()),
         mirror,
         exdav::sync::Settings::default(),
         exdav::convert::Settings::default(),

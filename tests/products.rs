@@ -9,7 +9,8 @@ use exdav::gateway::{Error, Gateway, Mailbox, Settings};
 use exdav::model::id::{CollectionId, ETag, ResourceName};
 use exdav::model::refusal::Reason;
 use exdav::simulator::{self, Product};
-use exdav::{convert, ews, mirror, sync};
+use exdav::upstream::ews;
+use exdav::{convert, mirror, sync};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,7 +52,8 @@ fn gateway(stage: &Stage, store: &Path, version: &str) -> Gateway {
     let live = sync::live::Settings { enabled: false, ..sync::live::Settings::default() };
     let sync = sync::Settings { freshness: FRESH, live, ..sync::Settings::default() };
     let convert = convert::Settings::default();
-    Gateway::new(Settings::default(), ews, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
+    let upstream = std::sync::Arc::new(ews::Exchange::new(ews).unwrap());
+    Gateway::new(Settings::default(), upstream, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
 }
 
 fn tasks() -> CollectionId {
@@ -701,7 +703,7 @@ const FAULT: &str = "<s:Fault><faultcode>SOAP:Server</faultcode><faultstring>Unk
     </faultstring></s:Fault>";
 
 async fn shown(session: &ews::Session) -> Result<String, ews::Error> {
-    let asked = [ews::FolderSelector::Distinguished("calendar")];
+    let asked = [exdav::upstream::FolderSelector::WellKnown(exdav::upstream::WellKnownFolder::Calendar)];
     Ok(session.get_folders(&asked).await?.pop().unwrap()?.display_name)
 }
 

@@ -2,11 +2,12 @@
 
 use crate::support::{PASSWORD, Stage, USER};
 use exdav::accounts::{self, Accounts, Upstream};
-use exdav::ews::auth::oauth::Settings as Application;
-use exdav::ews::auth::{Choice, Scheme as Way};
-use exdav::ews::{self, Credentials, Error, Exchange, FolderSelector};
-use exdav::gateway::{Service, Settings};
+use exdav::gateway::Settings;
 use exdav::simulator::{self, SERVICE, Scheme};
+use exdav::upstream::ews::auth::oauth::Settings as Application;
+use exdav::upstream::ews::auth::{Choice, Scheme as Way};
+use exdav::upstream::ews::{self, Credentials, Error, Exchange, ServiceAccount};
+use exdav::upstream::{FolderSelector, ItemChange, WellKnownFolder};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -51,7 +52,7 @@ fn secure(stage: &Stage, choice: Choice, authority: Option<&str>) -> Exchange {
 }
 
 async fn ask(session: &ews::Session) -> Result<(), Error> {
-    session.get_folders(&[FolderSelector::Distinguished("calendar")]).await?.remove(0).map(drop)
+    session.get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)]).await?.remove(0).map(drop)
 }
 
 /// Requests, 401s and connections since the last reset.
@@ -175,13 +176,15 @@ async fn connections_are_never_shared_between_users() {
     let people =
         [USER, "demo2@example.com"].map(|login| exchange.session(Credentials::password(login, PASSWORD)));
     let other = &people[1];
-    let calendar =
-        people[0].get_folders(&[FolderSelector::Distinguished("calendar")]).await.unwrap().remove(0).unwrap();
+    let calendar = people[0]
+        .get_folders(&[FolderSelector::WellKnown(WellKnownFolder::Calendar)])
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap();
     let page = people[0].sync_items(&calendar.id, None).await.unwrap();
     let id = page.changes.iter().find_map(|change| match change {
-        ews::ItemChange::Written(id, Some(exdav::model::item::ItemClass::CalendarItem)) => {
-            Some(id.id.clone())
-        }
+        ItemChange::Written(id, Some(exdav::model::item::ItemClass::CalendarItem)) => Some(id.id.clone()),
         _ => None,
     });
     let id = id.unwrap();
@@ -404,7 +407,7 @@ async fn a_person_signs_in_with_the_browser_and_a_stranger_cannot_put_a_code_in_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_sign_in_with_app_passwords_and_others_with_what_exchange_accepts() {
-    let stage = stage(&[Scheme::Ntlm]).await;
+    let mut stage = stage(&[Scheme::Ntlm]).await;
     let file = accounts::Settings { path: stage.store.path().join("accounts.json"), key: PathBuf::new() };
     let book = Accounts::open(&file).unwrap().unwrap();
     let own = Upstream::Password { login: "demo2".to_owned(), password: PASSWORD.to_owned() };
@@ -413,8 +416,8 @@ async fn accounts_sign_in_with_app_passwords_and_others_with_what_exchange_accep
     let [phone, laptop, other] =
         [("reader@example.com", "phone"), ("reader@example.com", "laptop"), ("demo2@example.com", "x")]
             .map(|(name, label)| book.add_password(name, label).unwrap());
-    let service = Service { login: SERVICE.to_owned(), password: PASSWORD.to_owned() };
-    let settings = Settings { accounts: file, service, ..Settings::default() };
+    stage.service = ServiceAccount { login: SERVICE.to_owned(), password: PASSWORD.to_owned() };
+    let settings = Settings { accounts: file, ..Settings::default() };
     let gateway = stage.gateway_with(std::time::Duration::ZERO, stage.store.path(), settings);
 
     let mailbox = gateway.sign_in("Reader@example.com", &phone).await.unwrap();
@@ -454,12 +457,12 @@ async fn accounts_sign_in_with_app_passwords_and_others_with_what_exchange_accep
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_of_the_service_account_is_nobody_elses_fault_and_locks_nothing() {
-    let stage = stage(&[Scheme::Ntlm]).await;
+    let mut stage = stage(&[Scheme::Ntlm]).await;
     let file = accounts::Settings { path: stage.store.path().join("accounts.json"), key: PathBuf::new() };
     let book = Accounts::open(&file).unwrap().unwrap();
     let names = ["a", "b", "c"].map(|name| format!("{name}@example.com"));
-    let service = Service { login: SERVICE.to_owned(), password: "old".to_owned() };
-    let settings = Settings { accounts: file, service, pass_through: false, ..Settings::default() };
+    stage.service = ServiceAccount { login: SERVICE.to_owned(), password: "old".to_owned() };
+    let settings = Settings { accounts: file, pass_through: false, ..Settings::default() };
     let gateway = stage.gateway_with(std::time::Duration::ZERO, stage.store.path(), settings);
     let began = std::time::Instant::now();
     for name in &names {

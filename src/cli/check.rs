@@ -3,12 +3,13 @@
 use super::{ConfigOption, Failure, password, print};
 use crate::accounts::Accounts;
 use crate::config::Config;
-use crate::ews::auth::{Choice, Scheme};
-use crate::ews::autodiscover::Step;
-use crate::ews::{
-    Abilities, ConcurrencyProbe, Credentials, Error, Exchange, FolderSelector, Product, ServerVersion,
-};
 use crate::gateway;
+use crate::upstream::ews::auth::{Choice, Scheme};
+use crate::upstream::ews::autodiscover::Step;
+use crate::upstream::ews::{
+    Abilities, ConcurrencyProbe, Credentials, Error, Exchange, Product, ServerVersion,
+};
+use crate::upstream::{FolderSelector, WellKnownFolder};
 use clap::Args;
 use std::time::Duration;
 
@@ -24,7 +25,11 @@ pub(super) struct Options {
 
 /// Steps are padded to this width.
 const WIDTH: usize = 11;
-const FOLDERS: [&str; 3] = ["calendar", "contacts", "tasks"];
+const FOLDERS: [(&str, WellKnownFolder); 3] = [
+    ("calendar", WellKnownFolder::Calendar),
+    ("contacts", WellKnownFolder::Contacts),
+    ("tasks", WellKnownFolder::Tasks),
+];
 
 /// A step that failed, and what to do.
 struct Stop {
@@ -130,12 +135,15 @@ async fn walk(
         None => credentials(config, &exchange, user)?,
     };
     let session = exchange.session(credentials);
-    let folders = go!("sign-in", session.get_folders(&FOLDERS.map(FolderSelector::Distinguished)).await);
+    let folders = go!(
+        "sign-in",
+        session.get_folders(&FOLDERS.map(|(_, which)| FolderSelector::WellKnown(which))).await
+    );
     found("sign-in", &format!("Exchange accepts {user}"))?;
     *step = "version";
     let version = session.server_version().cloned().unwrap_or_default();
     found("version", &named(&version, &config.ews.version))?;
-    for (name, folder) in FOLDERS.into_iter().zip(folders) {
+    for ((name, _), folder) in FOLDERS.into_iter().zip(folders) {
         let folder = go!("folders", folder);
         let [create, modify, delete, read] = folder.rights;
         let rights = [("read", read), ("create", create), ("change", modify), ("delete", delete)];
@@ -153,7 +161,7 @@ async fn walk(
         Err(error) => return Ok(Err(stop(&error, config))),
     }
     found("features", &features(&product.abilities()))?;
-    for consequence in crate::ews::consequences(&product.capabilities()) {
+    for consequence in crate::upstream::ews::consequences(&product.capabilities()) {
         print(&format!("note  {:WIDTH$} {consequence}", "writes"))?;
     }
     let crowd = go!("limits", session.crowd().await);
@@ -179,7 +187,7 @@ fn credentials(config: &Config, exchange: &Exchange, user: &str) -> Result<Crede
     if let Some(accounts) = Accounts::open(&config.gateway.accounts)?
         && let Some(account) = accounts.find(user)?
     {
-        return Ok(gateway::credentials(exchange, &config.gateway.service, &accounts, &account)?);
+        return Ok(exchange.credentials(&gateway::access(&accounts, &account))?);
     }
     let password = password(&format!("Password of {user} at Exchange"))?;
     Ok(Credentials::password(user, &password))

@@ -2,8 +2,8 @@
 
 use super::{ConfigOption, Failure, print, user};
 use crate::accounts::Upstream;
-use crate::ews::Exchange;
-use crate::ews::auth::oauth::{Granted, Provider};
+use crate::upstream::ews::Exchange;
+use crate::upstream::ews::auth::oauth::{Granted, Provider};
 use clap::Args;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -3,8 +3,9 @@
 use super::{ConfigOption, Failure, password, print};
 use crate::accounts::{Account, Accounts, Upstream};
 use crate::config::Config;
-use crate::ews::{Exchange, FolderSelector};
 use crate::gateway;
+use crate::upstream::ews::Exchange;
+use crate::upstream::{FolderSelector, WellKnownFolder};
 use clap::{Args, Subcommand};
 use std::time::Duration;
 
@@ -74,9 +75,9 @@ async fn reach(config: Config, accounts: &Accounts, account: &Account) -> Result
         return Ok(());
     }
     let exchange = Exchange::new(config.ews)?;
-    let credentials = gateway::credentials(&exchange, &config.gateway.service, accounts, account)?;
+    let credentials = exchange.credentials(&gateway::access(accounts, account))?;
     let session = exchange.session(credentials).giving_up_at_once();
-    let calendar = [FolderSelector::Distinguished("calendar")];
+    let calendar = [FolderSelector::WellKnown(WellKnownFolder::Calendar)];
     let found = tokio::time::timeout(MAX_LOOK, session.get_folders(&calendar)).await;
     found.map_err(|_| "Exchange does not answer")??.pop().ok_or("Exchange shows no calendar")??;
     Ok(())

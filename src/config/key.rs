@@ -3,13 +3,13 @@
 use super::{Error, value};
 use crate::convert;
 use crate::convert::HtmlForm;
-use crate::ews;
-use crate::ews::auth::{Choice, Scheme};
-use crate::ews::network::Tls;
 use crate::gateway;
 use crate::mirror;
 use crate::server;
 use crate::sync;
+use crate::upstream::ews;
+use crate::upstream::ews::auth::{Choice, Scheme};
+use crate::upstream::ews::network::Tls;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -270,7 +270,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"CORP\\\\svc-exdav\"",
             doc: "A service account that impersonates the mailboxes of accounts.",
-            set: |config, text| value::text(text).map(|text| config.gateway.service.login = text),
+            set: |config, text| value::text(text).map(|text| config.ews.service.login = text),
         },
         Key {
             table: "exchange",
@@ -279,7 +279,7 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             default: None,
             example: "\"…\"",
             doc: "Its password; better given as EXDAV_EXCHANGE_SERVICE_PASSWORD.",
-            set: |config, text| value::text(text).map(|text| config.gateway.service.password = text),
+            set: |config, text| value::text(text).map(|text| config.ews.service.password = text),
         },
         Key {
             table: "oauth",

@@ -182,10 +182,10 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::convert::{Context, Related, render};
-    use crate::model::item::{Field, ItemClass, ItemId, Value};
+    use crate::model::item::{Field, ItemClass, ItemRef, Value};
 
     fn item(class: ItemClass, html: &str) -> Item {
-        let id = ItemId { id: "a".to_owned(), change_key: "b".to_owned() };
+        let id = ItemRef { id: "a".to_owned(), version: "b".to_owned() };
         let fields = vec![
             (Field::Subject, Value::Text("x".to_owned())),
             (Field::Body, Value::html_body(html.to_owned())),

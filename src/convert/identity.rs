@@ -62,7 +62,7 @@ pub(super) fn fallback_name(item: &Item, extension: &str) -> ResourceName {
 
 /// The tag of a rendering: what Exchange holds, and how it is rendered.
 ///
-/// A series shares its ChangeKey with its exceptions: any change of theirs is one of its own. `revision`: the latest
+/// A series shares its version with its exceptions: any change of theirs is one of its own. `revision`: the latest
 /// revision of rendering that changed how this item is rendered; 0 if none did.
 pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], revision: u32) -> ETag {
     let html = match context.settings.html {
@@ -76,11 +76,11 @@ pub(super) fn etag(context: &Context, item: &Item, exceptions: &[Item], revision
         html.to_owned(),
         context.settings.inline_attachments.to_string(),
         context.zone.to_string(),
-        item.id.change_key.clone(),
+        item.id.version.clone(),
     ];
     let attached = std::iter::once(item).chain(exceptions).flat_map(Item::attachments);
     parts.extend(attached.map(|attachment| attachment.id));
-    if !context.capabilities.judges_change_keys {
+    if !context.capabilities.judges_versions {
         // Its versions do not tell of every change.
         parts.extend(std::iter::once(item).chain(exceptions).filter_map(|item| item.state.clone()));
     }
@@ -109,11 +109,11 @@ pub(super) fn davmail_name(item: &Item) -> Option<String> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::model::item::{ItemId, Value};
+    use crate::model::item::{ItemRef, Value};
 
     /// The ETag of an item of Exchange at UTC, and what it was, as octets, before there were revisions of rendering.
     fn etag_of(class: ItemClass, fields: Vec<(Field, Value)>) -> (String, String) {
-        let id = ItemId { id: "a".to_owned(), change_key: "b".to_owned() };
+        let id = ItemRef { id: "a".to_owned(), version: "b".to_owned() };
         let subject = (Field::Subject, Value::Text("x".to_owned()));
         let item = Item::new(class, id, std::iter::once(subject).chain(fields).collect());
         let rendered = crate::convert::render(

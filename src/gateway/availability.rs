@@ -2,12 +2,12 @@
 
 use super::error::Error;
 use super::mailbox::Mailbox;
-use crate::ews::{self, BusyTime, MAX_DAYS, MAX_PEOPLE};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
 use crate::query::{self, BusyPeriod};
 use crate::text::moment::{Zones, length};
 use crate::text::{Component, Line, address};
+use crate::upstream::{self, BusyTime, ErrorKind, MAX_DAYS, MAX_PEOPLE};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +53,7 @@ impl Mailbox {
             let text = "the organiser of a free/busy request is who sends it";
             return Err(Refusal::of_part(Reason::ForeignOrganizer, "ORGANIZER", text).into());
         }
-        let mut known: Vec<(String, Result<Vec<BusyTime>, ews::Error>)> = Vec::new();
+        let mut known: Vec<(String, Result<Vec<BusyTime>, upstream::Error>)> = Vec::new();
         for line in &request.attendees {
             if let Some(address) = asked(line).filter(|a| !known.iter().any(|(known, _)| known == a)) {
                 known.push((address, Ok(Vec::new())));
@@ -85,7 +85,7 @@ impl Mailbox {
     /// Everybody for the whole time: Exchange takes so many at once and so long a time.
     async fn ask(
         &self,
-        known: &mut [(String, Result<Vec<BusyTime>, ews::Error>)],
+        known: &mut [(String, Result<Vec<BusyTime>, upstream::Error>)],
         from: Timestamp,
         to: Timestamp,
     ) -> Result<(), Error> {
@@ -131,14 +131,11 @@ fn windows(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
     windows
 }
 
-fn status_of(error: &ews::Error) -> &'static str {
-    match error {
-        ews::Error::Response { code, .. } => match code.as_str() {
-            "ErrorNoFreeBusyAccess" => NOT_TOLD,
-            "ErrorFreeBusyGenerationFailed" | "ErrorMailboxLogonFailed" => NO_DATA,
-            _ if error.is_transient() => AWAY,
-            _ => UNKNOWN,
-        },
+fn status_of(error: &upstream::Error) -> &'static str {
+    match error.kind {
+        ErrorKind::BusyTimesNotGranted => NOT_TOLD,
+        ErrorKind::NoBusyTimes => NO_DATA,
+        _ if error.is_refusal() => UNKNOWN,
         _ => AWAY,
     }
 }

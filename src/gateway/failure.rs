@@ -1,11 +1,11 @@
-//! THE table of failures: what the rooms below say, in the gateway's words.
+//! What the failures of the modules below mean to whoever asked.
 
 use super::error::Error;
 use crate::accounts;
-use crate::ews;
 use crate::mirror;
 use crate::model::refusal::{Reason, Refusal};
 use crate::sync;
+use crate::upstream::{self, ErrorKind};
 use std::time::Duration;
 
 /// When to come back if the upstream does not say.
@@ -24,51 +24,45 @@ impl From<sync::Error> for Error {
     }
 }
 
-impl From<ews::Error> for Error {
-    fn from(error: ews::Error) -> Self {
+impl From<upstream::Error> for Error {
+    fn from(error: upstream::Error) -> Self {
         let reason = error.to_string();
-        match &error {
-            ews::Error::SignIn => Error::SignIn,
-            ews::Error::Forbidden => Error::Denied(reason),
+        match &error.kind {
+            ErrorKind::SignIn => Error::SignIn,
+            ErrorKind::Forbidden | ErrorKind::Denied => Error::Denied(reason),
             // No fault of the client's, and nothing that its password could mend: somebody must act here.
-            ews::Error::Kept(_)
-            | ews::Error::Consent(_)
-            | ews::Error::Settings(_)
-            | ews::Error::Scheme(_)
-            | ews::Error::NoScheme => {
+            ErrorKind::KeptSecret | ErrorKind::Settings | ErrorKind::NoPasswordSignIn => {
                 tracing::error!("{reason}");
                 Error::Barred(reason)
             }
-            ews::Error::Certificate(_) => Error::Unavailable { retry_after: LATER, reason },
-            ews::Error::Busy { back_off } => {
+            ErrorKind::Busy { back_off } => {
                 Error::Unavailable { retry_after: back_off.unwrap_or(LATER), reason }
             }
-            ews::Error::Unsupported { .. } => {
+            ErrorKind::Certificate | ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Unavailable => {
+                Error::Unavailable { retry_after: LATER, reason }
+            }
+            ErrorKind::Unsupported => {
                 tracing::warn!("{reason}");
                 Error::Unsupported(reason)
             }
-            ews::Error::Response { code, .. } | ews::Error::Fault { code, .. } => match code.as_str() {
-                "ErrorAccessDenied" | "ErrorDeleteDistinguishedFolder" | "ErrorCreateItemAccessDenied" => {
-                    Error::Denied(reason)
-                }
-                "ErrorItemNotFound" | "ErrorFolderNotFound" => Error::NotFound,
-                "ErrorIrresolvableConflict" | "ErrorStaleObject" => Error::Changed,
-                "ErrorQuotaExceeded" => Error::Full,
-                "ErrorFolderExists" => Error::Exists,
-                "ErrorMessageSizeExceeded" | "ErrorAttachmentSizeLimitExceeded" => {
-                    let text = "the attachment is larger than Exchange takes";
-                    Refusal::new(Reason::AttachmentTooLarge, text).into()
-                }
-                _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
-                _ => Error::Internal(reason, Some(Box::new(error))),
-            },
-            // IIS stands before Exchange and counts the whole request.
-            ews::Error::Http { status: 413, .. } => {
-                let text = "the request is larger than Exchange takes";
-                Refusal::new(Reason::AttachmentTooLarge, text).into()
+            ErrorKind::ItemNotFound | ErrorKind::FolderNotFound => Error::NotFound,
+            ErrorKind::Conflict => Error::Changed,
+            ErrorKind::Full => Error::Full,
+            ErrorKind::FolderExists => Error::Exists,
+            ErrorKind::TooLarge => {
+                Refusal::new(Reason::AttachmentTooLarge, "the attachment is larger than Exchange takes")
+                    .into()
             }
-            _ if error.is_transient() => Error::Unavailable { retry_after: LATER, reason },
-            _ => Error::Internal(reason, Some(Box::new(error))),
+            ErrorKind::Invalid(refusal) => refusal.clone().into(),
+            ErrorKind::AttachmentNotFound
+            | ErrorKind::OccurrenceNotFound
+            | ErrorKind::MailboxNotFound
+            | ErrorKind::CursorLost
+            | ErrorKind::SubscriptionLost
+            | ErrorKind::BusyTimesNotGranted
+            | ErrorKind::NoBusyTimes
+            | ErrorKind::Refused
+            | ErrorKind::Unintelligible => Error::Internal(reason, Some(Box::new(error))),
         }
     }
 }

@@ -4,15 +4,12 @@
 //! **Invariant:** an address is taken for the user's only if Exchange says so: the directory has it beside the address that was
 //! signed in with, or the mailbox behind it is the one that was opened.
 
-use crate::ews::types::Folder;
-use crate::ews::{Error, FolderSelector, Scope, Session};
 use crate::model::item::Person;
 use crate::text::address;
+use crate::upstream::{Error, ErrorKind, Folder, FolderSelector, Scope, Session, WellKnownFolder};
 
 /// Candidates whose mailboxes are compared with the one that was opened.
 const MAX_COMPARED: usize = 4;
-/// Exchange's word for an address that no mailbox has.
-const NOBODY: &str = "ErrorNonExistentMailbox";
 
 /// All addresses of the mailbox that `session` opened, the primary one first. `named` is the mailbox's address as the user or
 /// the account wrote it, or a name that is no address; `folders` are its distinguished folders. Empty where none can be learned.
@@ -36,7 +33,7 @@ pub(super) async fn addresses(
         let mut people = match session.resolve_names(word, Scope::Directory).await {
             Ok(found) => found.people,
             // A server without a directory, or one that shows it to nobody.
-            Err(error @ Error::Response { .. }) if !error.is_transient() => {
+            Err(error) if error.is_refusal() => {
                 is_answered = false;
                 break;
             }
@@ -76,12 +73,12 @@ enum Owner {
 
 /// Ids of folders are unique, so one folder in common means one mailbox. MS-OXWSFOLD 3.1.4.6
 async fn mailbox_of(session: &Session, address: &str, folders: &[Option<Folder>]) -> Result<Owner, Error> {
-    let calendar = FolderSelector::Shared("calendar", address.to_owned());
-    Ok(match session.get_folders(&[calendar]).await?.into_iter().next() {
+    let calendar = FolderSelector::Shared(WellKnownFolder::Calendar, address.to_owned());
+    Ok(match session.folders(&[calendar]).await?.into_iter().next() {
         Some(Ok(found)) if folders.iter().flatten().any(|own| own.id == found.id) => Owner::User,
         Some(Ok(_)) => Owner::Other,
         Some(Err(error)) if error.is_transient() => return Err(error),
-        Some(Err(error)) if error.is(NOBODY) => Owner::Other,
+        Some(Err(error)) if error.is(&ErrorKind::MailboxNotFound) => Owner::Other,
         _ => Owner::Unknown,
     })
 }

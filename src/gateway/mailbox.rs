@@ -7,11 +7,11 @@ use super::shared_mailbox::DelegateAccess;
 use super::write::{Answer, Unanswered, Waiting, WriteLocks};
 use super::{Freshness, Principal};
 use crate::convert;
-use crate::ews::Session;
 use crate::mirror::{Entry, Folder, Mirror};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::sync::Follower;
+use crate::upstream::Session;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -267,7 +267,7 @@ impl Mailbox {
     pub async fn tokens(&self, ids: &[CollectionId]) -> Result<Vec<Option<Freshness>>, Error> {
         let folders = self.mirror().known_folders().await?;
         let is_filled =
-            |id: &&CollectionId| folders.iter().any(|f| f.collection.id == **id && f.sync_state.is_some());
+            |id: &&CollectionId| folders.iter().any(|f| f.collection.id == **id && f.cursor.is_some());
         let (filled, empty): (Vec<&CollectionId>, Vec<&CollectionId>) = ids.iter().partition(is_filled);
         for id in empty {
             self.0.follower.begin_fill(id);
@@ -287,7 +287,7 @@ impl Mailbox {
         let folders = self.mirror().known_folders().await?;
         for id in ids {
             let folder = folders.iter().find(|folder| folder.collection.id == *id).ok_or(Error::NotFound)?;
-            if stale_for.is_some() && folder.sync_state.is_none() {
+            if stale_for.is_some() && folder.cursor.is_none() {
                 // Half of a collection would look like many deletions.
                 return Err(self.filling(id));
             }
@@ -340,7 +340,7 @@ impl Mailbox {
             // A client may come straight to its collection, before the first look at the folders.
             folders = self.folders().await?;
         }
-        Ok(!folders.iter().any(|folder| folder.collection.id == *id && folder.sync_state.is_none()))
+        Ok(!folders.iter().any(|folder| folder.collection.id == *id && folder.cursor.is_none()))
     }
 
     /// What is to be said while a collection is not complete.
@@ -375,7 +375,7 @@ impl Mailbox {
     /// Whether one of these collections was never fetched.
     async fn is_any_new(&self, ids: &[CollectionId]) -> Result<bool, Error> {
         for id in ids {
-            if self.folder(id).await?.sync_state.is_none() {
+            if self.folder(id).await?.cursor.is_none() {
                 return Ok(true);
             }
         }

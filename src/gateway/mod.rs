@@ -6,6 +6,7 @@
 //! **Invariant:** no HTTP, no XML, no URL; no EWS word in a public signature.
 //! **Invariant:** a [`Mailbox`] exists only after the upstream itself accepted the credentials, or those of its account.
 
+mod access;
 mod availability;
 mod directory;
 pub mod error;
@@ -20,16 +21,15 @@ mod read;
 mod search;
 mod shared_mailbox;
 mod sign_in;
-mod upstream;
 mod visitors;
 pub mod write;
 
+pub use access::access;
 pub use availability::Availability;
 pub use error::Error;
 pub use mailbox::Mailbox;
 pub use product::{Gateway, Links, Settings};
 pub use search::Search;
-pub use upstream::{Service, credentials};
 
 use crate::model::id::{ETag, ResourceName, SyncToken};
 use crate::model::object::Head;

@@ -3,11 +3,11 @@
 use super::error::Error;
 use super::{Gateway, Mailbox, Principal};
 use crate::convert::{self, Privacy};
-use crate::ews;
 use crate::mirror::Key;
 use crate::model::id::{CollectionId, ResourceName, login_segment};
 use crate::sync::Grant;
 use crate::sync::{self, Follower};
+use crate::upstream;
 use std::sync::Arc;
 
 /// With whose rights a mailbox is opened.
@@ -27,7 +27,7 @@ impl Gateway {
     /// Of somebody's own mailbox.
     fn key(&self, login: &str, address: &str) -> Key {
         Key {
-            upstream: self.0.exchange.name().to_owned(),
+            upstream: self.0.upstream.name().to_owned(),
             mailbox: address.to_owned(),
             accessor: login.to_owned(),
         }
@@ -38,7 +38,7 @@ impl Gateway {
         &self,
         login: &str,
         address: &str,
-        session: ews::Session,
+        session: upstream::Session,
         way: AccessMode,
     ) -> Result<Mailbox, Error> {
         let inner = &self.0;

@@ -3,15 +3,14 @@
 use super::error::Error;
 use super::login_throttle::LoginThrottle;
 use super::sign_in::{Digest, Known, MAX_HASHING, Refused};
-use super::upstream::{Service, Upstreams};
 use super::visitors::Visitors;
 use super::write::WriteLocks;
 use crate::accounts::{self, Accounts};
 use crate::convert;
-use crate::ews;
 use crate::mirror::{self, Store};
 use crate::model::id::{CollectionId, ResourceName};
 use crate::sync;
+use crate::upstream::Upstream;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
@@ -38,8 +37,6 @@ pub struct Settings {
     pub pass_through: bool,
     /// Accounts of exdav's own.
     pub accounts: accounts::Settings,
-    /// Who impersonates the mailboxes of accounts.
-    pub service: Service,
 }
 
 impl Default for Settings {
@@ -47,7 +44,6 @@ impl Default for Settings {
         Self {
             pass_through: true,
             accounts: accounts::Settings::default(),
-            service: Service::default(),
             recheck: Duration::from_secs(15 * 60),
             refusal: Duration::from_secs(10),
             offline: Duration::from_secs(7 * 24 * 3600),
@@ -65,8 +61,7 @@ pub type Links = fn(&str, &CollectionId, &ResourceName, &str) -> String;
 pub struct Gateway(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) exchange: ews::Exchange,
-    pub(super) upstreams: Upstreams,
+    pub(super) upstream: Arc<dyn Upstream>,
     pub(super) accounts: Option<Accounts>,
     pub(super) hashing: tokio::sync::Semaphore,
     pub(super) store: Arc<Store>,
@@ -88,7 +83,7 @@ pub(super) struct Inner {
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gateway({})", self.0.exchange.name())
+        write!(f, "Gateway({})", self.0.upstream.name())
     }
 }
 
@@ -101,7 +96,7 @@ impl Gateway {
     /// Prepares the product; asks nobody yet.
     pub fn new(
         settings: Settings,
-        mut ews: ews::Settings,
+        upstream: Arc<dyn Upstream>,
         mirror: mirror::Settings,
         sync: sync::Settings,
         convert: convert::Settings,
@@ -117,12 +112,9 @@ impl Gateway {
         } else {
             settings.zone.clone()
         };
-        ews.autodiscover.book.get_or_insert_with(|| mirror.path.join("autodiscover.json"));
-        let exchange = ews::Exchange::new(ews)?;
         let visitors = Visitors::open(mirror.path.join("visitors.json"));
         Ok(Self(Arc::new(Inner {
-            upstreams: Upstreams::new(&exchange, &settings.service),
-            exchange,
+            upstream,
             accounts: Accounts::open(&settings.accounts)?,
             hashing: tokio::sync::Semaphore::new(MAX_HASHING),
             store: Arc::new(Store::new(mirror)?),
@@ -142,19 +134,9 @@ impl Gateway {
         })))
     }
 
-    /// Tries to reach Exchange once, without signing in, and logs what was found.
-    pub async fn look_at_exchange(&self) {
-        let exchange = &self.0.exchange;
-        let Ok(endpoint) = exchange.name().parse() else {
-            return tracing::info!("Exchange is looked for with the first sign-in: {}", exchange.name());
-        };
-        match exchange.offered(&endpoint).await {
-            Ok(offered) => {
-                let offered: Vec<String> = offered.iter().map(ToString::to_string).collect();
-                tracing::info!("Exchange answers at {endpoint}; sign-in: {}", offered.join(", "));
-            }
-            Err(error) => tracing::warn!(%error, "Exchange does not answer at {endpoint}"),
-        }
+    /// Tries to reach the upstream once, without signing in, and logs what was found.
+    pub async fn look_at_upstream(&self) {
+        self.0.upstream.look().await;
     }
 
     /// Takes the store for this process alone; from then on mirrors that nobody needs are closed. Needs a tokio runtime.

@@ -262,7 +262,7 @@ impl Mailbox {
     /// The content of an attachment.
     pub async fn attached(&self, attachment: &Attachment) -> Result<Bytes, Error> {
         let session = self.follower().session();
-        let content = self.in_time(session.get_attachments(&[&attachment.upstream])).await?.pop();
+        let content = self.in_time(session.attachments(&[&attachment.upstream])).await?.pop();
         Ok(content.ok_or(Error::NotFound)?.map_err(Error::from)?.into())
     }
 

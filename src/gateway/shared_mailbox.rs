@@ -9,10 +9,10 @@
 use super::opening::AccessMode;
 use super::{Error, Gateway, Mailbox};
 use crate::convert::Privacy;
-use crate::ews::Session;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::item::{Item, ItemClass};
 use crate::sync::{MAX_RIGHTS_AGE, Shared};
+use crate::upstream::Session;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

@@ -7,15 +7,14 @@
 //! mailbox; then it is asked for again.
 
 use super::error::Error;
-use super::identity;
 use super::opening::AccessMode;
 use super::product::Settings;
 use super::visitors::Accepted;
 use super::{Gateway, Mailbox};
+use super::{access, identity};
 use crate::accounts::{Account, Accounts};
-use crate::ews;
-use crate::ews::types::Folder;
 use crate::sync::{self, Early, Follower};
+use crate::upstream::{self, Access, ErrorKind, Folder, Session};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::fmt;
@@ -64,7 +63,7 @@ enum Proof<'a> {
 
 /// Whose mailbox is opened, and how.
 struct Entry {
-    credentials: ews::Credentials,
+    session: Session,
     /// SMTP address.
     address: String,
     fingerprint: Option<u64>,
@@ -240,16 +239,17 @@ impl Gateway {
                 }
                 return Err(Error::SignIn);
             }
-            let credentials = ews::Credentials::password(login, password);
-            return Ok(Entry { credentials, address: key.to_owned(), fingerprint });
+            let session = self.0.upstream.session(&Access::Password { login, password });
+            let session = session.map_err(|missing| Error::Barred(missing.to_string()))?;
+            return Ok(Entry { session, address: key.to_owned(), fingerprint });
         };
         let account = match proof {
             Proof::Password(password) => self.verify(accounts, key, password).await?,
             Proof::Vouched => accounts.find(key)?,
         };
         let account = account.ok_or(Error::SignIn)?;
-        let credentials = self.0.upstreams.credentials(&self.0.exchange, accounts, &account)?;
-        Ok(Entry { credentials, address: account.mailbox.to_ascii_lowercase(), fingerprint })
+        let session = access::session(self.0.upstream.as_ref(), accounts, &account)?;
+        Ok(Entry { session, address: account.mailbox.to_ascii_lowercase(), fingerprint })
     }
 
     async fn verify(&self, accounts: &Accounts, key: &str, password: &str) -> Result<Option<Account>, Error> {
@@ -274,7 +274,7 @@ impl Gateway {
     }
 
     async fn ask(&self, login: &str, key: &str, proof: Proof<'_>, digest: Digest) -> Result<Mailbox, Error> {
-        let Entry { credentials, address, fingerprint } = match self.entry(login, key, proof).await {
+        let Entry { session, address, fingerprint } = match self.entry(login, key, proof).await {
             Err(Error::SignIn) => {
                 // An account that is made in a moment opens in a moment.
                 if matches!(proof, Proof::Password(_)) {
@@ -284,14 +284,13 @@ impl Gateway {
             }
             entry => entry?,
         };
-        let session = self.0.exchange.session(credentials);
         let before = lock(&self.0.known).get(key).cloned();
         let before = before.filter(|known| known.address == address && !known.mailbox.mirror().is_dead());
         let same = before.as_ref().is_some_and(|known| known.knows(&digest));
         let is_first = before.is_none() && self.0.sync.fill_at_sign_in && self.is_new(login, &address);
         let signed_in = prove(&session, &address, is_first);
         let signed_in = tokio::time::timeout(MAX_SIGN_IN, signed_in).await;
-        let late = || ews::Error::Lost("no answer to the sign-in in time".to_owned()).into();
+        let late = || upstream::Error::new(ErrorKind::Lost, "no answer to the sign-in in time").into();
         match signed_in.unwrap_or_else(|_| Err(late())) {
             Ok(SignedIn { folders, early }) => {
                 let mut digests = vec![digest];
@@ -353,8 +352,8 @@ impl Gateway {
             }
             // Where only tokens are taken, nobody's password is good but those of accounts.
             Err(sync::Error::Exchange(error))
-                if matches!(error, ews::Error::SignIn)
-                    || (matches!(error, ews::Error::NoScheme) && self.0.accounts.is_some()) =>
+                if error.is(&ErrorKind::SignIn)
+                    || (error.is(&ErrorKind::NoPasswordSignIn) && self.0.accounts.is_some()) =>
             {
                 if same {
                     // The password was good and is no longer.
@@ -396,7 +395,7 @@ struct SignedIn {
 
 /// Lets Exchange judge the credentials in one call; of a mailbox of which nothing is known (`is_first`) the rest is then
 /// asked at once.
-async fn prove(session: &ews::Session, address: &str, is_first: bool) -> Result<SignedIn, sync::Error> {
+async fn prove(session: &Session, address: &str, is_first: bool) -> Result<SignedIn, sync::Error> {
     let quick = session.giving_up_at_once();
     let early = if is_first { Early::of_tree(&quick).await? } else { None };
     let Some(mut early) = early else {
@@ -413,12 +412,12 @@ async fn prove(session: &ews::Session, address: &str, is_first: bool) -> Result<
 
 /// All addresses of a mailbox.
 async fn learned(
-    session: &ews::Session,
+    session: &Session,
     address: &str,
     folders: &[Option<Folder>],
-) -> Result<Vec<String>, ews::Error> {
+) -> Result<Vec<String>, upstream::Error> {
     let learned = tokio::time::timeout(MAX_SIGN_IN, identity::addresses(session, address, folders)).await;
-    let late = || ews::Error::Lost("no answer to a look into the directory in time".to_owned());
+    let late = || upstream::Error::new(ErrorKind::Lost, "no answer to a look into the directory in time");
     learned.unwrap_or_else(|_| Err(late()))
 }
 

@@ -1,6 +1,6 @@
 //! The embedded store: what Exchange holds, as clients get it. redb and nothing else. Disposable.
 //!
-//! One file per [`Key`]. A collection's members, its change log and the SyncState that produced them change in one
+//! One file per [`Key`]. A collection's members, its change log and the cursor that produced them change in one
 //! transaction ([`Mirror::commit`]); what has been fetched before that lies in a staging area ([`Mirror::stage`])
 //! that survives a crash and is never visible. What this gateway wrote itself enters with [`Mirror::record`].
 //!

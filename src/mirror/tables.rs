@@ -11,7 +11,7 @@ use crate::model::object::{Head, Object, Span};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What is known of the file: epoch, version, SyncState of the hierarchy.
+/// What is known of the file: epoch, version, cursor of the hierarchy.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Collection → [`Folder`].
 pub(super) const FOLDERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("folders");
@@ -53,7 +53,7 @@ pub struct Folder {
     /// As clients see it.
     pub collection: Collection,
     /// Where SyncFolderItems goes on; `None` before the first refresh is complete.
-    pub sync_state: Option<String>,
+    pub cursor: Option<String>,
     /// The folder's stamp at that time; `None` when it proves nothing.
     pub stamp: Option<String>,
     /// Its change log stands here.
@@ -67,7 +67,7 @@ pub struct Folder {
 impl Folder {
     /// A collection that nothing is known of yet.
     pub fn new(collection: Collection) -> Self {
-        Self { collection, sync_state: None, stamp: None, revision: 0, floor: 0, horizon: None }
+        Self { collection, cursor: None, stamp: None, revision: 0, floor: 0, horizon: None }
     }
 
     pub(super) fn pack(&self) -> Vec<u8> {
@@ -86,7 +86,7 @@ impl Folder {
         let Rights { read, create, modify, delete, administer } = *rights;
         let mut packer = Packer::default();
         packer.text(id.as_str()).text(&upstream.0).text(display_name);
-        for text in [description, color, timezone, &self.sync_state, &self.stamp] {
+        for text in [description, color, timezone, &self.cursor, &self.stamp] {
             packer.optional(text.as_deref());
         }
         packer.number(order.map_or(-1, i64::from));
@@ -112,7 +112,7 @@ impl Folder {
         let description = u.optional()?;
         let color = u.optional()?;
         let timezone = u.optional()?;
-        let sync_state = u.optional()?;
+        let cursor = u.optional()?;
         let stamp = u.optional()?;
         let order = u32::try_from(u.number()?).ok();
         let kind = match u.number()? {
@@ -143,7 +143,7 @@ impl Folder {
             rights,
             is_default,
         };
-        Some(Self { collection, sync_state, stamp, revision, floor, horizon })
+        Some(Self { collection, cursor, stamp, revision, floor, horizon })
     }
 }
 
@@ -241,7 +241,7 @@ impl Mirror {
     }
 
     /// Where SyncFolderHierarchy goes on.
-    pub fn hierarchy_state(&self) -> Result<Option<String>, Error> {
+    pub fn tree_cursor(&self) -> Result<Option<String>, Error> {
         let read = self.begin_read()?;
         let table = read.open_table(META)?;
         let found = table.get("hierarchy")?;
@@ -365,7 +365,7 @@ impl Mirror {
         Ok(None)
     }
 
-    /// Items with their names that were written here since the SyncState of the last refresh, as far as these are known
+    /// Items with their names that were written here since the cursor of the last refresh, as far as these are known
     /// to be there: a refresh that does not mention them has to look whether they still are. An item that came and
     /// went between two looks is in no answer of SyncFolderItems.
     pub fn written(&self, id: &CollectionId) -> Result<Vec<(UpstreamId, ResourceName)>, Error> {

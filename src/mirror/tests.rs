@@ -101,8 +101,8 @@ fn commit_of(
     state: &str,
 ) {
     let only = only.map(|ids| ids.iter().map(item).collect());
-    let sync_state = Some(state.to_owned());
-    let commit = Commit { gone: gone.to_vec(), current, only, sync_state, ..Commit::default() };
+    let cursor = Some(state.to_owned());
+    let commit = Commit { gone: gone.to_vec(), current, only, cursor, ..Commit::default() };
     mirror.commit(&cal(), &commit).unwrap();
 }
 
@@ -112,7 +112,7 @@ fn members(mirror: &Mirror) -> Vec<String> {
 }
 
 fn state(mirror: &Mirror) -> Option<String> {
-    mirror.folder(&cal()).unwrap().unwrap().sync_state
+    mirror.folder(&cal()).unwrap().unwrap().cursor
 }
 
 fn token(mirror: &Mirror) -> SyncToken {
@@ -375,7 +375,7 @@ fn a_refresh_that_asked_before_a_write_does_not_undo_it() {
     commit(&mirror, &[], None, "s2");
     assert_eq!(members(&mirror), ["a.ics a-2", "new.ics new-1"]);
     assert_eq!(state(&mirror).as_deref(), Some("s1"), "the same changes are looked at again");
-    // After a look from nothing the SyncState advances: what was recorded is looked for by the next refresh.
+    // After a look from nothing the cursor advances: what was recorded is looked for by the next refresh.
     mirror.stage(&cal(), &[entry("a", "1"), entry("b", "1")]).unwrap();
     commit(&mirror, &[], Some(&["a", "b"]), "s2");
     assert_eq!(members(&mirror), ["a.ics a-2", "new.ics new-1"]);

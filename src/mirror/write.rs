@@ -26,7 +26,7 @@ pub struct Commit {
     /// `Some` after a resync from nothing: only these are there.
     pub only: Option<HashSet<UpstreamId>>,
     /// Where SyncFolderItems goes on.
-    pub sync_state: Option<String>,
+    pub cursor: Option<String>,
     /// The folder's stamp, if it proves something.
     pub stamp: Option<String>,
 }
@@ -69,7 +69,7 @@ impl Mirror {
             let folder = match known.iter().find(|f| f.collection.id == collection.id) {
                 // Another folder behind the same path: nothing of the old one holds.
                 Some(old) if old.collection.upstream != collection.upstream => {
-                    Folder { collection: collection.clone(), sync_state: None, stamp: None, ..old.clone() }
+                    Folder { collection: collection.clone(), cursor: None, stamp: None, ..old.clone() }
                 }
                 Some(old) => Folder { collection: collection.clone(), ..old.clone() },
                 None => {
@@ -96,7 +96,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// Makes what is staged of a collection visible that has no SyncState yet: a part of its first fill. Whoever needs
+    /// Makes what is staged of a collection visible that has no cursor yet: a part of its first fill. Whoever needs
     /// the whole collection waits for [`Mirror::commit`]; what was recorded since [`Mirror::begin_refresh`] stays.
     pub fn commit_part(&self, id: &CollectionId) -> Result<(), Error> {
         let write = self.begin()?;
@@ -115,16 +115,16 @@ impl Mirror {
         self.commit_folders(write)
     }
 
-    /// Makes everything staged visible, with what is gone and the SyncState that says so, at once.
+    /// Makes everything staged visible, with what is gone and the cursor that says so, at once.
     ///
-    /// Where a write that was recorded since [`Mirror::begin_refresh`] disagrees, the write stays and the SyncState
+    /// Where a write that was recorded since [`Mirror::begin_refresh`] disagrees, the write stays and the cursor
     /// does not advance: the next refresh looks at the same changes again. After a look from nothing it advances all the
     /// same: what was recorded is looked for by the next refresh anyway, see [`Mirror::written`], and to begin anew
     /// would take as long as the first fill did.
     pub fn commit(&self, id: &CollectionId, commit: &Commit) -> Result<(), Error> {
         let write = self.begin()?;
         let Some(mut folder) = folder_of(&write, id)? else { return Ok(()) };
-        let Commit { gone, seen, current, only, sync_state, stamp } = commit;
+        let Commit { gone, seen, current, only, cursor, stamp } = commit;
         let recorded = self.recorded(id);
         let before = folder.revision;
         let mut agrees = true;
@@ -160,7 +160,7 @@ impl Mirror {
             members.prune(&mut folder, before, self.settings.most_gone)?;
         }
         if agrees || only.is_some() {
-            folder.sync_state.clone_from(sync_state);
+            folder.cursor.clone_from(cursor);
             folder.stamp.clone_from(stamp);
             let mut written = write.open_table(WRITTEN)?;
             for item in seen.iter().chain(gone).filter(|item| !recorded.contains(*item)) {
@@ -168,7 +168,7 @@ impl Mirror {
             }
         } else {
             folder.stamp = None;
-            // They are visible and newer than the SyncState: the next refresh has to look whether they still are.
+            // They are visible and newer than the cursor: the next refresh has to look whether they still are.
             let mut written = write.open_table(WRITTEN)?;
             for item in &entered {
                 written.insert((id.as_str(), item.0.as_str()), ())?;
@@ -217,7 +217,7 @@ pub(super) fn forget_versions(write: &WriteTransaction) -> Result<(), Error> {
         folders.push(Folder::unpack(row?.1.value()).ok_or_else(damaged)?);
     }
     for mut folder in folders {
-        folder.sync_state = None;
+        folder.cursor = None;
         folder.stamp = None;
         table.insert(folder.collection.id.as_str(), folder.pack().as_slice())?;
     }

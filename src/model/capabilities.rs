@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is one fact about servers, looked up by name")]
 pub struct Capabilities {
-    /// UpdateItem is refused when the ChangeKey is not the item's last. MS-OXWSCORE 3.1.4.9.4.1
-    pub judges_change_keys: bool,
+    /// A change is refused when the version that it is based on is not the item's last. MS-OXWSCORE 3.1.4.9.4.1
+    pub judges_versions: bool,
     /// What was acknowledged is stored as it was sent: nothing has to be read back.
     pub stores_what_it_takes: bool,
     /// `contacts:EmailAddresses` and the like give whole dictionaries; else each entry is asked for by itself.
@@ -38,7 +38,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// All of it.
     pub const ALL: Self = Self {
-        judges_change_keys: true,
+        judges_versions: true,
         stores_what_it_takes: true,
         gives_dictionaries: true,
         counts_deleted_occurrences: true,

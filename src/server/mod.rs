@@ -101,9 +101,9 @@ pub struct Running {
 
 impl Running {
     /// Tries to reach Exchange once and logs what was found.
-    pub fn look_at_exchange(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub fn look_at_upstream(&self) -> impl Future<Output = ()> + Send + use<> {
         let gateway = self.gateway.clone();
-        async move { gateway.look_at_exchange().await }
+        async move { gateway.look_at_upstream().await }
     }
 
     /// Accepts nobody any more, lets running requests finish for the grace period, then returns.

@@ -49,7 +49,7 @@ pub struct Traits {
     /// Whether faults are those of Exchange: HTTP 500, with a ResponseCode.
     pub has_codes_in_faults: bool,
     /// Whether a stale ChangeKey is refused.
-    pub judges_change_keys: bool,
+    pub judges_versions: bool,
     /// Whether the change of an occurrence is one of its series.
     pub occurrences_change_series: bool,
     /// Whether InstanceIndex counts deleted occurrences.
@@ -104,7 +104,7 @@ const EXCHANGE: Traits = Traits {
     missing: &[],
     unknown: &[],
     has_codes_in_faults: true,
-    judges_change_keys: true,
+    judges_versions: true,
     occurrences_change_series: true,
     counts_deleted: true,
     tells_original_start: true,
@@ -156,7 +156,7 @@ static GROMOX: Traits = Traits {
         field::MEETING_REQUEST_WAS_SENT,
     ],
     has_codes_in_faults: false,
-    judges_change_keys: false,
+    judges_versions: false,
     occurrences_change_series: false,
     counts_deleted: false,
     tells_original_start: false,

@@ -4,8 +4,8 @@
 //!
 //! **Invariant:** what somebody was told of is looked at before it counts as fresh.
 
-use crate::ews::Event;
 use crate::model::id::CollectionId;
+use crate::upstream::Event;
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;

@@ -43,7 +43,7 @@ impl Follower {
                 (item.recurrence().is_none(), item.time(Field::Created), item.id.id.clone())
             });
             let context = self.context_for(&id, &found).await?;
-            let key = id.clone();
+            let (key, session) = (id.clone(), self.session());
             self.mirror()
                 .run(move |mirror| {
                     let single = |item: &Item| convert::single_occurrence(&context, item);
@@ -57,7 +57,7 @@ impl Follower {
                         };
                         let render = if is_copy { convert::render_copy } else { convert::render };
                         if let Ok(rendered) = render(&context, item, related) {
-                            entries.push(entry(&context, item, related, rendered));
+                            entries.push(entry(&session, &context, item, related, rendered));
                         }
                     }
                     mirror.stage(&key, &entries)

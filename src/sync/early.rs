@@ -8,10 +8,9 @@
 
 use super::filling::SMALL;
 use super::follower::{Follower, lock};
-use super::hierarchy;
-use crate::ews::types::Folder as EwsFolder;
-use crate::ews::{self, FolderChange, ItemChange, Page, Session};
 use crate::model::collection::CollectionKind;
+use crate::upstream::Folder as UpstreamFolder;
+use crate::upstream::{self, FolderChange, ItemChange, Page, Session};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use std::collections::HashMap;
@@ -32,8 +31,8 @@ pub struct Early {
 /// All folders of a mailbox.
 #[derive(Debug)]
 pub(super) struct Tree {
-    pub(super) folders: Vec<EwsFolder>,
-    pub(super) sync_state: String,
+    pub(super) folders: Vec<UpstreamFolder>,
+    pub(super) cursor: String,
     /// When Exchange was asked.
     pub(super) began: Instant,
 }
@@ -41,20 +40,20 @@ pub(super) struct Tree {
 impl Early {
     /// Asks for the folder tree: proves the credentials in one call. `None` where Exchange refuses the call, but not the
     /// credentials.
-    pub async fn of_tree(session: &Session) -> Result<Option<Self>, ews::Error> {
+    pub async fn of_tree(session: &Session) -> Result<Option<Self>, upstream::Error> {
         let began = Instant::now();
         match tree(session, began).await {
             Ok(tree) => {
                 let took = began.elapsed();
                 Ok(Some(Self { tree: Some(tree), took, pages: HashMap::new() }))
             }
-            Err(error @ ews::Error::Response { .. }) if !error.is_transient() => Ok(None),
+            Err(error) if error.is_refusal() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// All folders of the mailbox.
-    pub fn folders(&self) -> impl Iterator<Item = &EwsFolder> {
+    pub fn folders(&self) -> impl Iterator<Item = &UpstreamFolder> {
         self.tree.iter().flat_map(|tree| &tree.folders)
     }
 
@@ -64,8 +63,8 @@ impl Early {
         if self.took < SLOW {
             return;
         }
-        let order = |folder: &EwsFolder| {
-            let kind = hierarchy::kind(&folder.class)?;
+        let order = |folder: &UpstreamFolder| {
+            let kind = folder.kind?;
             let count = folder.count.filter(|count| (1..=SMALL).contains(count))?;
             Some((kind != CollectionKind::Calendar, count))
         };
@@ -75,7 +74,7 @@ impl Early {
         let ids: Vec<String> = small.into_iter().take(most).map(|(_, folder)| folder.id.clone()).collect();
         let pages = stream::iter(ids).map(|id| async move {
             let began = Instant::now();
-            let page = session.sync_items(&id, None).await.ok()?;
+            let page = session.item_changes(&id, None).await.ok()?;
             Some((id, (began, page)))
         });
         let pages: Vec<_> = pages.buffer_unordered(most.max(1)).collect().await;
@@ -83,21 +82,21 @@ impl Early {
     }
 }
 
-/// SyncFolderHierarchy from nothing on.
-pub(super) async fn tree(session: &Session, began: Instant) -> Result<Tree, ews::Error> {
+/// The folder tree from nothing on.
+pub(super) async fn tree(session: &Session, began: Instant) -> Result<Tree, upstream::Error> {
     let mut folders = Vec::new();
     let mut state: Option<String> = None;
     loop {
-        let page = session.sync_hierarchy(state.as_deref()).await?;
+        let page = session.folder_changes(state.as_deref()).await?;
         folders.extend(page.changes.into_iter().filter_map(|change| match change {
             FolderChange::Written(folder) => Some(*folder),
             FolderChange::Gone(_) => None,
         }));
-        let stuck = state.as_deref() == Some(page.sync_state.as_str());
+        let stuck = state.as_deref() == Some(page.cursor.as_str());
         if page.is_last || stuck {
-            return Ok(Tree { folders, sync_state: page.sync_state, began });
+            return Ok(Tree { folders, cursor: page.cursor, began });
         }
-        state = Some(page.sync_state);
+        state = Some(page.cursor);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::mirror::{Attachment, Entry, Folder, Part};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
 use crate::model::item::{Item, ItemClass};
+use crate::upstream::{ErrorKind, Session};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, FuturesUnordered};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -164,7 +165,7 @@ impl Follower {
         let items = match work {
             Work::Items(class, ids) => {
                 let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let items = self.session().get_items(class, &asked).await?;
+                let items = self.session().items(class, &asked).await?;
                 let mut plain = Vec::new();
                 for (id, item) in ids.into_iter().zip(items) {
                     match item {
@@ -174,7 +175,7 @@ impl Follower {
                             Some(photo) => done.later.pictured.push((item, photo)),
                             None => plain.push((item, Related::default())),
                         },
-                        Err(error) if error.is("ErrorItemNotFound") => done.gone.push(UpstreamId(id)),
+                        Err(error) if error.is(&ErrorKind::ItemNotFound) => done.gone.push(UpstreamId(id)),
                         Err(error) if error.is_transient() => return Err(error.into()),
                         // One odd item must not keep the others away.
                         Err(error) => tracing::warn!(%error, "an item cannot be fetched and is left out"),
@@ -230,12 +231,12 @@ impl Follower {
         let mut exceptions: Vec<Vec<Item>> = masters.iter().map(|_| Vec::new()).collect();
         for chunk in owners.chunks(BATCH) {
             let ids: Vec<&str> = chunk.iter().map(|(_, id)| id.as_str()).collect();
-            let items = self.session().get_items(ItemClass::CalendarItem, &ids).await?;
+            let items = self.session().items(ItemClass::CalendarItem, &ids).await?;
             for ((at, _), item) in chunk.iter().zip(items) {
                 match (item, exceptions.get_mut(*at)) {
                     (Ok(item), Some(list)) => list.push(item),
                     // Deleted in the meantime: the next SyncFolderItems tells about its series.
-                    (Err(error), _) if error.is("ErrorItemNotFound") => {}
+                    (Err(error), _) if error.is(&ErrorKind::ItemNotFound) => {}
                     (Err(error), _) if error.is_transient() => return Err(error.into()),
                     (Err(error), _) => tracing::warn!(%error, "an occurrence cannot be fetched"),
                     (Ok(_), None) => {}
@@ -253,7 +254,7 @@ impl Follower {
     ) -> Result<Vec<(Item, Related)>, Error> {
         let ids: Vec<&str> = contacts.iter().map(|(_, photo)| photo.as_str()).collect();
         let mut done = Vec::new();
-        for ((item, _), photo) in contacts.iter().zip(self.session().get_attachments(&ids).await?) {
+        for ((item, _), photo) in contacts.iter().zip(self.session().attachments(&ids).await?) {
             let photo = match photo {
                 Ok(octets) => Some(octets.into()),
                 Err(error) if error.is_transient() => return Err(error.into()),
@@ -292,13 +293,13 @@ impl Follower {
             return Ok(());
         }
         let context = self.context_for(id, &items).await?;
-        let id = id.clone();
+        let (id, session) = (id.clone(), self.session());
         self.mirror()
             .run(move |mirror| {
                 let entries: Vec<Entry> = items
                     .iter()
                     .filter_map(|(item, related)| match convert::render(&context, item, related) {
-                        Ok(rendered) => Some(entry(&context, item, related, rendered)),
+                        Ok(rendered) => Some(entry(&session, &context, item, related, rendered)),
                         Err(error) => {
                             tracing::warn!(%error, "an item cannot be shown and is left out");
                             None
@@ -347,7 +348,7 @@ impl Follower {
         let mut contents = HashMap::new();
         for chunk in wanted.chunks(PICTURES) {
             let ids: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            for (id, content) in chunk.iter().zip(self.session().get_attachments(&ids).await?) {
+            for (id, content) in chunk.iter().zip(self.session().attachments(&ids).await?) {
                 match content {
                     Ok(octets) => drop(contents.insert(id.clone(), octets.into())),
                     Err(error) if error.is_transient() => return Err(error.into()),
@@ -362,6 +363,7 @@ impl Follower {
 }
 
 pub(super) fn entry(
+    session: &Session,
     context: &convert::Context,
     item: &Item,
     related: &Related,
@@ -383,7 +385,7 @@ pub(super) fn entry(
     let part = occurrence.map(|original| Part { item: UpstreamId(item.id.id.clone()), original });
     Entry {
         upstream: UpstreamId(item.id.id.clone()),
-        version: UpstreamVersion(item.id.change_key.clone()),
+        version: UpstreamVersion(item.id.version.clone()),
         name,
         fallback_name,
         uid,
@@ -403,7 +405,7 @@ pub(super) fn entry(
             .collect(),
         body,
         vcard4,
-        source: source::pack(item, related).filter(|_| !context.hides(item)),
+        source: source::pack(session, item, related).filter(|_| !context.hides(item)),
         parts: part.into_iter().collect(),
     }
 }

@@ -7,14 +7,14 @@
 //!   somebody waits for: a small collection, a write, a changed item.
 //! - SyncFolderItems gives ids, at most 512 in an answer and one answer after the other. GetItem runs at the same time
 //!   for the ids that are known. In sequence these two took 20,000 events 60 and 75 seconds at 1.5 s a call.
-//! - What is fetched is visible at once ([`crate::mirror::Mirror::commit_part`]). The collection has no SyncState until it
+//! - What is fetched is visible at once ([`crate::mirror::Mirror::commit_part`]). The collection has no cursor until it
 //!   is complete, and whoever needs the whole of it waits for that: clients take what is missing in a listing for
 //!   deleted. Only clients that read sync-collection in pages see the parts (RFC 6578 3.6).
 //! - A PUT waits for no fill: what Exchange finds by its name and UID is entered first ([`Follower::seek`]).
 //! - Names and ETags are those of the rendered item, as with any other refresh: an interrupted fill goes on where it
 //!   was, and a mirror that was deleted comes back with the same ones.
 //!
-//! **Invariant:** a collection without a SyncState is never listed.
+//! **Invariant:** a collection without a cursor is never listed.
 
 use super::follower::{Error, Follower, lock};
 use crate::mirror::Folder;
@@ -108,7 +108,7 @@ impl Follower {
                 Ok(folders) => folders,
                 Err(error) => return tracing::warn!(%error, "the collections are not known yet"),
             };
-            let mut empty: Vec<&Folder> = folders.iter().filter(|f| f.sync_state.is_none()).collect();
+            let mut empty: Vec<&Folder> = folders.iter().filter(|f| f.cursor.is_none()).collect();
             empty.sort_by_key(|folder| follower.size(&folder.collection.id).unwrap_or(u64::MAX));
             // One after the other: what somebody waits for comes between.
             for folder in empty {

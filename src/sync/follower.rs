@@ -6,9 +6,9 @@ use super::filling::Fill;
 use super::live::{self, Live, SubscriptionState};
 use super::shared::Shared;
 use crate::convert;
-use crate::ews::{self, Session};
 use crate::mirror::{self, Mirror};
 use crate::model::id::{CollectionId, ResourceName};
+use crate::upstream::{self, Session};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -52,7 +52,7 @@ impl Default for Settings {
 pub enum Error {
     /// Exchange did not answer as it should.
     #[error(transparent)]
-    Exchange(#[from] ews::Error),
+    Exchange(#[from] upstream::Error),
     /// The store failed.
     #[error(transparent)]
     Mirror(Arc<mirror::Error>),
@@ -113,7 +113,7 @@ pub(super) struct State {
     pub(super) sizes: HashMap<CollectionId, u64>,
     /// What was read before the mailbox was opened.
     pub(super) early: Option<Early>,
-    /// The ids of [`DISTINGUISHED`], once they are known.
+    /// The ids of [`WELL_KNOWN`], once they are known.
     pub(super) distinguished: Option<Vec<Option<String>>>,
 }
 

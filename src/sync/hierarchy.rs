@@ -1,51 +1,24 @@
 //! Which folders are collections.
 
-use crate::ews::types::Folder;
 use crate::model::collection::{Collection, CollectionKind, Rights};
 use crate::model::id::{CollectionId, UpstreamId};
+use crate::upstream::{Folder, WellKnownFolder};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 
-/// The distinguished folders that exdav asks for at sign-in: name, path segment of the collection.
-pub const DISTINGUISHED: [(&str, Option<&str>); 4] = [
-    ("calendar", Some("calendar")),
-    ("contacts", Some("contacts")),
-    ("tasks", Some("tasks")),
-    ("deleteditems", None),
-];
-
-/// Classes of folders that programs keep for themselves. docs/EXCHANGE.md, Folders
-const HIDDEN: [&str; 7] = [
-    "IPF.Contact.MOC.QuickContacts",
-    "IPF.Contact.MOC.ImContactList",
-    "IPF.Contact.RecipientCache",
-    "IPF.Contact.GalContacts",
-    "IPF.Contact.Company",
-    "IPF.Contact.OrganizationalContacts",
-    "IPF.Contact.PeopleCentricConversationBuddies",
+/// The folders that exdav asks for at sign-in, with the path segment of the collection.
+pub const WELL_KNOWN: [(WellKnownFolder, Option<&str>); 4] = [
+    (WellKnownFolder::Calendar, Some("calendar")),
+    (WellKnownFolder::Contacts, Some("contacts")),
+    (WellKnownFolder::Tasks, Some("tasks")),
+    (WellKnownFolder::DeletedItems, None),
 ];
 
 /// Colours that are told apart.
 const COLORS: [&str; 8] =
     ["#0B6FBFFF", "#2E8B57FF", "#B8860BFF", "#8B3A9EFF", "#C0392BFF", "#00838FFF", "#6D4C41FF", "#546E7AFF"];
 
-pub(super) fn kind(class: &str) -> Option<CollectionKind> {
-    // Sub-classes are holiday and birthday calendars and the like: compared by prefix. docs/EXCHANGE.md, Folders
-    let is = |base: &str| class == base || class.strip_prefix(base).is_some_and(|rest| rest.starts_with('.'));
-    if HIDDEN.contains(&class) {
-        None
-    } else if is("IPF.Appointment") {
-        Some(CollectionKind::Calendar)
-    } else if is("IPF.Task") {
-        Some(CollectionKind::Tasks)
-    } else if is("IPF.Contact") {
-        Some(CollectionKind::AddressBook)
-    } else {
-        None
-    }
-}
-
-/// The collections among all folders. `distinguished` holds the ids of [`DISTINGUISHED`], in its order.
+/// The collections among all folders. `distinguished` holds the ids of [`WELL_KNOWN`], in its order.
 pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<Collection> {
     let parents: HashMap<&str, &str> = folders.iter().map(|f| (f.id.as_str(), f.parent.as_str())).collect();
     let bin = distinguished.get(3).and_then(Option::as_deref);
@@ -62,16 +35,16 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
     };
     let mut found = Vec::new();
     let mut taken: HashSet<CollectionId> =
-        DISTINGUISHED.iter().filter_map(|(_, segment)| segment.as_ref()?.parse().ok()).collect();
+        WELL_KNOWN.iter().filter_map(|(_, segment)| segment.as_ref()?.parse().ok()).collect();
     for folder in folders {
-        let Some(kind) = kind(&folder.class).filter(|_| !is_binned(&folder.id)) else { continue };
-        let own_name = DISTINGUISHED
+        let Some(kind) = folder.kind.filter(|_| !is_binned(&folder.id)) else { continue };
+        let own_name = WELL_KNOWN
             .iter()
             .zip(distinguished)
             .find_map(|((_, segment), id)| segment.filter(|_| id.as_deref() == Some(folder.id.as_str())));
         let hash = Sha256::digest(&folder.id);
         let hex: String = hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
-        let kept = &folder.kept;
+        let kept = &folder.properties;
         // What a client called it, unless a copied folder says the same.
         let chosen = kept.name.as_deref().and_then(|name| CollectionId::of_kept(name).ok());
         let chosen = chosen.filter(|_| own_name.is_none()).filter(|id| taken.insert(id.clone()));
@@ -110,13 +83,14 @@ pub fn collections(folders: &[Folder], distinguished: &[Option<String>]) -> Vec<
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::ews::types::FolderKept;
+    use crate::upstream::FolderProperties;
+    use CollectionKind::{AddressBook, Calendar, Tasks};
 
-    fn folder(id: &str, parent: &str, class: &str) -> Folder {
+    fn folder(id: &str, parent: &str, kind: impl Into<Option<CollectionKind>>) -> Folder {
         Folder {
             id: id.to_owned(),
             parent: parent.to_owned(),
-            class: class.to_owned(),
+            kind: kind.into(),
             display_name: id.to_uppercase(),
             rights: [true; 4],
             may_modify_folder: true,
@@ -124,21 +98,20 @@ mod tests {
             stamp: None,
             count: None,
             committed: None,
-            kept: FolderKept::default(),
+            properties: FolderProperties::default(),
         }
     }
 
     #[test]
     fn only_folders_that_people_look_at_are_collections() {
         let folders = [
-            folder("cal", "top", "IPF.Appointment"),
-            folder("sub", "cal", "IPF.Appointment"),
-            folder("mail", "top", "IPF.Note"),
-            folder("cache", "top", "IPF.Contact.RecipientCache"),
-            folder("bin", "top", "IPF.Note"),
-            folder("thrown", "bin", "IPF.Appointment"),
-            folder("deeper", "thrown", "IPF.Contact"),
-            folder("looped", "looped", "IPF.Task"),
+            folder("cal", "top", Calendar),
+            folder("sub", "cal", Calendar),
+            folder("mail", "top", None),
+            folder("bin", "top", None),
+            folder("thrown", "bin", Calendar),
+            folder("deeper", "thrown", AddressBook),
+            folder("looped", "looped", Tasks),
         ];
         let ids = [Some("cal".to_owned()), None, None, Some("bin".to_owned())];
         let names: Vec<String> = collections(&folders, &ids).into_iter().map(|c| c.display_name).collect();

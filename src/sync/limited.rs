@@ -5,11 +5,12 @@
 
 use super::follower::{Error, Follower, lock};
 use crate::convert::Related;
-use crate::ews::types::{Folder as EwsFolder, FolderKept};
-use crate::ews::{MAX_DAYS, Session, SharedTime};
 use crate::mirror::{Commit, Folder};
+use crate::model::collection::CollectionKind;
 use crate::model::id::UpstreamId;
-use crate::model::item::{Change, Field, Item, ItemClass, ItemId, Value};
+use crate::model::item::{Change, Field, Item, ItemClass, ItemRef, Value};
+use crate::upstream::{Folder as UpstreamFolder, FolderProperties};
+use crate::upstream::{MAX_DAYS, Session, SharedTime};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -26,14 +27,14 @@ const DAYS_BEFORE: i64 = 28;
 const STRETCHES: i64 = 3;
 
 /// The calendar, where its owner's busy times are granted.
-pub(super) async fn folder(session: &Session, owner: &str) -> Result<Option<EwsFolder>, Error> {
+pub(super) async fn folder(session: &Session, owner: &str) -> Result<Option<UpstreamFolder>, Error> {
     let now = Timestamp::now();
     let next = now.checked_add(SignedDuration::from_hours(1)).unwrap_or(now);
     match session.shared_times(owner, now, next).await {
-        Ok(_) => Ok(Some(EwsFolder {
+        Ok(_) => Ok(Some(UpstreamFolder {
             id: UPSTREAM.to_owned(),
             parent: String::new(),
-            class: "IPF.Appointment".to_owned(),
+            kind: Some(CollectionKind::Calendar),
             display_name: "Calendar".to_owned(),
             rights: [false, false, false, true],
             may_modify_folder: false,
@@ -41,7 +42,7 @@ pub(super) async fn folder(session: &Session, owner: &str) -> Result<Option<EwsF
             stamp: None,
             committed: None,
             count: None,
-            kept: FolderKept::default(),
+            properties: FolderProperties::default(),
         })),
         Err(error) if error.is_transient() => Err(error.into()),
         // Nobody there, or nothing granted.
@@ -89,18 +90,18 @@ impl Follower {
             .run(move |mirror| Ok((mirror.versions(&key, &asked)?, mirror.uids(&key)?.len())))
             .await?;
         let is_known = |item: &Item| {
-            have.get(&UpstreamId(item.id.id.clone())).is_some_and(|known| known.0 == item.id.change_key)
+            have.get(&UpstreamId(item.id.id.clone())).is_some_and(|known| known.0 == item.id.version)
         };
         let new: Vec<(Item, Related)> =
             items.into_iter().filter(|item| !is_known(item)).map(|item| (item, Related::default())).collect();
-        if !new.is_empty() || members != ids.len() || folder.sync_state.is_none() {
+        if !new.is_empty() || members != ids.len() || folder.cursor.is_none() {
             self.stage(&id, new).await?;
             let commit = Commit {
                 gone: Vec::new(),
                 seen: written.into_iter().map(|(item, _)| item).collect(),
                 current: HashSet::new(),
                 only: Some(ids.into_iter().collect()),
-                sync_state: Some(UPSTREAM.to_owned()),
+                cursor: Some(UPSTREAM.to_owned()),
                 stamp: None,
             };
             let key = id.clone();
@@ -130,7 +131,7 @@ fn items(owner: &str, times: &[SharedTime]) -> Vec<Item> {
             zone(Field::EndZone),
         ];
         changes.extend(time.location.as_deref().map(|place| Change::text(Field::Location, place)));
-        let id = ItemId { id: format!("{UPSTREAM}-{hash}"), change_key: version };
+        let id = ItemRef { id: format!("{UPSTREAM}-{hash}"), version: version };
         Item::predicted(ItemClass::CalendarItem, None, id, &changes)
     };
     times.iter().map(item).collect()

@@ -4,7 +4,7 @@ use super::coverage::Coverage;
 use super::follower::{Error, Follower, Inner, lock};
 use super::live::{self, SubscriptionState};
 use super::tree::Extent;
-use crate::ews::Event;
+use crate::upstream::Event;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 

@@ -11,7 +11,7 @@ mod listener;
 
 use super::follower::Follower;
 use super::listener_handle::WeakFollower;
-use crate::ews::{self, MAX_SUBSCRIPTIONS, SharedAccount};
+use crate::upstream::{self, ErrorKind, MAX_SUBSCRIPTIONS, SharedAccount};
 use listener::Listener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -192,25 +192,12 @@ enum Remedy {
     SignIn,
 }
 
-/// Codes after which a subscription is made anew. docs/EXCHANGE.md, Notifications
-const LOST: [&str; 9] = [
-    "ErrorSubscriptionNotFound",
-    "ErrorSubscriptionUnsubscribed",
-    "ErrorSubscriptionAccessDenied",
-    "ErrorInvalidSubscription",
-    "ErrorMissedNotificationEvents",
-    "ErrorReadEventsFailed",
-    "ErrorNewEventStreamConnectionOpened",
-    "ErrorProxyRequestNotAllowed",
-    "ErrorExpiredSubscription",
-];
-
-/// THE table of what failures mean for a connection.
-fn remedy(error: &ews::Error) -> Remedy {
-    match error {
-        ews::Error::SignIn | ews::Error::Kept(_) | ews::Error::Consent(_) => Remedy::SignIn,
-        error if LOST.iter().any(|code| error.is(code)) => Remedy::Resubscribe,
-        error if error.is_transient() => Remedy::Patience,
+/// What failures mean for a connection.
+fn remedy(error: &upstream::Error) -> Remedy {
+    match error.kind {
+        ErrorKind::SignIn | ErrorKind::KeptSecret => Remedy::SignIn,
+        ErrorKind::SubscriptionLost => Remedy::Resubscribe,
+        _ if error.is_transient() => Remedy::Patience,
         _ => Remedy::None,
     }
 }

@@ -5,7 +5,7 @@
 //! followed with SyncFolderItems (ids only) and batched GetItem, several batches under way. How collections come into
 //! the mirror for the first time is told in the head of `filling.rs`.
 //!
-//! **Invariant:** a SyncState is stored in the transaction that made its changes visible, never before.
+//! **Invariant:** a cursor is stored in the transaction that made its changes visible, never before.
 //! **Invariant:** requests that come at the same time share one refresh, and it goes on when they leave.
 
 mod coverage;

@@ -8,6 +8,7 @@ use crate::mirror::AcknowledgedWrite;
 use crate::model::id::{CollectionId, UpstreamId};
 use crate::model::item::{Item, ItemClass};
 use crate::model::object::Head;
+use crate::upstream::ErrorKind;
 
 impl Follower {
     /// The context in which this collection's items are translated, with the names of these items in it.
@@ -17,9 +18,9 @@ impl Follower {
 
     /// An item as Exchange has it now, with all that belongs to it; `None` when it is gone.
     pub async fn fetch_one(&self, class: ItemClass, id: &str) -> Result<Option<(Item, Related)>, Error> {
-        let item = match self.session().get_items(class, &[id]).await?.pop() {
+        let item = match self.session().items(class, &[id]).await?.pop() {
             Some(Ok(item)) => item,
-            Some(Err(error)) if error.is("ErrorItemNotFound") => return Ok(None),
+            Some(Err(error)) if error.is(&ErrorKind::ItemNotFound) => return Ok(None),
             Some(Err(error)) => return Err(error.into()),
             None => return Ok(None),
         };
@@ -42,12 +43,12 @@ impl Follower {
         let items = [(item, related)];
         let context = self.context_for(id, &items).await?;
         let [(item, related)] = items;
-        let key = id.clone();
+        let (key, session) = (id.clone(), self.session());
         let heads = self
             .mirror()
             .run(move |mirror| match convert::render(&context, &item, &related) {
                 Ok(rendered) => mirror.record(&AcknowledgedWrite {
-                    written: vec![(key, entry(&context, &item, &related, rendered))],
+                    written: vec![(key, entry(&session, &context, &item, &related, rendered))],
                     gone: vec![],
                 }),
                 Err(_) => Ok(Vec::new()),
@@ -87,13 +88,13 @@ impl Follower {
         let items = [(item, related)];
         let context = self.context_for(id, &items).await?;
         let [(item, related)] = items;
-        let key = id.clone();
+        let (key, session) = (id.clone(), self.session());
         let heads = self
             .mirror()
             .run(move |mirror| {
                 let rendered = convert::render(&context, &item, &related).ok();
                 let written = rendered
-                    .map(|rendered| (key, entry(&context, &item, &related, rendered)))
+                    .map(|rendered| (key, entry(&session, &context, &item, &related, rendered)))
                     .into_iter()
                     .collect();
                 mirror.record(&AcknowledgedWrite { written, gone })

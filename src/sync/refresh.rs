@@ -4,10 +4,10 @@ use super::fetch::Show;
 use super::follower::{Error, Follower, lock};
 use super::limited;
 use crate::convert;
-use crate::ews::{FolderSelector, ItemChange, Page};
 use crate::mirror::{Commit, Folder, Mirror};
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
 use crate::model::item::ItemClass;
+use crate::upstream::{self, ErrorKind, FolderSelector, ItemChange, Page};
 use futures_util::future::try_join_all;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,9 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Codes that say that a folder is gone: the next look is at the tree.
-const NO_FOLDER: [&str; 3] = ["ErrorItemNotFound", "ErrorFolderNotFound", "ErrorSyncFolderNotFound"];
+fn is_without_folder(error: &upstream::Error) -> bool {
+    matches!(error.kind, ErrorKind::ItemNotFound | ErrorKind::FolderNotFound)
+}
 
 /// Pages of ids that are known before their items are fetched.
 const PAGES_AHEAD: usize = 8;
@@ -24,7 +26,7 @@ const PAGES_AHEAD: usize = 8;
 struct Found {
     members: HashSet<UpstreamId>,
     gone: HashSet<UpstreamId>,
-    sync_state: String,
+    cursor: String,
 }
 
 /// What a look at a folder showed.
@@ -61,7 +63,7 @@ impl Follower {
     }
 
     /// Whether the mirror was good within the freshness window, but for what Exchange told since one's own write began,
-    /// of which it tells, too: enough for writes, which Exchange judges by the ChangeKey.
+    /// of which it tells, too: enough for writes, which Exchange judges by the version.
     pub fn is_recent(&self, id: &CollectionId) -> bool {
         lock(&self.0.state).coverage.is_recent(id, self.0.settings.freshness)
     }
@@ -91,7 +93,7 @@ impl Follower {
     async fn refresh_now(&self, ids: &[CollectionId]) -> Result<(), Error> {
         let known = self.0.mirror.known_folders().await?;
         let is_filled = |id: &CollectionId| {
-            known.iter().any(|folder| folder.collection.id == *id && folder.sync_state.is_some())
+            known.iter().any(|folder| folder.collection.id == *id && folder.cursor.is_some())
         };
         let (filled, empty): (Vec<CollectionId>, Vec<CollectionId>) =
             ids.iter().cloned().partition(is_filled);
@@ -148,7 +150,7 @@ impl Follower {
     async fn look(&self, wanted: &[CollectionId]) -> Result<Vec<(Folder, Stamp)>, Error> {
         let all = self.0.mirror.run(Mirror::folders).await?;
         let followed: Vec<Folder> =
-            all.into_iter().filter(|f| f.sync_state.is_some() || wanted.contains(&f.collection.id)).collect();
+            all.into_iter().filter(|f| f.cursor.is_some() || wanted.contains(&f.collection.id)).collect();
         let at = Instant::now();
         let (limited, followed): (Vec<Folder>, Vec<Folder>) =
             followed.into_iter().partition(|f| f.collection.upstream.0 == limited::UPSTREAM);
@@ -169,13 +171,13 @@ impl Follower {
             followed.iter().map(|f| FolderSelector::Id(f.collection.upstream.0.clone())).collect();
         let session = self.session();
         let at = Instant::now();
-        let answers = session.get_folders(&asked).await?;
+        let answers = session.folders(&asked).await?;
         let server_time = session.server_time();
         for (folder, answer) in followed.into_iter().zip(answers) {
             let id = folder.collection.id.clone();
             let now = match answer {
                 Ok(now) => now,
-                Err(error) if NO_FOLDER.iter().any(|code| error.is(code)) => {
+                Err(error) if is_without_folder(&error) => {
                     self.expect_tree_change();
                     continue;
                 }
@@ -187,7 +189,7 @@ impl Follower {
                 _ => false,
             };
             let stamp = Stamp { text: now.stamp.filter(|_| settled), seen: at };
-            let unchanged = folder.sync_state.is_some() && stamp.text.is_some() && folder.stamp == stamp.text;
+            let unchanged = folder.cursor.is_some() && stamp.text.is_some() && folder.stamp == stamp.text;
             if unchanged {
                 lock(&self.0.state).coverage.saw(id, at);
             } else if wanted.contains(&id) {
@@ -203,16 +205,16 @@ impl Follower {
         if folder.collection.upstream.0 == limited::UPSTREAM {
             return self.follow_limited(folder, stamp.seen).await;
         }
-        let outcome = match folder.sync_state.clone() {
+        let outcome = match folder.cursor.clone() {
             None => self.fill(folder).await,
             state => self.follow_from(folder, state, &stamp).await,
         };
         let outcome = match outcome {
-            Err(Error::Exchange(error)) if error.is("ErrorInvalidSyncStateData") => {
-                tracing::info!(collection = %id, "the SyncState is no longer valid: comparing everything");
+            Err(Error::Exchange(error)) if error.is(&ErrorKind::CursorLost) => {
+                tracing::info!(collection = %id, "the cursor is no longer valid: comparing everything");
                 self.follow_from(folder, None, &stamp).await
             }
-            Err(Error::Exchange(error)) if NO_FOLDER.iter().any(|code| error.is(code)) => {
+            Err(Error::Exchange(error)) if is_without_folder(&error) => {
                 self.expect_tree_change();
                 return Ok(());
             }
@@ -243,7 +245,7 @@ impl Follower {
             self.find_all(folder, first, sender),
             self.fetch_pages(folder, pages, Show::Parts)
         )?;
-        let Found { mut members, mut gone, sync_state } = found;
+        let Found { mut members, mut gone, cursor } = found;
         for item in lost {
             members.remove(&item);
             gone.insert(item);
@@ -253,7 +255,7 @@ impl Follower {
             seen: written.into_iter().map(|(item, _)| item).collect(),
             current: HashSet::new(),
             only: Some(members),
-            sync_state: Some(sync_state),
+            cursor: Some(cursor),
             stamp: None,
         };
         self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;
@@ -276,7 +278,7 @@ impl Follower {
                 Some(page) => page,
                 None => {
                     let _lane = self.lane(folder).await;
-                    session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?
+                    session.item_changes(&folder.collection.upstream.0, state.as_deref()).await?
                 }
             };
             let mut written = Vec::new();
@@ -302,18 +304,18 @@ impl Follower {
             let missing: Vec<(String, ItemClass)> = written
                 .into_iter()
                 .filter(|(item, _)| {
-                    have.get(&UpstreamId(item.id.clone())).is_none_or(|known| known.0 != item.change_key)
+                    have.get(&UpstreamId(item.id.clone())).is_none_or(|known| known.0 != item.version)
                 })
                 .filter_map(|(item, class)| Some((item.id, class?)))
                 .collect();
             self.fill_moves(id, members.len(), before - missing.len());
             // Nobody receives only when the fill has failed, which says so itself.
             let _ = wanted.send(missing).await;
-            let stuck = state.as_deref() == Some(page.sync_state.as_str());
+            let stuck = state.as_deref() == Some(page.cursor.as_str());
             let is_last = page.is_last || stuck;
-            state = Some(page.sync_state);
-            if let Some(sync_state) = state.clone().filter(|_| is_last) {
-                return Ok(Found { members, gone, sync_state });
+            state = Some(page.cursor);
+            if let Some(cursor) = state.clone().filter(|_| is_last) {
+                return Ok(Found { members, gone, cursor });
             }
         }
     }
@@ -329,12 +331,12 @@ impl Follower {
         let mut mentioned: HashMap<String, (String, Option<ItemClass>)> = HashMap::new();
         let mut gone: HashSet<UpstreamId> = HashSet::new();
         loop {
-            let page = session.sync_items(&folder.collection.upstream.0, state.as_deref()).await?;
+            let page = session.item_changes(&folder.collection.upstream.0, state.as_deref()).await?;
             for change in page.changes {
                 match change {
                     ItemChange::Written(item, class) => {
                         gone.remove(&UpstreamId(item.id.clone()));
-                        mentioned.insert(item.id, (item.change_key, class));
+                        mentioned.insert(item.id, (item.version, class));
                     }
                     ItemChange::Gone(item) => {
                         mentioned.remove(&item);
@@ -342,13 +344,13 @@ impl Follower {
                     }
                 }
             }
-            let stuck = state.as_deref() == Some(page.sync_state.as_str());
-            state = Some(page.sync_state);
+            let stuck = state.as_deref() == Some(page.cursor.as_str());
+            state = Some(page.cursor);
             if page.is_last || stuck {
                 break;
             }
         }
-        let unchanged = folder.sync_state == state && mentioned.is_empty() && gone.is_empty();
+        let unchanged = folder.cursor == state && mentioned.is_empty() && gone.is_empty();
         if unchanged && written.is_empty() && (stamp.text.is_none() || folder.stamp == stamp.text) {
             return Ok(());
         }
@@ -390,7 +392,7 @@ impl Follower {
             seen,
             current,
             only,
-            sync_state: state,
+            cursor: state,
             stamp: stamp.text.clone(),
         };
         self.0.mirror.run(move |mirror| mirror.commit(&id, &commit)).await?;

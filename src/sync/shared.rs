@@ -2,9 +2,9 @@
 
 use super::{Error, hierarchy, limited};
 use crate::convert::Privacy;
-use crate::ews::types::Folder as EwsFolder;
-use crate::ews::{FolderSelector, Session};
 use crate::model::collection::Collection;
+use crate::upstream::Folder as UpstreamFolder;
+use crate::upstream::{FolderSelector, Session};
 use std::time::Duration;
 
 /// Whose folders are followed by whom.
@@ -41,7 +41,7 @@ impl Shared {
     pub(super) async fn collections(&self, session: &Session) -> Result<Vec<Collection>, Error> {
         let folders = folders(session, &self.owner).await?;
         let ids: Vec<Option<String>> = folders.iter().map(|f| f.as_ref().map(|f| f.id.clone())).collect();
-        let readable: Vec<EwsFolder> = folders.into_iter().flatten().collect();
+        let readable: Vec<UpstreamFolder> = folders.into_iter().flatten().collect();
         if grant(&readable.iter().collect::<Vec<_>>()) != self.grant {
             return Ok(Vec::new());
         }
@@ -58,12 +58,12 @@ impl Shared {
 }
 
 /// The owner's calendar, contacts and tasks, where they may be read.
-async fn folders(session: &Session, owner: &str) -> Result<Vec<Option<EwsFolder>>, Error> {
-    let names = hierarchy::DISTINGUISHED.iter().filter(|(_, segment)| segment.is_some());
+async fn folders(session: &Session, owner: &str) -> Result<Vec<Option<UpstreamFolder>>, Error> {
+    let names = hierarchy::WELL_KNOWN.iter().filter(|(_, segment)| segment.is_some());
     let wanted: Vec<FolderSelector> =
-        names.map(|(name, _)| FolderSelector::Shared(name, owner.to_owned())).collect();
+        names.map(|(which, _)| FolderSelector::Shared(*which, owner.to_owned())).collect();
     let mut found = Vec::new();
-    for folder in session.get_folders(&wanted).await? {
+    for folder in session.folders(&wanted).await? {
         match folder {
             Ok(folder) => found.push(Some(folder).filter(|folder| folder.rights[3])),
             Err(error) if error.is_transient() => return Err(error.into()),
@@ -78,7 +78,7 @@ async fn folders(session: &Session, owner: &str) -> Result<Vec<Option<EwsFolder>
     Ok(found)
 }
 
-fn grant(folders: &[&EwsFolder]) -> Grant {
+fn grant(folders: &[&UpstreamFolder]) -> Grant {
     let sees_private = folders.iter().all(|folder| folder.may_view_private);
     Grant {
         privacy: if sees_private { Privacy::Shown } else { Privacy::Hidden },

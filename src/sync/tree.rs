@@ -2,12 +2,12 @@
 
 use super::early::{self, Tree};
 use super::follower::{Error, Follower, lock};
-use super::hierarchy::{self, DISTINGUISHED};
+use super::hierarchy::{self, WELL_KNOWN};
 use super::shared::MAX_RIGHTS_AGE;
-use crate::ews::types::Folder as EwsFolder;
-use crate::ews::{FolderSelector, Session};
 use crate::mirror::{Folder, Mirror};
 use crate::model::id::CollectionId;
+use crate::upstream::Folder as UpstreamFolder;
+use crate::upstream::{ErrorKind, FolderSelector, Session};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,11 +23,11 @@ pub(super) enum Extent {
 
 impl Follower {
     /// Asks Exchange for the distinguished folders: proves the credentials in one call.
-    pub async fn sign_in(session: &Session) -> Result<Vec<Option<EwsFolder>>, Error> {
+    pub async fn sign_in(session: &Session) -> Result<Vec<Option<UpstreamFolder>>, Error> {
         let wanted: Vec<FolderSelector> =
-            DISTINGUISHED.iter().map(|(name, _)| FolderSelector::Distinguished(name)).collect();
+            WELL_KNOWN.iter().map(|(which, _)| FolderSelector::WellKnown(*which)).collect();
         let mut found = Vec::new();
-        for folder in session.get_folders(&wanted).await? {
+        for folder in session.folders(&wanted).await? {
             match folder {
                 Ok(folder) => found.push(Some(folder)),
                 Err(error) if error.is_transient() => return Err(error.into()),
@@ -39,7 +39,7 @@ impl Follower {
     }
 
     /// Takes over what the sign-in showed, so that nobody asks for it again.
-    pub fn note_distinguished(&self, folders: &[Option<EwsFolder>]) {
+    pub fn note_distinguished(&self, folders: &[Option<UpstreamFolder>]) {
         let ids = folders.iter().map(|f| f.as_ref().map(|f| f.id.clone())).collect();
         lock(&self.0.state).distinguished = Some(ids);
     }
@@ -63,9 +63,15 @@ impl Follower {
         Ok(self.0.mirror.known_folders().await?)
     }
 
-    /// The folder tree is looked at with the next request.
+    /// The folder tree is looked at with the next request: neither the one of before a restart nor one that was read early
+    /// will do.
     pub fn expect_tree_change(&self) {
-        lock(&self.0.state).coverage.distrust_tree();
+        let mut state = lock(&self.0.state);
+        state.has_begun = true;
+        if let Some(early) = &mut state.early {
+            early.tree = None;
+        }
+        state.coverage.distrust_tree();
     }
 
     fn is_tree_fresh(&self) -> bool {
@@ -92,15 +98,15 @@ impl Follower {
             lock(&self.0.state).coverage.saw_tree(at);
             return Ok(());
         }
-        let before = self.0.mirror.run(Mirror::hierarchy_state).await?;
+        let before = self.0.mirror.run(Mirror::tree_cursor).await?;
         if let Some(state) = before.filter(|_| !is_whole) {
-            match session.sync_hierarchy(Some(&state)).await {
+            match session.folder_changes(Some(&state)).await {
                 Ok(page) if page.is_last && page.changes.is_empty() => {
                     lock(&self.0.state).coverage.saw_tree(at);
                     return Ok(());
                 }
                 Ok(_) => {}
-                Err(error) if error.is("ErrorInvalidSyncStateData") => {}
+                Err(error) if error.is(&ErrorKind::CursorLost) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -113,7 +119,7 @@ impl Follower {
                 folders.into_iter().map(|f| f.map(|f| f.id)).collect()
             }
         };
-        let Tree { folders, sync_state, began: at } = match self.early_tree().filter(|_| !is_whole) {
+        let Tree { folders, cursor, began: at } = match self.early_tree().filter(|_| !is_whole) {
             Some(tree) => tree,
             None => early::tree(&session, at).await?,
         };
@@ -121,7 +127,7 @@ impl Follower {
         let places: HashMap<String, CollectionId> =
             collections.iter().map(|c| (c.upstream.0.clone(), c.id.clone())).collect();
         let sizes = folders.iter().filter_map(|f| Some((places.get(&f.id)?.clone(), f.count?))).collect();
-        self.0.mirror.run(move |mirror| mirror.set_collections(&collections, Some(&sync_state))).await?;
+        self.0.mirror.run(move |mirror| mirror.set_collections(&collections, Some(&cursor))).await?;
         let mut state = lock(&self.0.state);
         state.sizes = sizes;
         state.coverage.know_folders(places, folders.iter().map(|folder| folder.id.as_str()));

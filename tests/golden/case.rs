@@ -23,7 +23,7 @@ impl Case {
     }
 
     pub fn item(&self, file: &str) -> Item {
-        exdav::ews::types::parse_item(&self.read(file).unwrap())
+        exdav::upstream::ews::types::parse_item(&self.read(file).unwrap())
             .unwrap_or_else(|| panic!("{}: {file} is no item", self.name))
     }
 

@@ -1,10 +1,10 @@
 //! The `ews` blocks of the cases: what an item in Exchange must be.
 
-use exdav::ews::field::{ExtendedProperty, Key, Set};
-use exdav::ews::types::document;
-use exdav::ews::types::table::{At, row};
 use exdav::model::item::{Change, Item, ItemClass};
 use exdav::model::zone::Zone;
+use exdav::upstream::ews::field::{ExtendedProperty, Key, Set};
+use exdav::upstream::ews::types::document;
+use exdav::upstream::ews::types::table::{At, row};
 use exdav::xml::{Element, Reader};
 
 /// Namespaces of FieldURIs that cases speak of.

@@ -6,7 +6,8 @@ pub mod http;
 use exdav::gateway::write::{Conditions, Tags};
 use exdav::gateway::{Gateway, Mailbox, Settings};
 use exdav::model::id::CollectionId;
-use exdav::{convert, ews, mirror, simulator, sync};
+use exdav::upstream::ews;
+use exdav::{convert, mirror, simulator, sync};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +20,8 @@ pub struct Stage {
     pub store: tempfile::TempDir,
     /// Where every message lies, where that was asked for.
     pub record: Option<std::path::PathBuf>,
+    /// Who impersonates the mailboxes of accounts; nobody, unless a test says so.
+    pub service: ews::ServiceAccount,
 }
 
 pub const USER: &str = "demo@example.com";
@@ -48,7 +51,12 @@ impl Stage {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let record = settings.record.clone();
         let exchange = simulator::start(settings).await.unwrap();
-        Self { exchange, store: tempfile::tempdir().unwrap(), record }
+        Self {
+            exchange,
+            store: tempfile::tempdir().unwrap(),
+            record,
+            service: ews::ServiceAccount::default(),
+        }
     }
 
     pub async fn lively() -> Self {
@@ -109,9 +117,11 @@ impl Stage {
         let ews = ews::Settings {
             url: format!("http://{}/EWS/Exchange.asmx", self.exchange.exchange),
             patience: Duration::from_secs(2),
+            service: self.service.clone(),
             ..ews::Settings::default()
         };
-        Gateway::new(settings, ews, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
+        let upstream = std::sync::Arc::new(ews::Exchange::new(ews).unwrap());
+        Gateway::new(settings, upstream, mirror, sync, convert, exdav::dav::path::attachment).unwrap()
     }
 
     pub async fn mailbox(&self, freshness: Duration) -> Mailbox {

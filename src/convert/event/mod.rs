@@ -9,7 +9,7 @@ pub(super) use people::{is_invitation, is_meeting};
 
 use super::kept::{self, Kept};
 use super::{Context, Error, Rendered, attachment, body, identity, vtimezone};
-use crate::model::item::{Field, Item, ItemId};
+use crate::model::item::{Field, Item, ItemRef};
 use crate::model::object::Span;
 use crate::model::recurrence::Rule;
 use crate::model::zone::Zone;
@@ -143,7 +143,7 @@ fn deleted_starts(context: &Context, item: &Item, frame: &EventTimes) -> Vec<Tim
 
 /// The occurrences of a series that the server holds as deleted, and those that it holds as modified with their ids, by
 /// where the rule had put them.
-pub fn differing(context: &Context, item: &Item) -> (BTreeSet<Timestamp>, BTreeMap<Timestamp, ItemId>) {
+pub fn differing(context: &Context, item: &Item) -> (BTreeSet<Timestamp>, BTreeMap<Timestamp, ItemRef>) {
     let Ok(frame) = EventTimes::of(context, item, None) else { return Default::default() };
     let is_exact = context.capabilities.stores_what_it_takes;
     let modified = item.modified_occurrences().into_iter();

@@ -4,7 +4,7 @@ use crate::model::item::{ItemClass, Pattern, RangeEnd, Recurrence, Value};
 use std::fmt::Write as _;
 
 fn item(fields: Vec<(Field, Value)>) -> Item {
-    Item::new(ItemClass::CalendarItem, ItemId { id: "a".to_owned(), change_key: "b".to_owned() }, fields)
+    Item::new(ItemClass::CalendarItem, ItemRef { id: "a".to_owned(), version: "b".to_owned() }, fields)
 }
 
 /// A daily series of so many occurrences, each of them changed, as a client stored it. Of each Outlook changed the subject

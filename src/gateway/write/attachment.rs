@@ -4,12 +4,12 @@ use super::put::Found;
 use super::{Conditions, Written};
 use crate::convert::write::{Attached, Current, keep_attachments, needed};
 use crate::convert::{self, AttachmentEdit, Context, Related};
-use crate::ews::{self, NewAttachment, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::model::id::{CollectionId, ResourceName};
-use crate::model::item::{Attachment, Change, Field, Item, ItemId, Notify};
+use crate::model::item::{Attachment, Change, Field, Item, ItemRef, Notify};
 use crate::model::object::{Head, MAX_ATTACHMENTS};
 use crate::model::refusal::{Reason, Refusal};
+use crate::upstream::{ErrorKind, NewAttachment, Target};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -52,9 +52,6 @@ pub struct ManagedAttachment {
     /// MANAGED-ID and URL of a new attachment.
     pub new: Option<(String, String)>,
 }
-
-/// Codes with which a server says that an attachment is gone.
-const GONE: [&str; 3] = ["ErrorItemNotFound", "ErrorInvalidAttachmentId", "ErrorAttachmentNotFound"];
 
 impl Mailbox {
     /// Adds, replaces or removes an attachment. Fails with [`Error::NotFound`], [`Error::Changed`] and
@@ -203,7 +200,7 @@ impl Mailbox {
             Ok((_, ids)) => ids.into_iter().next().map(|id| (id, true)).ok_or_else(|| {
                 Error::Internal("Exchange does not tell the id of an attachment".to_owned(), None)
             }),
-            Err(error @ ews::Error::Lost(_)) => {
+            Err(error) if error.is(&ErrorKind::Lost) => {
                 // It may hang there all the same.
                 let now = self.follower().fetch_one(place.class, &place.id.id).await?;
                 let now = now.map(|(item, _)| item.attachments()).unwrap_or_default();
@@ -220,7 +217,7 @@ impl Mailbox {
         if namesakes.is_empty() {
             return Ok(None);
         }
-        let contents = self.follower().session().get_attachments(&namesakes).await?;
+        let contents = self.follower().session().attachments(&namesakes).await?;
         let same = namesakes
             .iter()
             .zip(contents)
@@ -244,12 +241,14 @@ impl Mailbox {
     }
 
     async fn take_off(&self, ids: &[String]) -> Result<(), Error> {
-        let nothing = ItemId { id: String::new(), change_key: String::new() };
+        let nothing = ItemRef { id: String::new(), version: String::new() };
         match self.follower().session().delete_attachments(&nothing, ids).await {
-            Err(error) if GONE.iter().any(|code| error.is(code)) => Ok(()),
-            Err(error @ ews::Error::Lost(_)) => {
+            Err(error) if matches!(error.kind, ErrorKind::ItemNotFound | ErrorKind::AttachmentNotFound) => {
+                Ok(())
+            }
+            Err(error) if error.is(&ErrorKind::Lost) => {
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-                let contents = self.follower().session().get_attachments(&ids).await?;
+                let contents = self.follower().session().attachments(&ids).await?;
                 if contents.iter().all(Result::is_err) { Ok(()) } else { Err(error.into()) }
             }
             outcome => Ok(outcome.map(drop)?),
@@ -314,7 +313,7 @@ impl Mailbox {
         let session = self.follower().session();
         if !needed.contents.is_empty() {
             let ids: Vec<&str> = needed.contents.iter().map(String::as_str).collect();
-            let octets = session.get_attachments(&ids).await?;
+            let octets = session.attachments(&ids).await?;
             let contents = Arc::make_mut(&mut context.contents);
             contents.extend(
                 needed.contents.iter().cloned().zip(octets).filter_map(|(id, o)| Some((id, o.ok()?.into()))),
@@ -324,7 +323,7 @@ impl Mailbox {
             let key = managed_id.clone();
             let found = self.mirror().run(move |mirror| mirror.attachment_anywhere(&key)).await?;
             let Some(found) = found else { continue };
-            let Some(content) = session.get_attachments(&[&found.upstream]).await?.pop() else { continue };
+            let Some(content) = session.attachments(&[&found.upstream]).await?.pop() else { continue };
             let content = content.map_err(Error::from)?;
             let borrowed =
                 Attached { name: found.name, media_type: found.media_type, content, is_photo: false };

@@ -5,9 +5,9 @@ use super::calls::Progress;
 use super::refused::refused;
 use crate::convert::Related;
 use crate::convert::write::{Plan, differing};
-use crate::ews::{Disposal, Session, Target};
 use crate::gateway::{Error, Mailbox};
-use crate::model::item::{Change, Item, ItemClass, ItemId, Notify};
+use crate::model::item::{Change, Item, ItemClass, ItemRef, Notify};
+use crate::upstream::{Disposal, Session, Target};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,7 +109,7 @@ impl Mailbox {
         &self,
         session: &Session,
         plan: &Plan,
-        series: &ItemId,
+        series: &ItemRef,
         progress: &Progress,
     ) -> Result<(), Error> {
         let changed: Vec<_> = plan.moves.iter().chain(&plan.edits).collect();
@@ -161,7 +161,7 @@ impl Mailbox {
         &self,
         session: &Session,
         plan: &Plan,
-        series: &ItemId,
+        series: &ItemRef,
         numbers: Vec<u32>,
     ) -> Result<BTreeMap<u32, u32>, Error> {
         if session.capabilities().counts_deleted_occurrences || numbers.is_empty() {
@@ -202,8 +202,8 @@ impl Mailbox {
         Ok(meant)
     }
 
-    async fn master(&self, session: &Session, series: &ItemId) -> Result<Item, Error> {
-        let found = session.get_items(ItemClass::CalendarItem, &[&series.id]).await?.pop();
+    async fn master(&self, session: &Session, series: &ItemRef) -> Result<Item, Error> {
+        let found = session.items(ItemClass::CalendarItem, &[&series.id]).await?.pop();
         found.ok_or(Error::Changed)?.map_err(refused)
     }
 }

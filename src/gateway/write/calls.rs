@@ -4,11 +4,11 @@ use super::put::Found;
 use super::refused::refused;
 use crate::convert::Related;
 use crate::convert::write::{NotifyStep, Plan, Reply};
-use crate::ews::{self, Answer, Disposal, NewAttachment, Session, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Folder;
-use crate::model::item::{Change, Field, Item, ItemClass, ItemId, Notify, Value};
+use crate::model::item::{Change, Field, Item, ItemClass, ItemRef, Notify, Value};
 use crate::model::refusal::Reason;
+use crate::upstream::{Answer, Disposal, ErrorKind, NewAttachment, Session, Target};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -61,7 +61,7 @@ impl Mailbox {
     ) -> Result<(Item, Related), Error> {
         let upstream = &folder.collection.upstream.0;
         if plan.is_plain() {
-            let nobody = ItemId { id: String::new(), change_key: String::new() };
+            let nobody = ItemRef { id: String::new(), version: String::new() };
             let keep = plan.keep(&Item::predicted(plan.class, None, nobody, &plan.outcome), &[]);
             let mut changes = plan.changes.clone();
             changes.extend_from_slice(&keep);
@@ -129,14 +129,14 @@ impl Mailbox {
     pub(super) async fn answer(
         &self,
         class: ItemClass,
-        id: &ItemId,
+        id: &ItemRef,
         reply: &Reply,
     ) -> Result<Option<Found>, Error> {
         let answer = answer_of(reply);
         let outcome = self.follower().session().answer(id, answer, &reply.comment, reply.tell).await;
         if let Err(error) = outcome {
             // What Exchange holds now tells whether a lost answer was given: never a second time.
-            if !matches!(error, ews::Error::Lost(_)) {
+            if !error.is(&ErrorKind::Lost) {
                 return Err(refused(error));
             }
             let given = match (self.follower().fetch_one(class, &id.id).await?, answer) {
@@ -173,7 +173,7 @@ impl Mailbox {
         &self,
         session: &Session,
         plan: &Plan,
-        mut id: ItemId,
+        mut id: ItemRef,
         last: Vec<Change>,
         before: Option<&Item>,
         progress: &Progress,
@@ -197,7 +197,7 @@ impl Mailbox {
             progress.note();
         }
         // Each change of an occurrence makes a new version of its series: none is named.
-        let series = ItemId { id: id.id.clone(), change_key: String::new() };
+        let series = ItemRef { id: id.id.clone(), version: String::new() };
         let occurrence = |number: u32| Target::Occurrence(series.clone(), number);
         if !plan.replies.is_empty() {
             let numbers = plan.replies.iter().map(|(number, _)| *number);
@@ -213,7 +213,7 @@ impl Mailbox {
                         progress.note();
                     }
                     // It was declined before.
-                    Err(error) if error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {}
+                    Err(error) if error.is(&ErrorKind::OccurrenceNotFound) => {}
                     Err(error) => return Err(refused(error)),
                 }
             }
@@ -227,7 +227,7 @@ impl Mailbox {
             for answer in session.delete_items(&targets, Disposal::Gone, plan.telling.of_occurrence()).await?
             {
                 match answer {
-                    Err(error) if !error.is("ErrorCalendarOccurrenceIsDeletedFromRecurrence") => {
+                    Err(error) if !error.is(&ErrorKind::OccurrenceNotFound) => {
                         return Err(error.into());
                     }
                     _ => progress.note(),
@@ -257,7 +257,7 @@ impl Mailbox {
         &self,
         session: &Session,
         plan: &Plan,
-        id: &ItemId,
+        id: &ItemRef,
         last: Vec<Change>,
         before: Option<&Item>,
         progress: &Progress,
@@ -275,7 +275,7 @@ impl Mailbox {
         &self,
         session: &Session,
         plan: &Plan,
-        id: &ItemId,
+        id: &ItemRef,
         mut last: Vec<Change>,
         before: Option<&Item>,
     ) -> Result<(Item, Related), Error> {
@@ -346,7 +346,7 @@ fn split_notifying_changes(plan: &Plan) -> (Vec<Change>, Vec<Change>) {
 }
 
 /// The item after a write whose outcome is known.
-fn predicted(plan: &Plan, base: Option<&Item>, id: ItemId, keep: Vec<Change>) -> Item {
+fn predicted(plan: &Plan, base: Option<&Item>, id: ItemRef, keep: Vec<Change>) -> Item {
     let mut outcome = plan.outcome.clone();
     outcome.extend(keep);
     let now = Timestamp::now();
@@ -363,6 +363,6 @@ async fn change(
     target: Target,
     changes: &[Change],
     notify: Notify,
-) -> Result<ItemId, Error> {
+) -> Result<ItemRef, Error> {
     session.update_item(class, &target, changes, notify).await.map_err(refused)
 }

@@ -1,10 +1,9 @@
 //! Creating, changing and removing collections.
 
-use crate::ews::field::{self, ExtendedProperty};
-use crate::ews::{self, FolderChoice, FolderEdit, FolderSelector};
 use crate::gateway::{Error, Mailbox};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::CollectionId;
+use crate::upstream::{ErrorKind, FolderEdit, FolderProperty, WellKnownFolder};
 
 /// A property of a collection that clients may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +54,7 @@ impl Mailbox {
             return Err(Error::Exists);
         }
         let mut display_name = id.to_string();
-        let mut kept = vec![(field::DAV_NAME, id.to_string())];
+        let mut kept = vec![(FolderProperty::Name, id.to_string())];
         for CollectionChange { field, value } in properties {
             match (property(field), value) {
                 (Some(property), Some(value)) => kept.push((property, value)),
@@ -64,7 +63,7 @@ impl Mailbox {
             }
         }
         let session = self.follower().session();
-        let parent = FolderSelector::Distinguished(parent(kind));
+        let parent = parent(kind);
         let mut namesakes = 1;
         let outcome = loop {
             // Two folders beside each other never have one name in Exchange.
@@ -72,8 +71,8 @@ impl Mailbox {
                 1 => display_name.clone(),
                 many => format!("{display_name} ({many})"),
             };
-            match session.create_folder(&parent, choice(kind), &name, &kept).await {
-                Err(error) if error.is("ErrorFolderExists") && namesakes < MAX_NAMESAKES => {
+            match session.create_folder(parent, kind, &name, &kept).await {
+                Err(error) if error.is(&ErrorKind::FolderExists) && namesakes < MAX_NAMESAKES => {
                     // It may be the very same, made by another gateway a moment ago.
                     if namesakes == 1 {
                         self.follower().expect_tree_change();
@@ -91,7 +90,7 @@ impl Mailbox {
         match outcome {
             Ok(_) => {}
             // It may have been made all the same: looked up below.
-            Err(error @ ews::Error::Lost(_)) => {
+            Err(error) if error.is(&ErrorKind::Lost) => {
                 return self.collection(&id).await?.ok_or_else(|| error.into());
             }
             Err(error) => return Err(error.into()),
@@ -113,7 +112,7 @@ impl Mailbox {
         let mut edits = Vec::new();
         for CollectionChange { field, value } in changes {
             edits.push(match (property(*field), value) {
-                (Some(property), value) => FolderEdit::Extended(property, value.clone()),
+                (Some(property), value) => FolderEdit::Property(property, value.clone()),
                 (None, _) if collection.is_default => {
                     return Err(Error::Denied("default folders keep their names".to_owned()));
                 }
@@ -127,7 +126,7 @@ impl Mailbox {
             return Ok(());
         }
         let session = self.follower().session();
-        let outcome = session.update_folder(&collection.upstream.0, choice(collection.kind), &edits).await;
+        let outcome = session.update_folder(&collection.upstream.0, collection.kind, &edits).await;
         self.follower().expect_tree_change();
         Ok(outcome?)
     }
@@ -145,36 +144,30 @@ impl Mailbox {
         self.follower().expect_tree_change();
         match outcome {
             // Somebody was faster.
-            Err(error) if error.is("ErrorFolderNotFound") || error.is("ErrorItemNotFound") => Ok(()),
+            Err(error) if error.is(&ErrorKind::FolderNotFound) || error.is(&ErrorKind::ItemNotFound) => {
+                Ok(())
+            }
             outcome => Ok(outcome?),
         }
     }
 }
 
 /// Where a property is kept; `None`: it is the folder's name.
-const fn property(field: Field) -> Option<ExtendedProperty> {
+const fn property(field: Field) -> Option<FolderProperty> {
     match field {
         Field::DisplayName => None,
-        Field::Description => Some(field::DAV_DESCRIPTION),
-        Field::Color => Some(field::DAV_COLOR),
-        Field::Order => Some(field::DAV_ORDER),
-        Field::TimeZone => Some(field::DAV_TIMEZONE),
-    }
-}
-
-const fn choice(kind: CollectionKind) -> FolderChoice {
-    match kind {
-        CollectionKind::Calendar => FolderChoice::Calendar,
-        CollectionKind::Tasks => FolderChoice::Tasks,
-        CollectionKind::AddressBook => FolderChoice::Contacts,
+        Field::Description => Some(FolderProperty::Description),
+        Field::Color => Some(FolderProperty::Color),
+        Field::Order => Some(FolderProperty::Order),
+        Field::TimeZone => Some(FolderProperty::TimeZone),
     }
 }
 
 /// The default folder of the kind: new ones are made in it, as Outlook does.
-const fn parent(kind: CollectionKind) -> &'static str {
+const fn parent(kind: CollectionKind) -> WellKnownFolder {
     match kind {
-        CollectionKind::Calendar => "calendar",
-        CollectionKind::Tasks => "tasks",
-        CollectionKind::AddressBook => "contacts",
+        CollectionKind::Calendar => WellKnownFolder::Calendar,
+        CollectionKind::Tasks => WellKnownFolder::Tasks,
+        CollectionKind::AddressBook => WellKnownFolder::Contacts,
     }
 }

@@ -3,11 +3,11 @@
 use super::Conditions;
 use super::unguarded::{Attempts, Judged};
 use crate::convert::write::{class_of, tells_of_end};
-use crate::ews::{Answer, Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Entry;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId};
-use crate::model::item::{Field, Item, ItemClass, ItemId, Notify};
+use crate::model::item::{Field, Item, ItemClass, ItemRef, Notify};
+use crate::upstream::{Answer, Disposal, ErrorKind, Target};
 
 /// Whether the others of a meeting hear of its end. RFC 6638 8.1
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +101,8 @@ impl Mailbox {
             return Ok(None);
         };
         self.refuse_private(&item)?;
-        let judges_change_keys = self.follower().session().capabilities().judges_change_keys;
-        if item.id.change_key != entry.version.0 || !judges_change_keys {
+        let judges_versions = self.follower().session().capabilities().judges_versions;
+        if item.id.version != entry.version.0 || !judges_versions {
             self.follower().record(id, item.clone(), related).await?;
         }
         Ok(Some(item))
@@ -151,7 +151,7 @@ impl Mailbox {
         notify: Notify,
         judged: Option<Judged<'_>>,
     ) -> Result<(), Error> {
-        let target = [Target::Item(ItemId { id: upstream.0.clone(), change_key: String::new() })];
+        let target = [Target::Item(ItemRef { id: upstream.0.clone(), version: String::new() })];
         let attempts = Attempts::of(self, judged);
         let answers = loop {
             let answers = attempts.session().delete_items(&target, Disposal::Bin, notify).await;
@@ -178,7 +178,7 @@ impl Mailbox {
         };
         match outcome {
             Ok(()) => {}
-            Err(error) if error.is("ErrorItemNotFound") => {}
+            Err(error) if error.is(&ErrorKind::ItemNotFound) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(self.follower().record_gone(id, upstream).await?)

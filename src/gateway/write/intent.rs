@@ -3,11 +3,11 @@
 use super::Conditions;
 use super::put::audience_of;
 use crate::convert::write::{self, ItemSnapshot};
-use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Intent, Mirror, PendingMove};
 use crate::model::id::{CollectionId, ResourceName};
-use crate::model::item::{ItemId, Notify};
+use crate::model::item::{ItemRef, Notify};
+use crate::upstream::{Disposal, ErrorKind, Target};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ impl Mailbox {
         }
         // Nothing of it was done. What the item is tells, not when it was changed: clocks differ, and Exchange may be slow.
         let may_be_ours = match before {
-            Some(before) => before.0 != found.item.id.change_key,
+            Some(before) => before.0 != found.item.id.version,
             None => trace.has_created(&found.item, name.as_str()),
         };
         if !may_be_ours {
@@ -131,10 +131,11 @@ impl Mailbox {
         let foreign = trace.foreign(&plan, &found.item, &found.related.exceptions);
         tracing::info!(%name, begun = %since, undone = before.is_none() && *can_be_undone, ?foreign, "half of a write was found");
         if before.is_none() && *can_be_undone && foreign.is_empty() {
-            let target = Target::Item(ItemId { id: found.item.id.id, change_key: String::new() });
+            let target = Target::Item(ItemRef { id: found.item.id.id, version: String::new() });
             let session = self.follower().session();
             for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
-                answer.or_else(|error| if error.is("ErrorItemNotFound") { Ok(()) } else { Err(error) })?;
+                answer
+                    .or_else(|error| if error.is(&ErrorKind::ItemNotFound) { Ok(()) } else { Err(error) })?;
             }
             self.follower().invalidate(id);
             self.follower().refresh(std::slice::from_ref(id)).await?;

@@ -3,7 +3,7 @@
 use crate::convert::write::class_of;
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Entry, Mirror, PendingMove};
-use crate::model::item::ItemId;
+use crate::model::item::ItemRef;
 use std::sync::atomic::Ordering;
 
 impl Mailbox {
@@ -66,12 +66,12 @@ impl Mailbox {
         }
         if arrived.name != *name {
             tracing::info!(%name, "half of a move was found");
-            let item = ItemId { id: arrived.upstream.0.clone(), change_key: arrived.version.0.clone() };
+            let item = ItemRef { id: arrived.upstream.0.clone(), version: arrived.version.0.clone() };
             self.rename_as_it_is(&arrived, item, name, class).await?;
         }
         if let Some((old, version)) = replaces {
             let there = self.follower().fetch_one(class, &old.0).await?.map(|(item, _)| item.id);
-            if let Some(item) = there.filter(|item| item.change_key == version.0) {
+            if let Some(item) = there.filter(|item| item.version == version.0) {
                 self.throw_away(item).await?;
                 gone.push((id.clone(), old.clone()));
             }

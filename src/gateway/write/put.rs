@@ -5,15 +5,15 @@ use super::relocate::is_same_uid;
 use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
 use crate::convert::write::{self, Current, Glance, ItemSnapshot, NotifyPolicy, Plan};
-use crate::ews::{Disposal, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Folder, Intent, Outcome, PendingNotification};
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName, UpstreamId, UpstreamVersion};
-use crate::model::item::{Field, Item, ItemClass, ItemId, Notify};
+use crate::model::item::{Field, Item, ItemClass, ItemRef, Notify};
 use crate::model::object::{Head, Object};
 use crate::model::refusal::{Reason, Refusal};
 use crate::sync::source;
+use crate::upstream::{Disposal, ErrorKind, Target};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::sync::atomic::Ordering;
@@ -409,7 +409,7 @@ impl Mailbox {
         let intent = Intent {
             collection: id.clone(),
             name: name.clone(),
-            before: found.map(|found| UpstreamVersion(found.item.id.change_key.clone())),
+            before: found.map(|found| UpstreamVersion(found.item.id.version.clone())),
             since: Timestamp::now(),
             can_be_undone: plan.telling.first() == Notify::Nobody,
             owed: match plan.telling.last() {
@@ -459,11 +459,12 @@ impl Mailbox {
         let object = self.get_known(id, name).await?;
         conditions.judge(object.as_ref().map(|object| &object.head))?;
         let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
-        // Where ChangeKeys are not judged nobody else says that the mirror is behind.
-        if !self.follower().session().capabilities().judges_change_keys {
+        // Where versions are not judged nobody else says that the mirror is behind.
+        let session = self.follower().session();
+        if !session.capabilities().judges_versions {
             return self.find_upstream(id, name, kind, conditions).await;
         }
-        if let Some(item) = entry.source.as_deref().and_then(source::unpack) {
+        if let Some(item) = entry.source.as_deref().and_then(|packed| source::unpack(&session, packed)) {
             return Ok(Some(Found { item, related: Related::default(), is_remembered: true }));
         }
         self.find_upstream(id, name, kind, conditions).await
@@ -487,8 +488,8 @@ impl Mailbox {
         if class == ItemClass::DistributionList {
             related.uids = self.follower().uids(id).await?;
         }
-        let is_told = self.follower().session().capabilities().judges_change_keys;
-        if item.id.change_key != entry.version.0 || !is_told {
+        let is_told = self.follower().session().capabilities().judges_versions;
+        if item.id.version != entry.version.0 || !is_told {
             let head = self.follower().record(id, item.clone(), related.clone()).await?;
             conditions.judge(head.as_ref())?;
         }
@@ -500,16 +501,16 @@ impl Mailbox {
         &self,
         (id, name): (&CollectionId, &ResourceName),
         item: &Item,
-        old: ItemId,
+        old: ItemRef,
     ) -> Result<Written, Error> {
         let session = self.follower().session();
         let gone = vec![(id.clone(), UpstreamId(old.id.clone()))];
-        let target = Target::Item(ItemId { id: old.id, change_key: String::new() });
+        let target = Target::Item(ItemRef { id: old.id, version: String::new() });
         let answers = session.delete_items(&[target], Disposal::Bin, Notify::Nobody).await;
         let outcome = answers.and_then(|answers| answers.into_iter().next().unwrap_or(Ok(())));
         match outcome {
             Ok(()) => {}
-            Err(error) if error.is("ErrorItemNotFound") => {}
+            Err(error) if error.is(&ErrorKind::ItemNotFound) => {}
             Err(error) => {
                 // Two of one name must not stay.
                 let undo = [Target::Item(item.id.clone())];

@@ -3,14 +3,14 @@
 use super::unguarded::{Attempts, Judged};
 use super::{Conditions, Written};
 use crate::convert::write::class_of;
-use crate::ews::{Disposal, Relocate, Target};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Entry, PendingMove};
 use crate::model::collection::{Collection, CollectionKind};
 use crate::model::id::{CollectionId, ResourceName};
-use crate::model::item::{Change, Field, ItemClass, ItemId, Notify};
+use crate::model::item::{Change, Field, ItemClass, ItemRef, Notify};
 use crate::model::object::Head;
 use crate::model::refusal::{Reason, Refusal};
+use crate::upstream::{Disposal, ErrorKind, Relocate, Target};
 use std::sync::atomic::Ordering;
 
 /// Whether the object leaves its place.
@@ -215,8 +215,8 @@ impl Mailbox {
             self.follower().record_gone(id, entry.upstream.clone()).await?;
             return Err(Error::NotFound);
         };
-        let is_told = self.follower().session().capabilities().judges_change_keys;
-        if item.id.change_key == entry.version.0 && is_told {
+        let is_told = self.follower().session().capabilities().judges_versions;
+        if item.id.version == entry.version.0 && is_told {
             return Ok(None);
         }
         let head = self.follower().record(id, item, related).await?;
@@ -232,7 +232,7 @@ impl Mailbox {
         from: (&CollectionId, &ResourceName),
         target: &Collection,
         conditions: &Conditions,
-    ) -> Result<ItemId, Error> {
+    ) -> Result<ItemRef, Error> {
         let relocate = match how {
             Relocation::Move => Relocate::Move,
             Relocation::Copy => Relocate::Copy,
@@ -266,7 +266,7 @@ impl Mailbox {
             let new =
                 after.into_iter().find(|found| !before.iter().any(|old| old.upstream == found.upstream));
             if let Some(new) = new {
-                return Ok(ItemId { id: new.upstream.0, change_key: new.version.0 });
+                return Ok(ItemRef { id: new.upstream.0, version: new.version.0 });
             }
         }
         outcome?;
@@ -287,7 +287,7 @@ impl Mailbox {
     pub(super) async fn rename(
         &self,
         entry: &Entry,
-        item: ItemId,
+        item: ItemRef,
         name: &ResourceName,
         class: ItemClass,
     ) -> Result<(), Error> {
@@ -308,7 +308,7 @@ impl Mailbox {
     pub(super) async fn rename_as_it_is(
         &self,
         entry: &Entry,
-        mut item: ItemId,
+        mut item: ItemRef,
         name: &ResourceName,
         class: ItemClass,
     ) -> Result<(), Error> {
@@ -334,18 +334,18 @@ impl Mailbox {
         }
     }
 
-    pub(super) async fn throw_away(&self, item: ItemId) -> Result<(), Error> {
+    pub(super) async fn throw_away(&self, item: ItemRef) -> Result<(), Error> {
         let session = self.follower().session();
         let outcome = session.delete_items(&[Target::Item(item)], Disposal::Bin, Notify::Nobody).await?;
         match outcome.into_iter().next() {
-            Some(Err(error)) if !error.is("ErrorItemNotFound") => Err(error.into()),
+            Some(Err(error)) if !error.is(&ErrorKind::ItemNotFound) => Err(error.into()),
             _ => Ok(()),
         }
     }
 }
 
-fn item_of(entry: &Entry) -> ItemId {
-    ItemId { id: entry.upstream.0.clone(), change_key: entry.version.0.clone() }
+fn item_of(entry: &Entry) -> ItemRef {
+    ItemRef { id: entry.upstream.0.clone(), version: entry.version.0.clone() }
 }
 
 /// How often an item gets its name while others change it.

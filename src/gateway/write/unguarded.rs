@@ -1,12 +1,12 @@
-//! Calls that Exchange carries out whatever the item has become since it was looked at: DeleteItem and MoveItem do not judge
-//! the ChangeKey. MS-OXWSCORE 3.1.4.3, 3.1.4.7
+//! Calls that Exchange carries out whatever the item has become since it was looked at: deleting and moving do not judge
+//! the version. MS-OXWSCORE 3.1.4.3, 3.1.4.7
 
 use super::Conditions;
-use crate::ews::{self, Session};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::Entry;
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::item::ItemClass;
+use crate::upstream::{self, Session};
 use std::time::Instant;
 
 /// What such a call is about, and what must hold of it when the call is made.
@@ -38,7 +38,7 @@ impl<'a> Attempts<'a> {
 
     /// Whether the call may be made again after this failure. There was a pause then, and after it a look: what was seen
     /// before may no longer be so. Fails with what the look says.
-    pub(super) async fn may_go_on(&self, mailbox: &Mailbox, error: &ews::Error) -> Result<bool, Error> {
+    pub(super) async fn may_go_on(&self, mailbox: &Mailbox, error: &upstream::Error) -> Result<bool, Error> {
         let patience = self.session.patience();
         let Some(pause) = error.pause().filter(|pause| self.began.elapsed() + *pause < patience) else {
             return Ok(false);

@@ -25,13 +25,13 @@ pub use zone::{Period, TimeZone, Transition, YearlyDay, YearlyMoment};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-/// Identity and version of an item. Opaque and case-sensitive.
+/// Names an item: identity and version, both opaque and case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ItemId {
+pub struct ItemRef {
     /// Changes when the item moves.
     pub id: String,
     /// Changes with every write.
-    pub change_key: String,
+    pub version: String,
 }
 
 /// What an item is.
@@ -62,7 +62,7 @@ pub struct Item {
     /// What it is.
     pub class: ItemClass,
     /// Identity and version.
-    pub id: ItemId,
+    pub id: ItemRef,
     /// All that an upstream tells of it, where its versions do not tell of every change.
     pub state: Option<String>,
     fields: Vec<(Field, Value)>,
@@ -70,7 +70,7 @@ pub struct Item {
 
 impl Item {
     /// An item with these fields, in the order in which the upstream gives them.
-    pub fn new(class: ItemClass, id: ItemId, fields: Vec<(Field, Value)>) -> Self {
+    pub fn new(class: ItemClass, id: ItemRef, fields: Vec<(Field, Value)>) -> Self {
         Self { class, id, state: None, fields }
     }
 
@@ -78,7 +78,7 @@ impl Item {
     ///
     /// Only what is written is there: an upstream adds fields of its own.
     #[must_use]
-    pub fn predicted(class: ItemClass, base: Option<&Self>, id: ItemId, changes: &[Change]) -> Self {
+    pub fn predicted(class: ItemClass, base: Option<&Self>, id: ItemRef, changes: &[Change]) -> Self {
         let fields = base.map(|item| item.fields.clone()).unwrap_or_default();
         let state = base.and_then(|item| item.state.clone());
         let mut item = Self { class, id, state, fields };

@@ -1,6 +1,6 @@
 //! Patterns and ranges of series.
 
-use super::ItemId;
+use super::ItemRef;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 
@@ -88,7 +88,7 @@ pub enum RangeEnd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occurrence {
     /// Its own id.
-    pub id: ItemId,
+    pub id: ItemRef,
     /// Where the rule had put it.
     pub original_start: Timestamp,
 }

@@ -226,7 +226,7 @@ fn update_one(
         ));
     }
     let traits = mailbox.product.traits();
-    if traits.judges_change_keys
+    if traits.judges_versions
         && id.name == "ItemId"
         && (resolution != "AlwaysOverwrite" || id.attribute("ChangeKey").is_none())
     {

@@ -1,9 +1,9 @@
 //! One connection: subscribing, listening, and beginning again.
 
 use super::{Remedy, Settings, Shared, SharedConnection, SubscriptionState, lock, remedy};
-use crate::ews::{self, Affinity, Ended, EventStream, Session, with_jitter};
 use crate::sync::follower::Follower;
 use crate::sync::listener_handle::WeakFollower;
+use crate::upstream::{self, Ended, ErrorKind, EventStream, Session, SubscriptionGroup, with_jitter};
 use futures_util::StreamExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ pub(super) struct Listener {
     members: Vec<Member>,
     /// Subscriptions of those who fell asleep.
     leaving: Vec<(Session, String)>,
-    affinity: Option<Arc<Affinity>>,
+    affinity: Option<Arc<SubscriptionGroup>>,
     failures: u32,
 }
 
@@ -133,9 +133,9 @@ impl Listener {
         let affinity = Arc::clone(self.affinity());
         let leaving = std::mem::take(&mut self.leaving);
         let unsubscribe = leaving.into_iter().map(|(session, id)| {
-            let session = session.within(&affinity);
+            let affinity = Arc::clone(&affinity);
             async move {
-                if let Err(error) = session.unsubscribe(&id).await {
+                if let Err(error) = session.unsubscribe(&affinity, &id).await {
                     tracing::debug!(%error, "a subscription is left to expire");
                 }
             }
@@ -160,13 +160,13 @@ impl Listener {
         is_over
     }
 
-    fn affinity(&mut self) -> &Arc<Affinity> {
+    fn affinity(&mut self) -> &Arc<SubscriptionGroup> {
         let anchor = self.members.first().and_then(|member| member.session.mailbox());
-        self.affinity.get_or_insert_with(|| Arc::new(Affinity::new(anchor)))
+        self.affinity.get_or_insert_with(|| Arc::new(SubscriptionGroup::new(anchor)))
     }
 
     /// Subscribes for those who have not yet, and opens the connection.
-    async fn connect(&mut self) -> Result<EventStream, ews::Error> {
+    async fn connect(&mut self) -> Result<Box<dyn EventStream>, upstream::Error> {
         let affinity = Arc::clone(self.affinity());
         let (mut ready, mut waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.members).into_iter().partition(|member| member.subscription.is_some());
@@ -175,7 +175,7 @@ impl Listener {
             self.release(&moved, SubscriptionState::Free);
         }
         let mut refused = Vec::new();
-        let mut sort = |(member, outcome): (Member, Result<(), ews::Error>)| match outcome {
+        let mut sort = |(member, outcome): (Member, Result<(), upstream::Error>)| match outcome {
             Ok(()) => ready.push(member),
             Err(error) => refused.push((member, error)),
         };
@@ -195,14 +195,14 @@ impl Listener {
             self.release(&member, place);
         }
         let Some(first) = self.members.first() else {
-            return Err(ews::Error::Lost("nobody could subscribe".to_owned()));
+            return Err(upstream::Error::new(ErrorKind::Lost, "nobody could subscribe"));
         };
         let ids: Vec<String> = self.members.iter().filter_map(|member| member.subscription.clone()).collect();
-        first.session.within(&affinity).listen(&ids).await
+        first.session.listen(&affinity, &ids).await
     }
 
     /// What becomes of a mailbox that could not be subscribed to.
-    fn judge(&self, error: &ews::Error) -> SubscriptionState {
+    fn judge(&self, error: &upstream::Error) -> SubscriptionState {
         let until = match remedy(error) {
             Remedy::SignIn => return SubscriptionState::Free,
             Remedy::Patience | Remedy::Resubscribe => with_jitter(SOON),
@@ -221,7 +221,7 @@ impl Listener {
     }
 
     /// Hands out what is heard, until something ends it.
-    async fn listen(&mut self, mut stream: EventStream) -> End {
+    async fn listen(&mut self, mut stream: Box<dyn EventStream>) -> End {
         let began = Instant::now();
         let (mut heard, mut is_live, mut joined) = (began, false, None::<Instant>);
         loop {
@@ -299,8 +299,8 @@ impl Listener {
         }
         let most = if lived.is_zero() { MAX_DOUBLINGS.1 } else { MAX_DOUBLINGS.0 };
         self.failures = if lived >= GOOD { 0 } else { (self.failures + 1).min(most) };
-        let asked = match &error {
-            ews::Error::Busy { back_off } => back_off.unwrap_or_default(),
+        let asked = match error.kind {
+            ErrorKind::Busy { back_off } => back_off.unwrap_or_default(),
             _ => Duration::ZERO,
         };
         let pause = (self.settings.retry * 2_u32.pow(self.failures.saturating_sub(1))).max(asked);
@@ -313,7 +313,7 @@ impl Listener {
 }
 
 impl Member {
-    async fn subscribe(mut self, affinity: &Arc<Affinity>) -> (Self, Result<(), ews::Error>) {
+    async fn subscribe(mut self, affinity: &Arc<SubscriptionGroup>) -> (Self, Result<(), upstream::Error>) {
         let outcome = async {
             let Some(follower) = self.follower.hold() else { return Ok(()) };
             if let Err(error) = follower.know_folders().await {
@@ -321,7 +321,7 @@ impl Member {
                 tracing::debug!(%error, "the folders are not known");
             }
             drop(follower);
-            self.subscription = Some(self.session.within(affinity).subscribe().await?);
+            self.subscription = Some(self.session.subscribe(affinity).await?);
             Ok(())
         };
         let outcome = outcome.await;
