@@ -101,6 +101,8 @@ pub struct Context {
     pub privacy: Privacy,
     /// Attachments of other objects that a client's text names, by MANAGED-ID. See [`write::needed`].
     pub elsewhere: Arc<HashMap<String, write::Attached>>,
+    /// When a write is planned: what is over by then is not judged. Reading does not look at it.
+    pub now: Timestamp,
     /// What the server keeps of what Exchange does.
     pub capabilities: Capabilities,
     /// How to render.
@@ -125,6 +127,7 @@ impl Context {
             contents: Arc::default(),
             privacy: Privacy::Shown,
             elsewhere: Arc::default(),
+            now: Timestamp::UNIX_EPOCH,
             capabilities: Capabilities::ALL,
             settings: Settings::default(),
         }

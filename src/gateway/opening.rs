@@ -8,6 +8,7 @@ use crate::model::id::{CollectionId, ResourceName, login_segment};
 use crate::sync::Grant;
 use crate::sync::{self, Follower};
 use crate::upstream;
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// With whose rights a mailbox is opened.
@@ -82,6 +83,7 @@ impl Gateway {
             contents: Arc::default(),
             privacy,
             elsewhere: Arc::default(),
+            now: Timestamp::UNIX_EPOCH,
             capabilities,
             settings: inner.convert,
         };

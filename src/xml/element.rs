@@ -100,6 +100,14 @@ impl Element {
         self.children().find(|child| child.name.local() == local)
     }
 
+    /// The child elements in document order, without what is around them: nothing is copied.
+    pub fn into_children(self) -> impl Iterator<Item = Element> {
+        self.nodes.into_iter().filter_map(|node| match node {
+            Node::Element(child) => Some(child),
+            Node::Text(_) => None,
+        })
+    }
+
     /// The character data directly in it, not that of its children.
     pub fn text(&self) -> Cow<'_, str> {
         let mut texts = self.nodes.iter().filter_map(|node| match node {

@@ -437,6 +437,7 @@ impl Mailbox {
         let known: Vec<(Item, Related)> =
             found.iter().map(|found| (found.item.clone(), found.related.clone())).collect();
         let mut context = self.follower().translation(id, &known).await?;
+        context.now = Timestamp::now();
         if write::class_of(folder.collection.kind, body) == ItemClass::DistributionList {
             context.people = self.people_of(id, body).await?;
         }

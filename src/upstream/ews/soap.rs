@@ -50,12 +50,11 @@ pub fn by_version(request: &[u8], from: &str, to: &str) -> bytes::Bytes {
 pub fn open_envelope(octets: &[u8]) -> Result<Element, Error> {
     let text = decode_lossy(octets);
     let root = Reader::lenient(&text).document().map_err(|e| Error::Answer(e.to_string()))?;
-    let body = root.find("Body").ok_or_else(|| Error::Answer("there is no soap:Body".to_owned()))?;
-    let content = body.children().next().ok_or_else(|| Error::Answer("soap:Body is empty".to_owned()))?;
-    if content.name().local() == "Fault" {
-        return Err(fault(content));
-    }
-    Ok(content.clone())
+    let body = root.into_children().find(|child| child.name().local() == "Body");
+    let body = body.ok_or_else(|| Error::Answer("there is no soap:Body".to_owned()))?;
+    let content = body.into_children().next();
+    let content = content.ok_or_else(|| Error::Answer("soap:Body is empty".to_owned()))?;
+    if content.name().local() == "Fault" { Err(fault(&content)) } else { Ok(content) }
 }
 
 /// `ServerVersionInfo`. MS-OXWSCDATA 2.2.3.12

@@ -250,7 +250,7 @@ impl Draft<'_> {
         let served = |event: &Component| self.served.as_ref().is_some_and(|s| s.children.contains(event));
         let is_over = |event: &Component| {
             Times::of(event, self.calendar, &self.mailbox, true)
-                .is_ok_and(|times| times.end.instant() < Timestamp::now())
+                .is_ok_and(|times| times.end.instant() < self.context.now)
         };
         for (event, line) in series::strays(self.calendar, zones, numbered) {
             if !served(event) && !series::is_cancelled(event) && !is_over(event) {

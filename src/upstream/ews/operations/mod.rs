@@ -139,12 +139,20 @@ impl Session {
         };
         let read = |message: &Element| {
             let attachment = check(message)?.find("Attachments").and_then(|list| list.children().next());
-            let content = attachment.and_then(|attachment| match attachment.find("Content") {
-                Some(content) => Some(content.text().into_owned()),
-                None => attachment.children().find_map(|c| Some(c.find("MimeContent")?.text().into_owned())),
+            let content = attachment.and_then(|attachment| {
+                let item = || attachment.children().find_map(|child| child.find("MimeContent"));
+                attachment.find("Content").or_else(item)
             });
-            let text: String = content.unwrap_or_default().split_whitespace().collect();
-            STANDARD.decode(text).map_err(|e| Error::Answer(e.to_string()))
+            let Some(content) = content else { return Ok(Vec::new()) };
+            // It may be as large as a mailbox allows: it is copied only where lines have to be joined.
+            let text = content.text();
+            let is_one_line = !text.bytes().any(|octet| octet.is_ascii_whitespace());
+            let decoded = if is_one_line {
+                STANDARD.decode(text.as_bytes())
+            } else {
+                STANDARD.decode(text.split_ascii_whitespace().collect::<String>())
+            };
+            decoded.map_err(|error| Error::Answer(error.to_string()))
         };
         self.call_for_each("GetAttachment", ids, write, read).await
     }
