@@ -49,6 +49,7 @@ mod products;
 mod reading;
 mod retries;
 mod scheduling;
+mod second_upstream;
 mod sharing;
 mod signing_in;
 mod standards;

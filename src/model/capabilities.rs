@@ -16,6 +16,14 @@ pub struct Capabilities {
     pub removes_declined: bool,
     /// `item:Body` can be deleted, and `item:ReminderIsSet` be set to false.
     pub clears_by_usual_means: bool,
+    /// A meeting can be written without its guests being told.
+    pub writes_silently: bool,
+    /// An event keeps the UID that it was made with.
+    pub keeps_uids: bool,
+    /// Items can be moved and copied into another folder.
+    pub moves_items: bool,
+    /// Tasks have a place for the text that a client wrote.
+    pub keeps_text_of_tasks: bool,
     /// Contact groups are stored.
     pub takes_groups: bool,
     /// Tasks may recur.
@@ -44,6 +52,10 @@ impl Capabilities {
         counts_deleted_occurrences: true,
         removes_declined: true,
         clears_by_usual_means: true,
+        writes_silently: true,
+        keeps_uids: true,
+        moves_items: true,
+        keeps_text_of_tasks: true,
         takes_groups: true,
         takes_recurring_tasks: true,
         answers_once: true,

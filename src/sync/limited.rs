@@ -131,7 +131,7 @@ fn items(owner: &str, times: &[SharedTime]) -> Vec<Item> {
             zone(Field::EndZone),
         ];
         changes.extend(time.location.as_deref().map(|place| Change::text(Field::Location, place)));
-        let id = ItemRef { id: format!("{UPSTREAM}-{hash}"), version: version };
+        let id = ItemRef { id: format!("{UPSTREAM}-{hash}"), version };
         Item::predicted(ItemClass::CalendarItem, None, id, &changes)
     };
     times.iter().map(item).collect()

@@ -2,6 +2,7 @@
 
 pub mod domain;
 pub mod http;
+pub mod memory;
 
 use exdav::gateway::write::{Conditions, Tags};
 use exdav::gateway::{Gateway, Mailbox, Settings};

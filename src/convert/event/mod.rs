@@ -45,10 +45,12 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
     let frame = EventTimes::of(context, item, None)?;
     let exchange_uid = item.filled(Field::Uid);
     let kept = Kept::of(item, "ics");
+    // Where the upstream makes its own UIDs, what was created and has no text yet is not told from a copy by its UID.
+    let is_begun = !context.capabilities.keeps_uids && kept.is_none();
     let kept = kept.filter(|kept| kept.is_of(exchange_uid.as_deref().unwrap_or_default()));
-    let own_uid = item
-        .text(Field::ClientUid)
-        .filter(|uid| kept.is_some() || exchange_uid.as_deref() == Some(&identity::exchange_uid(uid)));
+    let own_uid = item.text(Field::ClientUid).filter(|uid| {
+        kept.is_some() || is_begun || exchange_uid.as_deref() == Some(&identity::exchange_uid(uid))
+    });
     let is_ours = own_uid.is_some();
     let uid = own_uid.or(exchange_uid).unwrap_or_else(|| identity::derived_uid(item));
     let kept_name = item.text(Field::ClientName).filter(|_| is_ours).or_else(|| identity::davmail_name(item));

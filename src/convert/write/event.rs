@@ -193,7 +193,8 @@ impl Draft<'_> {
             places: series.places,
             gone: series.gone,
             is_certain: !is_open && !is_meeting_anew,
-            text,
+            is_one_call: false,
+            text: Some(text),
         })
     }
 

@@ -17,6 +17,7 @@ mod event;
 pub(super) mod fields;
 mod glance;
 mod interrupted_write;
+pub mod limits;
 mod parts;
 mod rule;
 mod series;
@@ -148,10 +149,13 @@ pub struct Plan {
     pub gone: BTreeSet<u32>,
     /// Whether what Exchange makes of the changes is known beforehand.
     pub is_certain: bool,
+    /// Whether one call is all that may be made, though it is not certain what the upstream makes of it: that is looked at
+    /// afterwards.
+    pub is_one_call: bool,
     /// How [`Plan::changes`] read once Exchange has taken them.
     pub outcome: Vec<Change>,
-    /// The text that is kept on the item: the client's, attachments taken out.
-    text: Bytes,
+    /// The text that is kept on the item: the client's, attachments taken out; `None` where there is no place for it.
+    text: Option<Bytes>,
 }
 
 /// Groups that servers spell anew: people, attachments, meetings.
@@ -180,8 +184,9 @@ impl Plan {
             places: BTreeMap::new(),
             gone: BTreeSet::new(),
             is_certain: false,
+            is_one_call: false,
             outcome: Vec::new(),
-            text: octets.clone(),
+            text: Some(octets.clone()),
         }
     }
 
@@ -197,7 +202,7 @@ impl Plan {
 
     /// Whether nothing but one call for the item itself is needed.
     pub fn is_plain(&self) -> bool {
-        self.is_certain
+        (self.is_certain || self.is_one_call)
             && self.reply.is_none()
             && self.detach.is_empty()
             && self.attach.is_empty()
@@ -318,7 +323,8 @@ impl Plan {
 
     /// The changes that keep the client's text on an item, for the item as Exchange has it after the writes.
     pub fn keep(&self, item: &Item, exceptions: &[Item]) -> Vec<Change> {
-        keep(self.class, &self.text, item, &sums(self.class, item, exceptions))
+        let Some(text) = &self.text else { return Vec::new() };
+        keep(self.class, text, item, &sums(self.class, item, exceptions))
     }
 
     /// The same after writes of several calls, which began with `before`: what somebody else changed between them is
@@ -330,6 +336,7 @@ impl Plan {
         exceptions: &[Item],
         lost: &BTreeSet<char>,
     ) -> Vec<Change> {
+        let Some(text) = &self.text else { return Vec::new() };
         let mut sums = sums(self.class, item, exceptions);
         let wanted = Item::predicted(self.class, before, item.id.clone(), &self.outcome);
         let wanted = self::sums(self.class, &wanted, &[]);
@@ -338,7 +345,7 @@ impl Plan {
         for letter in lost.iter().filter(|letter| !SPELLED_ANEW.contains(letter)) {
             sums.insert(*letter, kept::fingerprint(LOST));
         }
-        keep(self.class, &self.text, item, &sums)
+        keep(self.class, text, item, &sums)
     }
 }
 
@@ -391,7 +398,7 @@ pub fn plan(
     current: Option<Current>,
     audience: NotifyPolicy,
 ) -> Result<Plan, Refusal> {
-    match kind {
+    let plan = match kind {
         CollectionKind::Calendar => {
             let calendar = calendar(octets, "VEVENT")?;
             event::plan(context, name, octets, &calendar, current, audience)
@@ -401,7 +408,8 @@ pub fn plan(
             task::plan(context, name, octets, &calendar, current)
         }
         CollectionKind::AddressBook => contact::plan(context, name, octets, current),
-    }
+    };
+    limits::within(plan?, &context.capabilities, current.map(|current| current.item))
 }
 
 /// The changes that keep a text that says of attachments what Exchange says now; `before` is the item that the rest of it

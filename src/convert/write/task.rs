@@ -106,7 +106,8 @@ pub fn plan(
         places: BTreeMap::new(),
         gone: BTreeSet::new(),
         is_certain: !is_html && !has_state,
-        text,
+        is_one_call: false,
+        text: Some(text),
     })
 }
 

@@ -70,9 +70,14 @@ impl Mailbox {
             return self.as_stored(session, plan, None, predicted(plan, None, id, keep), None).await;
         }
         let notify = plan.telling.first();
-        let id = session.create_item(upstream, plan.class, &plan.changes, notify).await.map_err(refused)?;
+        let (first, last) = if session.capabilities().writes_silently {
+            (plan.changes.clone(), Vec::new())
+        } else {
+            split_notifying_changes(plan)
+        };
+        let id = session.create_item(upstream, plan.class, &first, notify).await.map_err(refused)?;
         progress.note();
-        let outcome = self.complete(session, plan, id.clone(), Vec::new(), None, progress).await;
+        let outcome = self.complete(session, plan, id.clone(), last, None, progress).await;
         // Who was told, or may have been, is not told again: then what is there is looked at, and ended.
         let is_silent = match &outcome {
             Err(Error::Unavailable { .. }) => plan.telling == NotifyStep::Never,
@@ -109,6 +114,9 @@ impl Mailbox {
             // Where only the text is new there is nothing to be told.
             let notify = if plan.changes.is_empty() { Notify::Nobody } else { plan.telling.first() };
             let id = change(session, plan.class, Target::Item(id), &changes, notify).await?;
+            if !plan.is_certain {
+                return self.follower().fetch_one(plan.class, &id.id).await?.ok_or(Error::Changed);
+            }
             let item = predicted(plan, Some(&found.item), id, keep);
             return self.as_stored(session, plan, Some(&found.item), item, Some(found.related)).await;
         }
@@ -356,7 +364,7 @@ fn predicted(plan: &Plan, base: Option<&Item>, id: ItemRef, keep: Vec<Change>) -
     Item::predicted(plan.class, base, id, &outcome)
 }
 
-/// One UpdateItem.
+/// One change of an item, where there is any.
 async fn change(
     session: &Session,
     class: ItemClass,
@@ -364,5 +372,8 @@ async fn change(
     changes: &[Change],
     notify: Notify,
 ) -> Result<ItemRef, Error> {
-    session.update_item(class, &target, changes, notify).await.map_err(refused)
+    match target {
+        Target::Item(id) if changes.is_empty() => Ok(id),
+        target => session.update_item(class, &target, changes, notify).await.map_err(refused),
+    }
 }

@@ -33,7 +33,11 @@ pub use relocate::{Overwrite, Relocation};
 pub(super) use unanswered::{Answer, Unanswered};
 pub(super) use write_lock::WriteLocks;
 
+use super::{Error, Mailbox};
+use crate::convert::write::limits::has_guests;
+use crate::mirror::Entry;
 use crate::model::id::{ETag, ResourceName, ScheduleTag};
+use crate::model::item::Item;
 
 /// What became of a written object.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,4 +50,24 @@ pub struct Written {
     pub etag: Option<ETag>,
     /// Only for scheduling object resources. RFC 6638 3.2.10
     pub schedule_tag: Option<ScheduleTag>,
+}
+
+impl Mailbox {
+    /// Refuses what an upstream would mail guests about who are not to hear of it.
+    fn refuse_loud(&self, item: &Item) -> Result<(), Error> {
+        self.refuse_mails_if(has_guests(item))
+    }
+
+    /// The same of an entry whose item is not at hand: only meetings have a schedule tag. RFC 6638 3.2.10
+    fn refuse_loud_entry(&self, entry: &Entry) -> Result<(), Error> {
+        self.refuse_mails_if(entry.schedule_tag.is_some())
+    }
+
+    fn refuse_mails_if(&self, is_meeting: bool) -> Result<(), Error> {
+        if self.follower().session().capabilities().writes_silently || !is_meeting {
+            return Ok(());
+        }
+        let text = "this server would mail the guests of the meeting: it cannot be done in silence";
+        Err(Error::Denied(text.to_owned()))
+    }
 }

@@ -61,6 +61,12 @@ impl Mailbox {
         self.refuse_hidden(from.0, from.1).await?;
         let entry = self.known(from, conditions).await?;
         Self::refuse_several(&entry)?;
+        self.refuse_loud_entry(&entry)?;
+        let is_rename = how == Relocation::Move && from.0 == to.0;
+        if !is_rename && !self.follower().session().capabilities().moves_items {
+            let text = "this server moves and copies nothing: store the object there, and delete it here";
+            return Err(Error::Denied(text.to_owned()));
+        }
         let _uid = self.lock_uid(to.0, &entry.uid).await?;
         // What lies at the destination is judged by what Exchange holds now.
         self.follower().invalidate(to.0);
@@ -86,13 +92,13 @@ impl Mailbox {
         }
         if let Some(there) = &there {
             Self::refuse_several(there)?;
+            self.refuse_loud_entry(there)?;
             self.refuse_private_now(class_of(target.kind, &there.body), &there.upstream).await?;
             if !is_same_uid(&there.uid, &entry.uid) {
                 let text = "an object is not replaced by one with another UID";
                 return Err(Refusal::new(Reason::UidConflict(to.1.clone()), text).into());
             }
         }
-        let is_rename = how == Relocation::Move && from.0 == to.0;
         self.refuse_twins(&entry.uid, to, is_rename.then_some(from.1)).await?;
 
         let arrival = PendingMove {

@@ -109,7 +109,8 @@ pub fn plan(
         // Exchange completes what lists say of their members. What it adds to contacts, names to file under and second
         // spellings of addresses, is nothing that they are told by.
         is_certain: !is_group,
-        text,
+        is_one_call: false,
+        text: Some(text),
     })
 }
 
