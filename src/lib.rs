@@ -9,17 +9,17 @@
 //! client ─HTTP→ server ─→ dav (method, preconditions, XML) ─→ gateway (the product in domain words)
 //!                                                              │ read                  │ write
 //!                                                              ▼                       ▼
-//!                                               mirror ←── sync (refresh)   text → convert → ews ─SOAP→ Exchange
+//!                                               mirror ←── sync (refresh)   text → convert → upstream ─→ Exchange
 //!                                                 │              ▲                                 │
 //!                                        rendered bytes          └────────────── record ←──────────┘
 //!                                                 ▼
 //!                                            multistatus
 //! ```
 //!
-//! The rooms stand below in their order: a room names only rooms above it, and `tests/layering.rs` holds
-//! them to it. Rendering (EWS item → text) happens when an item is mirrored, never when it is read.
+//! The modules stand below in their order: each names only those above it, which `tests/layering.rs` checks. An item is
+//! rendered (item → text) when it enters the mirror, never when it is read.
 //!
-//! **Invariant:** nothing above `gateway` knows an EWS word, nothing below `dav` knows a URL.
+//! **Invariant:** nothing above `upstream` knows a word of EWS, nothing below `dav` knows a URL.
 //! **Invariant:** only what Exchange acknowledged is in the mirror; a half-done refresh is never visible.
 //! **Invariant:** a mirror opens only for credentials that Exchange itself accepted.
 

@@ -4,7 +4,9 @@ use crate::support::http::{Answer, Client, basic};
 use crate::support::{PASSWORD, Stage, USER};
 use exdav::dav;
 use exdav::gateway::Settings;
-use serde_json::Value;
+use exdav::model::item::{Change, Field, ItemClass, Notify, Value};
+use exdav::upstream::{FolderSelector, WellKnownFolder, ews};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -73,7 +75,7 @@ impl Scene {
     /// How many mails there were about this UID.
     async fn mails(&self, uid: &str) -> usize {
         let dump = self.stage.dump(USER).await;
-        let sent: &Vec<Value> = dump["sent"].as_array().unwrap();
+        let sent: &Vec<serde_json::Value> = dump["sent"].as_array().unwrap();
         sent.iter().filter(|mail| mail["uid"] == uid).count()
     }
 }
@@ -418,5 +420,67 @@ async fn names_stay_what_clients_chose_when_moves_with_overwrite_meet_other_writ
             moved.status,
             put.status
         );
+    }
+}
+
+/// An event with what exdav marks it with, as the first calls of a write leave it that was never ended.
+async fn leave_half(stage: &Stage, uid: &str, name: &str) {
+    let settings = ews::Settings {
+        url: format!("http://{}/EWS/Exchange.asmx", stage.exchange.exchange),
+        ..ews::Settings::default()
+    };
+    let session = ews::Exchange::new(settings).unwrap().session(ews::Credentials::password(USER, PASSWORD));
+    let calendar = [FolderSelector::WellKnown(WellKnownFolder::Calendar)];
+    let folder = session.get_folders(&calendar).await.unwrap().remove(0).unwrap();
+    let at = |text: &str| Value::Time(text.parse().unwrap());
+    let changes = [
+        Change::text(Field::ClientUid, uid),
+        Change::text(Field::ClientName, name),
+        Change::text(Field::CreationMark, "a mark"),
+        Change::text(Field::Uid, uid),
+        Change::text(Field::Subject, "half"),
+        Change::set(Field::Start, at("2028-12-05T09:00:00Z")),
+        Change::set(Field::End, at("2028-12-05T10:00:00Z")),
+    ];
+    let made = session.create_item(&folder.id, ItemClass::CalendarItem, &changes, Notify::Nobody).await;
+    made.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_write_beside_the_whole_object_is_shown_alike_by_every_gateway() {
+    // A series with an exception comes in other answers than single events.
+    let exception = "END:VEVENT\r\nBEGIN:VEVENT\r\nUID:twin\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20281206T090000Z\r\n\
+                     DTSTART:20281206T110000Z\r\nDTEND:20281206T120000Z\r\nSUMMARY:later\r\n";
+    let whole = event("twin", &format!("RRULE:FREQ=DAILY;COUNT=5\r\nX-OWN:1\r\n{exception}"));
+    for is_first in [true, false] {
+        let scene = Scene::new().await;
+        if is_first {
+            leave_half(&scene.stage, "twin", "twin.ics").await;
+        }
+        let store = tempfile::tempdir().unwrap();
+        let other = scene.stage.gateway_with(Duration::ZERO, store.path(), Settings::default());
+        let other = Client::of(other, USER, PASSWORD).await;
+        let list = async |client: &Client| {
+            let listed = client.propfind(&scene.calendar, "1", "<D:getetag/>").await.expect(207);
+            let members: BTreeMap<String, String> =
+                listed.responses().into_iter().skip(1).map(|r| (r.href.clone(), format!("{r:?}"))).collect();
+            members
+        };
+        list(&other).await;
+        if is_first {
+            // Another gateway that had not heard of it created the object once more.
+            scene.create("twin.ics", &whole).await.expect(201);
+        } else {
+            scene.create("twin.ics", &whole).await.expect(201);
+            list(&other).await;
+            leave_half(&scene.stage, "twin", "twin.ics").await;
+        }
+        let running = list(&other).await;
+        for _ in 0..10 {
+            let empty = tempfile::tempdir().unwrap();
+            let fresh = scene.stage.gateway_with(Duration::ZERO, empty.path(), Settings::default());
+            let fresh = Client::of(fresh, USER, PASSWORD).await;
+            assert_eq!(running, list(&fresh).await, "the half came first: {is_first}");
+        }
     }
 }

@@ -254,7 +254,7 @@ fn limits(crowd: &ConcurrencyProbe, abilities: &Abilities, at_once: usize) -> Re
     Ok(print(&format!("note  {:WIDTH$} {what}\n      {:WIDTH$} → {advice}", "limits", ""))?)
 }
 
-/// THE table of advice.
+/// What to do about each failure.
 fn stop(error: &Error, config: &Config) -> Stop {
     let advice = match error {
         Error::Unreachable(_) | Error::Lost(_) if config.ews.network.proxy.is_empty() => {

@@ -1,4 +1,4 @@
-//! The command line: what people type, and where the rooms are put together.
+//! The command line: what people type, and where the modules are put together.
 //!
 //! **Invariant:** only here does the program print to standard output.
 

@@ -29,7 +29,7 @@ pub(super) async fn run(options: Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts the rooms together.
+/// Puts the modules together.
 pub(super) async fn start(config: Config) -> Result<server::Running, Failure> {
     let Config { server, mut ews, mirror, mut sync, gateway, convert } = config;
     sync.fill_at_sign_in = true;

@@ -1,4 +1,4 @@
-//! THE table of settings.
+//! The settings, one row each.
 
 use super::{Error, value};
 use crate::convert;
@@ -13,7 +13,7 @@ use crate::upstream::ews::network::Tls;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// The rooms' own settings, side by side.
+/// The modules' own settings, side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Sockets.

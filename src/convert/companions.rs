@@ -1,4 +1,4 @@
-//! Lines that say one thing in several words, for several programs: THE table of them, and what a client means that
+//! Lines that say one thing in several words, for several programs: all of them, and what a client means that
 //! changes some and leaves others as they were or leaves them out.
 //!
 //! One rule for all: a line that a client leaves out because it does not know it is no new value, a line that it
@@ -66,7 +66,8 @@ pub(super) fn is_changed(letter: char, client: &Component, served: &Component) -
 /// follows the change. `served` is what it was given last; a new occurrence was as its series is.
 pub(super) fn settle(client: &mut Component, served: Option<&Component>, floating: &Zone) {
     let before = client.clone();
-    let (before, served) = (Known::of(&before, floating), served.map(|served| Known::of(served, floating)));
+    let (before, served) =
+        (CompanionValues::of(&before, floating), served.map(|served| CompanionValues::of(served, floating)));
     for child in client.children.iter_mut().filter(|child| KINDS.contains(&child.name.as_str())) {
         let Some(base) = counterpart(&before, child, served.as_ref()) else { continue };
         for fact in facts(child) {
@@ -82,13 +83,13 @@ pub(super) fn settle(client: &mut Component, served: Option<&Component>, floatin
 const KINDS: [&str; 2] = ["VEVENT", "VTODO"];
 
 /// The components of an object by name and occurrence, so that each of many is found at once.
-struct Known<'a> {
+struct CompanionValues<'a> {
     zones: Zones<'a>,
     first: BTreeMap<(&'a str, Option<Timestamp>), &'a Component>,
     masters: BTreeMap<&'a str, &'a Component>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> CompanionValues<'a> {
     fn of(object: &'a Component, floating: &'a Zone) -> Self {
         let zones = Zones::new(object, floating);
         let (mut first, mut masters) = (BTreeMap::new(), BTreeMap::new());
@@ -110,9 +111,9 @@ fn instant(component: &Component, zones: &Zones) -> Option<Timestamp> {
 
 /// What a component was before: the same occurrence, or the series that it was an occurrence of.
 fn counterpart<'a>(
-    client: &Known<'a>,
+    client: &CompanionValues<'a>,
     child: &Component,
-    served: Option<&Known<'a>>,
+    served: Option<&CompanionValues<'a>>,
 ) -> Option<&'a Component> {
     let name = child.name.as_str();
     let wanted = instant(child, &client.zones);

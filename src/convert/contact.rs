@@ -71,7 +71,7 @@ fn held(letter: char, card: &Component) -> Vec<Option<&'static str>> {
 pub(super) type Phone =
     (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
 
-/// How a phone is told: THE table of phones.
+/// How a phone is told.
 pub(super) const PHONES: [Phone; 21] = [
     ("BusinessPhone", &["WORK", "VOICE"], &["work", "voice"], None),
     ("BusinessPhone2", &["WORK", "VOICE"], &["work", "voice"], None),

@@ -1,4 +1,4 @@
-//! Exchange's patterns → RRULE: THE table of patterns.
+//! Patterns → RRULE.
 
 use crate::model::item::{Pattern, RangeEnd, Recurrence};
 use jiff::Timestamp;

@@ -110,7 +110,7 @@ fn rule(item: &Item) -> Option<Line> {
     recurrence::rrule(&recurrence, Bound::Date).map(|rule| Line::raw("RRULE", rule))
 }
 
-/// STATUS, PERCENT-COMPLETE and COMPLETED: THE table of states. Put off is not cancelled.
+/// STATUS, PERCENT-COMPLETE and COMPLETED of each state. Put off is not cancelled.
 fn state(item: &Item) -> Vec<Line> {
     let status = match item.filled(Field::Status).as_deref() {
         Some("Completed") => "COMPLETED",

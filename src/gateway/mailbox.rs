@@ -4,7 +4,7 @@ use super::directory::DirectoryCache;
 use super::error::Error;
 use super::opening::AccessMode;
 use super::shared_mailbox::DelegateAccess;
-use super::write::{Answer, Unanswered, Waiting, WriteLocks};
+use super::write::{Answer, IncompleteGroups, Unanswered, WriteLocks};
 use super::{Freshness, Principal};
 use crate::convert;
 use crate::mirror::{Entry, Folder, Mirror};
@@ -65,7 +65,7 @@ struct Inner {
     /// What the directory told this user.
     told: DirectoryCache,
     /// Groups that wait for members.
-    waiting: Waiting,
+    waiting: IncompleteGroups,
     /// The mailbox is somebody else's.
     is_visit: bool,
     /// Whom this user visits.
@@ -103,7 +103,7 @@ impl Mailbox {
             unanswered: Unanswered::default(),
             unsettled: AtomicBool::new(false),
             told: DirectoryCache::default(),
-            waiting: Waiting::default(),
+            waiting: IncompleteGroups::default(),
         });
         Self(inner, Request::default())
     }
@@ -176,7 +176,7 @@ impl Mailbox {
         &self.1.answer
     }
 
-    pub(super) fn waiting(&self) -> &Waiting {
+    pub(super) fn waiting(&self) -> &IncompleteGroups {
         &self.0.waiting
     }
 

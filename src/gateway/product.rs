@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::login_throttle::LoginThrottle;
-use super::sign_in::{Digest, Known, MAX_HASHING, Refused};
+use super::sign_in::{Digest, MAX_HASHING, Refused, RememberedSignIn};
 use super::visitors::Visitors;
 use super::write::WriteLocks;
 use crate::accounts::{self, Accounts};
@@ -72,7 +72,7 @@ pub(super) struct Inner {
     pub(super) links: Links,
     pub(super) zone: Arc<str>,
     pub(super) secret: [u8; 32],
-    pub(super) known: Mutex<HashMap<String, Known>>,
+    pub(super) known: Mutex<HashMap<String, RememberedSignIn>>,
     pub(super) refused: Mutex<HashMap<Digest, Refused>>,
     pub(super) guesses: LoginThrottle,
     pub(super) turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,

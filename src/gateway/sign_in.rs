@@ -26,7 +26,7 @@ use subtle::ConstantTimeEq as _;
 pub(super) type Digest = [u8; 32];
 
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct RememberedSignIn {
     /// The password that Exchange took last, or the app passwords that were used.
     digests: Vec<Digest>,
     /// The account's, when the name is one.
@@ -69,7 +69,7 @@ struct Entry {
     fingerprint: Option<u64>,
 }
 
-impl Known {
+impl RememberedSignIn {
     /// Compares with all, whichever it is.
     fn knows(&self, digest: &Digest) -> bool {
         self.digests.iter().fold(subtle::Choice::from(0), |same, known| same | known.ct_eq(digest)).into()
@@ -337,7 +337,7 @@ impl Gateway {
                     let accepted = Instant::now();
                     known.insert(
                         key.to_owned(),
-                        Known {
+                        RememberedSignIn {
                             digests,
                             fingerprint,
                             address,

@@ -1,4 +1,4 @@
-//! Names and tags that cross rooms, each parsed once at the border.
+//! Names and tags that several modules use, each parsed once where it comes in.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;

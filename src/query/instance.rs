@@ -197,7 +197,7 @@ impl<'a> Instance<'a> {
         Some((from, to.max(from)))
     }
 
-    /// Whether it touches the range: THE tables of RFC 4791 9.9.
+    /// Whether it touches the range. RFC 4791 9.9
     pub fn overlaps(&self, zones: &Zones, range: &TimeRange) -> bool {
         let Range(from, to) = Range::of(range);
         match self.component.name.as_str() {

@@ -1,4 +1,4 @@
-//! THE table of item properties: field URI, element, class, kind of value and what a client may do with it.
+//! Properties of items: field URI, element, class, kind of value and what a client may do with it.
 //!
 //! The rows stand in the order of the schema's sequences (first those of `ItemType`, then those of each class), so
 //! that walking the table writes elements in a valid order. Source: MS-OXWSCORE 2.2.4.24, MS-OXWSMTGS 2.2.4.9,

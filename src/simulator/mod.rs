@@ -5,7 +5,7 @@
 //! A request goes `server` → `soap` (envelope, schema) → `operations` → `mailbox`; a second address has the `control`
 //! interface that counts requests and injects faults.
 //!
-//! **Invariant:** names no other room of the crate.
+//! **Invariant:** names no other module of the crate.
 //! **Invariant:** every write gives the item a ChangeKey it never had; an ItemId is never used twice.
 //! **Invariant:** stored times are UTC; zones are applied when an answer is written.
 

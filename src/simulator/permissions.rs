@@ -64,7 +64,7 @@ const OWNER: Permission =
 const REVIEWER: Permission = level(false, false, Reach::None, Reach::None, Reading::FullDetails);
 const TIME_ONLY: Permission = Permission { read: Reading::TimeOnly, ..NOTHING };
 
-/// THE table of levels. `CalendarPermissionLevelType`
+/// What each level grants. `CalendarPermissionLevelType`
 const LEVELS: [(&str, Permission); 11] = [
     ("None", NOTHING),
     ("Owner", OWNER),

@@ -1,4 +1,4 @@
-//! Which product the simulated server is: THE table of how products differ. Where nothing is said, all are alike.
+//! Which product the simulated server is, and how products differ. Where nothing is said, all are alike.
 //!
 //! Exchange: docs/EXCHANGE.md, Versions; the versions of each field in the reference, Microsoft's build numbers. gromox:
 //! what was seen of gromox 3.10, recorded answers and notes of what it does to writes. Not simulated of gromox: its MIME,

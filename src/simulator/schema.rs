@@ -1,4 +1,4 @@
-//! The schema that requests must follow: THE grammar, and the check of a request against it.
+//! The schema that requests must follow: the grammar, and the check of a request against it.
 //!
 //! Exchange refuses what its schema does not know, and clients depend on hearing so; the grammar is one compact text.
 

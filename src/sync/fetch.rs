@@ -4,7 +4,6 @@ use super::follower::{Error, Follower};
 use super::source;
 use crate::convert::{self, Related};
 use crate::mirror::{Attachment, Entry, Folder, Part};
-use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, UpstreamId, UpstreamVersion};
 use crate::model::item::{Item, ItemClass};
 use crate::upstream::{ErrorKind, Session};
@@ -75,9 +74,9 @@ impl Later {
 
 /// Ids that wait to be fetched, by class.
 #[derive(Default)]
-struct Waiting(HashMap<ItemClass, VecDeque<String>>);
+struct FetchQueue(HashMap<ItemClass, VecDeque<String>>);
 
-impl Waiting {
+impl FetchQueue {
     fn add(&mut self, items: Vec<(String, ItemClass)>) {
         for (item, class) in items {
             self.0.entry(class).or_default().push_back(item);
@@ -115,7 +114,7 @@ impl Follower {
         show: Show,
     ) -> Result<Vec<UpstreamId>, Error> {
         let at_once = self.session().concurrency();
-        let (mut waiting, mut later, mut gone) = (Waiting::default(), Later::default(), Vec::new());
+        let (mut waiting, mut later, mut gone) = (FetchQueue::default(), Later::default(), Vec::new());
         let mut running = FuturesUnordered::new();
         let mut is_open = true;
         let mut failure = None;
@@ -197,11 +196,8 @@ impl Follower {
         if show == Show::Later || count == 0 {
             return self.stage(id, items).await;
         }
-        // What others lay aside becomes visible, too: that of contacts and tasks has to be looked through first.
-        let _showing = match folder.collection.kind {
-            CollectionKind::Calendar => None,
-            CollectionKind::Tasks | CollectionKind::AddressBook => Some(self.0.showing.lock().await),
-        };
+        // What others lay aside becomes visible, too: it has to be looked through before, not beside.
+        let _showing = self.0.showing.lock().await;
         self.stage(id, items).await?;
         self.resolve_duplicate_uids(folder, &HashSet::new()).await?;
         let key = id.clone();

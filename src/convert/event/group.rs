@@ -1,4 +1,4 @@
-//! THE table of groups: properties that stand or fall together, with what they are made of.
+//! Groups of properties that stand or fall together, with what they are made of.
 //!
 //! A group is what Exchange changes at once: its fingerprint tells whether Exchange has changed it since a client
 //! wrote its own text, and then all its lines are made anew.

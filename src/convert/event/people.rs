@@ -120,7 +120,7 @@ pub fn is_invitation(context: &Context, item: &Item) -> bool {
         && organizer(context, item).is_some_and(|(uri, _)| !is_owner(context, &uri))
 }
 
-/// PARTSTAT of an answer: THE table of answers. MS-OXWSMTGS 2.2.5.12
+/// PARTSTAT of an answer. MS-OXWSMTGS 2.2.5.12
 fn participation(response: &str) -> &'static str {
     match response {
         "Organizer" | "Accept" => "ACCEPTED",

@@ -75,7 +75,7 @@ fn is_link_to(line: &Line, file: &Attachment) -> bool {
 }
 
 /// Where an attachment of the text will hang.
-enum Place {
+enum FileSlot {
     /// It is the n-th that is there.
     Known(usize),
     /// It is the n-th new one.
@@ -107,7 +107,7 @@ pub fn attachments(
         .collect();
     let others = current.map(all_of).unwrap_or_default();
     let mut sorting = Sorting { context, files, others, kept: BTreeSet::new(), new: Vec::new() };
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<FileSlot> = Vec::new();
     for component in &mut calendar.children {
         for line in component.lines.iter_mut().filter(|line| line.name == "ATTACH") {
             let Some(place) = sorting.place(line)? else { continue };
@@ -124,7 +124,7 @@ pub fn attachments(
                 || matches!(file.kind, AttachmentKind::Reference(_));
             if !is_served && kept.insert(at) {
                 main.push(Line::raw(attachment::PLACEHOLDER, "").with("ID", &places.len().to_string()));
-                places.push(Place::Known(at));
+                places.push(FileSlot::Known(at));
             }
         }
     }
@@ -134,9 +134,9 @@ pub fn attachments(
     }
     // Numbers count what hangs on the item afterwards: the known ones that stay, then the new ones.
     let remaining: Vec<usize> = kept.iter().copied().collect();
-    let number = |place: &Place| match place {
-        Place::Known(at) => remaining.iter().position(|known| known == at).unwrap_or_default() + 1,
-        Place::New(at) => remaining.len() + at + 1,
+    let number = |place: &FileSlot| match place {
+        FileSlot::Known(at) => remaining.iter().position(|known| known == at).unwrap_or_default() + 1,
+        FileSlot::New(at) => remaining.len() + at + 1,
     };
     for line in calendar.children.iter_mut().flat_map(|c| c.lines.iter_mut()) {
         if line.name == attachment::PLACEHOLDER
@@ -151,10 +151,10 @@ pub fn attachments(
 
 impl Sorting<'_> {
     /// The attachment that a line is about; `None` for links that are the client's own.
-    fn place(&mut self, line: &Line) -> Result<Option<Place>, Refusal> {
+    fn place(&mut self, line: &Line) -> Result<Option<FileSlot>, Refusal> {
         if let Some(at) = self.files.iter().position(|file| is_link_to(line, file)) {
             self.kept.insert(at);
-            return Ok(Some(Place::Known(at)));
+            return Ok(Some(FileSlot::Known(at)));
         }
         if let Some(content) = decode(line) {
             let media_type = line.param("FMTTYPE").unwrap_or("application/octet-stream").to_owned();
@@ -179,28 +179,28 @@ impl Sorting<'_> {
     }
 
     /// What is there already with these octets under this name is not attached again.
-    fn octets(&mut self, attached: Attached) -> Place {
+    fn octets(&mut self, attached: Attached) -> FileSlot {
         let is_there = |file: &Attachment| {
             let content = self.context.contents.get(&file.id);
             file.name == attached.name && content.is_some_and(|known| *known == attached.content)
         };
         if let Some(at) = self.files.iter().position(is_there) {
             self.kept.insert(at);
-            return Place::Known(at);
+            return FileSlot::Known(at);
         }
         let same = |other: &Attached| other.name == attached.name && other.content == attached.content;
         if let Some(at) = self.new.iter().position(same) {
-            return Place::New(at);
+            return FileSlot::New(at);
         }
         self.new.push(attached);
-        Place::New(self.new.len() - 1)
+        FileSlot::New(self.new.len() - 1)
     }
 
     /// The name under which clients see it.
-    fn name_of(&self, place: &Place) -> String {
+    fn name_of(&self, place: &FileSlot) -> String {
         match place {
-            Place::Known(at) => self.files.get(*at).map(attachment::file_name).unwrap_or_default(),
-            Place::New(at) => self.new.get(*at).map(|new| new.name.clone()).unwrap_or_default(),
+            FileSlot::Known(at) => self.files.get(*at).map(attachment::file_name).unwrap_or_default(),
+            FileSlot::New(at) => self.new.get(*at).map(|new| new.name.clone()).unwrap_or_default(),
         }
     }
 }

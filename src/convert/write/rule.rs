@@ -1,4 +1,4 @@
-//! RRULE → Exchange's patterns: THE table of rules, and the proof that both happen on the same days.
+//! RRULE → patterns, and the proof that both happen on the same days.
 
 use crate::model::item::{Pattern, RangeEnd, Recurrence, weekday_name};
 use crate::model::recurrence::{ByDay, Frequency, Rule, Until};

@@ -2,7 +2,7 @@
 
 use super::OccurrenceChange;
 use super::rule::Translated;
-use super::zone::Place;
+use super::zone::ZonedMoment;
 use crate::model::item::Change;
 use crate::model::recurrence::Rule;
 use crate::model::refusal::{Reason, Refusal};
@@ -20,12 +20,12 @@ const MAX_RULED: usize = 400;
 /// The occurrences of a series as Exchange counts them.
 pub struct Numbered {
     days: Vec<DateTime>,
-    start: Place,
+    start: ZonedMoment,
 }
 
 impl Numbered {
     /// Numbers the occurrences of a rule from its start.
-    pub fn of(translated: &Translated, start: &Place) -> Self {
+    pub fn of(translated: &Translated, start: &ZonedMoment) -> Self {
         let all = translated.exchange.occurrences(start.moment.local(), &start.zone);
         Self { days: all.take(MAX_NUMBERED).collect(), start: start.clone() }
     }
@@ -102,7 +102,7 @@ pub fn beyond(master: &Component, zones: &Zones, numbered: &Numbered) -> BTreeSe
 }
 
 /// Refuses rules that exclude for ever, or more than can be excluded one by one.
-pub fn check_excluding_rules(master: &Component, start: &Place) -> Result<(), Refusal> {
+pub fn check_excluding_rules(master: &Component, start: &ZonedMoment) -> Result<(), Refusal> {
     for line in master.lines_named("EXRULE") {
         let rule: Rule = line.value.parse().map_err(|_| {
             Refusal::of_part(Reason::InvalidData, "EXRULE", format!("“{}” is no recurrence rule", line.value))

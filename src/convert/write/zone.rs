@@ -16,7 +16,7 @@ const UTC: &str = "UTC";
 
 /// A moment of a component with the zone that Exchange is told.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ZonedMoment {
     /// The moment.
     pub moment: Moment,
     /// How wall clocks go there.
@@ -25,7 +25,7 @@ pub struct Place {
     pub told: Value,
 }
 
-impl Place {
+impl ZonedMoment {
     /// The instant.
     pub fn instant(&self) -> Timestamp {
         self.zone.to_instant(self.moment.local())
@@ -34,7 +34,12 @@ impl Place {
 
 /// Reads a line and finds the zone that it is told in. A zone that is like none that Exchange knows is told by its
 /// rules; where Exchange has no words for these, it is UTC for what happens once, and what repeats is refused.
-pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -> Result<Place, Refusal> {
+pub fn place(
+    line: &Line,
+    calendar: &Component,
+    mailbox: &Zone,
+    repeats: bool,
+) -> Result<ZonedMoment, Refusal> {
     let wrong =
         || Refusal::new(Reason::InvalidData, format!("{} is no date or time: {}", line.name, line.value));
     let found = moment::Zones::new(calendar, mailbox).moment(line).ok_or_else(wrong)?;
@@ -47,7 +52,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
         Moment::Day(_) | Moment::Floating(_) => {
             let now = Date::constant(2026, 1, 1);
             let told = windows_of(mailbox, now, mailbox).map_or_else(utc, known);
-            return Ok(Place { told, zone: mailbox.clone(), moment: found });
+            return Ok(ZonedMoment { told, zone: mailbox.clone(), moment: found });
         }
     };
     let by_rules = || {
@@ -56,7 +61,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
         rules.map(|rules| Value::Zone(Box::new(rules)))
     };
     match windows_of(&zone, local.date(), mailbox).map(known).or_else(by_rules) {
-        Some(told) => Ok(Place { moment: found, zone, told }),
+        Some(told) => Ok(ZonedMoment { moment: found, zone, told }),
         None if repeats && has_seasons(&zone, local.date()) => Err(Refusal::of_part(
             Reason::UnsupportedTimeZone,
             zone.name().unwrap_or_default(),
@@ -64,7 +69,7 @@ pub fn place(line: &Line, calendar: &Component, mailbox: &Zone, repeats: bool) -
         )),
         None => {
             let there = Zone::Utc.to_local(zone.to_instant(local));
-            Ok(Place { moment: Moment::Zoned(there, Zone::Utc), zone: Zone::Utc, told: utc() })
+            Ok(ZonedMoment { moment: Moment::Zoned(there, Zone::Utc), zone: Zone::Utc, told: utc() })
         }
     }
 }

@@ -16,7 +16,7 @@ const MAX_GROUPS: usize = 200;
 
 /// Groups that wait for members.
 #[derive(Default)]
-pub(in crate::gateway) struct Waiting(Mutex<HashMap<CollectionId, HashMap<ResourceName, Group>>>);
+pub(in crate::gateway) struct IncompleteGroups(Mutex<HashMap<CollectionId, HashMap<ResourceName, Group>>>);
 
 /// A group as it was PUT, and the UIDs that nobody has.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ struct Group {
     missing: Vec<String>,
 }
 
-impl Waiting {
+impl IncompleteGroups {
     fn put(&self, id: &CollectionId, name: &ResourceName, group: Option<Group>) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(group) = group else {

@@ -28,7 +28,7 @@ pub use attachment::{AttachmentChange, File, Instances, ManagedAttachment};
 pub use collection::{CollectionChange, Field, NewCollection};
 pub use condition::{Conditions, TagTest, Tags};
 pub use delete::ScheduleReply;
-pub(super) use groups::Waiting;
+pub(super) use groups::IncompleteGroups;
 pub use relocate::{Overwrite, Relocation};
 pub(super) use unanswered::{Answer, Unanswered};
 pub(super) use write_lock::WriteLocks;

@@ -1,4 +1,4 @@
-//! THE table of operations: what each does to the mailbox of its caller.
+//! Operations: what each does to the mailbox of its caller.
 
 mod attachments;
 mod availability;

@@ -86,7 +86,7 @@ struct Inner {
     http: reqwest::Client,
     hanging: reqwest::Client,
     network: Network,
-    place: Place,
+    place: EndpointSource,
     provider: Option<Arc<Provider>>,
     access: AccessCache,
     settings: Settings,
@@ -94,7 +94,7 @@ struct Inner {
 
 /// Where EWS is.
 #[derive(Debug)]
-enum Place {
+enum EndpointSource {
     /// For all users here.
     Known(Arc<Endpoint>),
     /// Where Autodiscover says, for each mailbox.
@@ -144,19 +144,19 @@ impl Exchange {
         // Whoever comes first installs it; it is the same for all.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let place = if settings.url.is_empty() {
-            Place::Discovered(Box::new(Finder::new(&settings.autodiscover)?))
+            EndpointSource::Discovered(Box::new(Finder::new(&settings.autodiscover)?))
         } else {
             let url =
                 Url::parse(&settings.url).map_err(|e| Error::Settings(format!("`{}`: {e}", settings.url)))?;
-            Place::Known(Arc::new(Endpoint::new(url)))
+            EndpointSource::Known(Arc::new(Endpoint::new(url)))
         };
         let network = Network::new(&settings.network, settings.connect_timeout)?;
         let build =
             |client: reqwest::ClientBuilder| client.build().map_err(|e| Error::Settings(e.to_string()));
         let (http, hanging) = (build(network.pooled()?)?, build(network.hanging()?)?);
         let endpoint = match &place {
-            Place::Known(endpoint) => Some(endpoint.url()),
-            Place::Discovered(_) => None,
+            EndpointSource::Known(endpoint) => Some(endpoint.url()),
+            EndpointSource::Discovered(_) => None,
         };
         let provider = Provider::new(http.clone(), &settings.oauth, endpoint)?.map(Arc::new);
         let access = AccessCache::new(provider.as_ref(), &settings);
@@ -181,32 +181,32 @@ impl Exchange {
     /// What tells this upstream from others: the endpoint, or the domain that leads to it.
     pub fn name(&self) -> &str {
         match &self.0.place {
-            Place::Known(_) => &self.0.settings.url,
-            Place::Discovered(finder) => finder.name(),
+            EndpointSource::Known(_) => &self.0.settings.url,
+            EndpointSource::Discovered(finder) => finder.name(),
         }
     }
 
     /// The endpoint of a user's mailbox; where it is not known, it is discovered.
     pub(super) async fn endpoint(&self, credentials: &Credentials) -> Result<Arc<Endpoint>, Error> {
         match &self.0.place {
-            Place::Known(endpoint) => Ok(Arc::clone(endpoint)),
-            Place::Discovered(finder) => Box::pin(finder.find(self, credentials)).await,
+            EndpointSource::Known(endpoint) => Ok(Arc::clone(endpoint)),
+            EndpointSource::Discovered(finder) => Box::pin(finder.find(self, credentials)).await,
         }
     }
 
     /// The endpoint of a user's mailbox where it is known; mailboxes at the same URL have the same one.
     fn known_endpoint(&self, credentials: &Credentials) -> Option<Arc<Endpoint>> {
         match &self.0.place {
-            Place::Known(endpoint) => Some(Arc::clone(endpoint)),
-            Place::Discovered(finder) => finder.known(credentials),
+            EndpointSource::Known(endpoint) => Some(Arc::clone(endpoint)),
+            EndpointSource::Discovered(finder) => finder.known(credentials),
         }
     }
 
     /// Another endpoint, now that a mailbox is no longer at this one.
     pub(super) async fn moved(&self, credentials: &Credentials, from: &Endpoint) -> Option<Arc<Endpoint>> {
         match &self.0.place {
-            Place::Known(_) => None,
-            Place::Discovered(finder) => Box::pin(finder.find_again(self, credentials, from)).await,
+            EndpointSource::Known(_) => None,
+            EndpointSource::Discovered(finder) => Box::pin(finder.find_again(self, credentials, from)).await,
         }
     }
 

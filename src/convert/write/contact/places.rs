@@ -11,7 +11,7 @@ pub type Place<'a> = (&'static str, &'a Line);
 /// A year that stands for none.
 const NO_YEAR: i16 = 1604;
 
-/// Where Apple's labels send a phone: THE table of labels.
+/// Where Apple's labels send a phone.
 const PHONE_LABELS: [(&str, &str); 10] = [
     ("mobile", "MobilePhone"),
     ("car", "CarPhone"),
@@ -25,7 +25,7 @@ const PHONE_LABELS: [(&str, &str); 10] = [
     ("primary", "PrimaryPhone"),
 ];
 
-/// Where the types of a phone send it, the first one that fits: THE table of types.
+/// Where the types of a phone send it, the first one that fits.
 const PHONE_TYPES: [(&str, &str); 18] = [
     ("pager", "Pager"),
     ("cell", "MobilePhone"),
@@ -47,7 +47,7 @@ const PHONE_TYPES: [(&str, &str); 18] = [
     ("main", "PrimaryPhone"),
 ];
 
-/// Where properties and RELATED's types send a person: THE table of relations.
+/// Where properties and RELATED's types send a person.
 const RELATIONS: [(&str, &str); 9] = [
     ("X-SPOUSE", "SpouseName"),
     ("X-EVOLUTION-SPOUSE", "SpouseName"),
@@ -143,7 +143,7 @@ pub fn emails<'a>(card: &'a Component, reserved: &[String]) -> Vec<Place<'a>> {
     })
 }
 
-/// The keys that a phone may have, the best one first: THE table of phones.
+/// The keys that a phone may have, the best one first.
 fn phone_keys(card: &Component, line: &Line) -> Vec<&'static str> {
     let kinds = types(line);
     let has = |kind: &str| kinds.contains(kind);

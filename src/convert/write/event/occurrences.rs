@@ -7,7 +7,7 @@ use crate::convert::event as projected;
 use crate::convert::event::group::Group;
 use crate::convert::write::rule::Translated;
 use crate::convert::write::series::{self, Moved, Numbered};
-use crate::convert::write::zone::Place;
+use crate::convert::write::zone::ZonedMoment;
 use crate::convert::write::{NotifyPolicy, NotifyStep, OccurrenceChange, Reply};
 use crate::model::item::{Change, Field, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
@@ -179,13 +179,13 @@ impl Draft<'_> {
             if tells_times { drop(moves.insert(*number, changes)) } else { edits.push((*number, changes)) }
         }
         for (number, (moment, told_end)) in added {
-            let start = Place { moment, ..times.start.clone() };
+            let start = ZonedMoment { moment, ..times.start.clone() };
             let length = || Length::Exact(jiff::SignedDuration::from_secs(times.seconds()));
             let end = told_end.or_else(|| start.moment.after(length()));
-            let Some(end) = end.map(|moment| Place { moment, ..start.clone() }) else { continue };
+            let Some(end) = end.map(|moment| ZonedMoment { moment, ..start.clone() }) else { continue };
             moved.insert(number, times.start.zone.to_local(zones.instant(&start.moment)).date());
             if before.is_none() || is_reset {
-                let at = |place: &Place| Value::Time(zones.instant(&place.moment));
+                let at = |place: &ZonedMoment| Value::Time(zones.instant(&place.moment));
                 let changes = vec![Change::set(Field::Start, at(&start)), Change::set(Field::End, at(&end))];
                 moves.insert(number, changes);
             }

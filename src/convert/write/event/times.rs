@@ -1,6 +1,6 @@
 //! When an event begins and ends.
 
-use crate::convert::write::zone::{self, Place};
+use crate::convert::write::zone::{self, ZonedMoment};
 use crate::model::item::{Change, Field, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
@@ -11,8 +11,8 @@ use jiff::civil::Date;
 /// Start and end of a component, as Exchange is told.
 #[derive(Clone)]
 pub(super) struct Times {
-    pub(super) start: Place,
-    pub(super) end: Place,
+    pub(super) start: ZonedMoment,
+    pub(super) end: ZonedMoment,
 }
 
 impl Times {
@@ -36,7 +36,7 @@ impl Times {
                 let moment = zoned
                     .after(length)
                     .ok_or_else(|| Refusal::new(Reason::TooLate, "the event is too long"))?;
-                Place { moment, ..start.clone() }
+                ZonedMoment { moment, ..start.clone() }
             }
             (None, None) => start.clone(),
         };
@@ -72,7 +72,7 @@ impl Times {
     }
 
     /// A moment as it is sent: days are midnights of the item's zone.
-    fn value(place: &Place) -> Value {
+    fn value(place: &ZonedMoment) -> Value {
         match &place.moment {
             Moment::Day(day) => Value::Day(*day),
             _ => Value::Time(place.instant()),

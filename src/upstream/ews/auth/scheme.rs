@@ -1,4 +1,4 @@
-//! Which scheme is used: THE order of preference.
+//! Which scheme is used: the order of preference.
 
 use super::challenge::challenges;
 use reqwest::header::HeaderMap;
