@@ -1,7 +1,10 @@
 //! The simulated Exchange does what Exchange does, where programs other than exdav rely on it.
 
 use crate::support::{Stage, USER};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use exdav::simulator;
+use exdav::text::Component;
 use std::collections::BTreeSet;
 
 /// PidTagInternetArticleNumber: a number, which DavMail puts a folder in order by.
@@ -49,4 +52,37 @@ async fn a_folder_read_page_by_page_in_the_order_of_a_number_is_read_once_and_wh
         let (descending, _) = page(&stage, "Descending", 0, restriction).await;
         assert_eq!(descending.first(), numbers.last());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mime_content_of_a_contact_is_a_card_of_version_3() {
+    let stage = Stage::empty(1).await;
+    let made = stage
+        .colleague(
+            USER,
+            "<m:CreateItem><m:Items><t:Contact><t:DisplayName>Jo; One, and a name that is longer than a line of a \
+             vCard may be: Ä</t:DisplayName><t:GivenName>Jo</t:GivenName><t:CompanyName>Acme, Inc.</t:CompanyName>\
+             <t:Surname>One</t:Surname></t:Contact></m:Items></m:CreateItem>",
+        )
+        .await;
+    let id = made.split("<t:ItemId ").nth(1).unwrap().split("/>").next().unwrap();
+    let answer = stage
+        .colleague(
+            USER,
+            &format!(
+                "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:IncludeMimeContent>true\
+                 </t:IncludeMimeContent></m:ItemShape><m:ItemIds><t:ItemId {id}/></m:ItemIds></m:GetItem>"
+            ),
+        )
+        .await;
+    let mime = answer.split("<t:MimeContent").nth(1).unwrap();
+    let mime = mime.split_once('>').unwrap().1.split('<').next().unwrap();
+    let card = String::from_utf8(STANDARD.decode(mime).unwrap()).unwrap();
+    assert!(card.starts_with("BEGIN:VCARD\r\nPROFILE:VCARD\r\nVERSION:3.0\r\n"), "{card}");
+    // Read by a reader that did not write it.
+    let card = Component::parse(card.as_bytes()).unwrap();
+    let name = card.line("FN").unwrap().unescaped();
+    assert_eq!(name, "Jo; One, and a name that is longer than a line of a vCard may be: Ä");
+    assert_eq!(card.value("N"), Some("One;Jo;;;"));
+    assert_eq!(card.line("ORG").unwrap().unescaped(), "Acme, Inc.");
 }

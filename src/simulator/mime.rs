@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use icalendar::parser::{read_calendar, unfold};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use vcard4::VcardBuilder;
 
 use super::calendar::{series, zone};
 use super::element::Element;
@@ -183,17 +184,14 @@ fn rrule(recurrence: &Element) -> Option<String> {
     Some(rule)
 }
 
+/// A vCard in the form of 3.0, whose words are those of 4.0 here.
 fn card(view: &View<'_>) -> String {
-    let mut text = String::from("BEGIN:VCARD\r\nPROFILE:VCARD\r\nVERSION:3.0\r\n");
-    let of = |field| escape(view.text(field).unwrap_or_default());
-    fold(&mut text, &format!("FN:{}", of(field::DISPLAY_NAME)));
-    fold(
-        &mut text,
-        &format!("N:{};{};{};;", of(field::SURNAME), of(field::GIVEN_NAME), of(field::MIDDLE_NAME)),
-    );
-    fold(&mut text, &format!("ORG:{}", of(field::COMPANY_NAME)));
-    text.push_str("END:VCARD\r\n");
-    text
+    let of = |field| view.text(field).unwrap_or_default().to_owned();
+    let name =
+        [of(field::SURNAME), of(field::GIVEN_NAME), of(field::MIDDLE_NAME), String::new(), String::new()];
+    let card =
+        VcardBuilder::new(of(field::DISPLAY_NAME)).name(name).org(vec![of(field::COMPANY_NAME)]).finish();
+    card.to_string().replacen("VERSION:4.0", "PROFILE:VCARD\r\nVERSION:3.0", 1)
 }
 
 fn escape(text: &str) -> String {
