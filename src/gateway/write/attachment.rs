@@ -1,6 +1,6 @@
 //! Managed attachments: files that are added to an object, replaced and removed by themselves. RFC 8607
 
-use super::put::Found;
+use super::found::Found;
 use super::{Conditions, Written};
 use crate::convert::write::{Attached, Current, keep_attachments, needed};
 use crate::convert::{self, AttachmentEdit, Context, Related};

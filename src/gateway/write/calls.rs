@@ -1,6 +1,6 @@
 //! What a write takes in Exchange, call by call.
 
-use super::put::Found;
+use super::found::Found;
 use super::refused::refused;
 use crate::convert::Related;
 use crate::convert::write::{NotifyStep, Plan, Reply};

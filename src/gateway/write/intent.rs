@@ -1,7 +1,7 @@
 //! What a kill or a lost connection left half done is finished or undone before anything else is written.
 
 use super::Conditions;
-use super::put::audience_of;
+use super::journal::audience_of;
 use crate::convert::write::{self, ItemSnapshot};
 use crate::gateway::{Error, Mailbox};
 use crate::mirror::{Intent, Mirror, PendingMove};

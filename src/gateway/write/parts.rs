@@ -1,6 +1,6 @@
 //! Objects that several items make: each of them is answered, changed and removed by itself.
 
-use super::put::Found;
+use super::found::Found;
 use super::unguarded::Judged;
 use super::{Conditions, ScheduleReply, Written};
 use crate::convert::Related;
