@@ -326,6 +326,37 @@ async fn what_somebody_changes_while_exchange_is_too_busy_for_a_delete_or_a_move
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_removes_while_exchange_is_too_busy_for_its_change_does_not_come_back() {
+    let stage = Stage::empty(1).await;
+    let mailbox = stage.mailbox(Duration::ZERO).await;
+    mailbox.list(&calendar()).await.unwrap();
+    let written = put(&mailbox, "one.ics", &only_new(), &single("one", "Before")).await.unwrap();
+    let seen =
+        Conditions { if_match: Some(Tags::These(vec![written.etag.unwrap()])), ..Conditions::default() };
+    let dump = stage.dump(USER).await;
+    let folders = dump["folders"].as_array().unwrap();
+    let folder = folders.iter().find(|folder| folder["name"] == "Calendar").unwrap();
+    let id = folder["items"][0]["id"].as_str().unwrap().to_owned();
+    stage.reset().await;
+    stage.faults(r#"[{"kind": "busy", "operation": "UpdateItem", "times": 1, "wait": 1.0}]"#).await;
+    let work = {
+        let mailbox = mailbox.clone();
+        tokio::spawn(async move { put(&mailbox, "one.ics", &seen, &single("one", "After")).await })
+    };
+    while !stage.calls().await.contains_key("UpdateItem") {
+        tokio::task::yield_now().await;
+    }
+    stage.delete_event(USER, &id).await;
+    // A reader of the same mailbox sees that it is gone, before the writer does.
+    while !mailbox.list(&calendar()).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let outcome = work.await.unwrap();
+    assert!(matches!(outcome, Err(Error::Changed)), "{outcome:?}");
+    assert!(mailbox.list(&calendar()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_somebody_with_outlook_changes_half_way_is_done_and_not_refused() {
     for (to, at) in [("own", "one.ics"), ("own", "two.ics"), ("calendar", "two.ics")] {
         let stage = Stage::empty(1).await;

@@ -3,6 +3,7 @@
 use super::kept::Kept;
 use super::write::line::says_the_same;
 use super::{Context, Rendered, identity, phonetic_name, version};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Field, Item, ItemClass};
 use crate::model::object::Span;
 use crate::text::{Component, Line};
@@ -21,11 +22,11 @@ pub(super) enum Version {
     V4,
 }
 
-/// Lines that Exchange changes together: the letter of the group and its properties.
-pub(super) type Groups = &'static [(char, &'static [&'static str])];
+/// Lines that Exchange changes together: the group and its properties.
+pub(super) type Groups = &'static [(FieldGroup, &'static [&'static str])];
 /// For each line of a card its place in Exchange as one of a group, empty where the group has no places: what has none
 /// stays as the client wrote it.
-pub(super) type Held<'a> = &'a dyn Fn(char, &Component) -> Vec<Option<&'static str>>;
+pub(super) type Held<'a> = &'a dyn Fn(FieldGroup, &Component) -> Vec<Option<&'static str>>;
 
 /// Separates the parts of a fingerprint's text.
 pub(super) const UNIT: &str = "\u{1f}";
@@ -83,7 +84,7 @@ pub(super) fn render(
     item: &Item,
     photo: Option<&[u8]>,
     (groups, held): (Groups, Held),
-    sums: &BTreeMap<char, String>,
+    sums: &BTreeMap<FieldGroup, String>,
     is_revised: bool,
     project: impl Fn(Version, &str) -> Component,
 ) -> Rendered {
@@ -207,25 +208,26 @@ fn merge(
     text: &Component,
     fresh: &Component,
     (groups, held): (Groups, Held),
-    changed: &BTreeSet<char>,
+    changed: &BTreeSet<FieldGroup>,
 ) -> Merged {
     let mut merged = text.clone();
     let mut is_corrected = false;
     let mut items = text.lines.iter().filter(|line| line.group.is_some()).count();
-    let respelled =
-        changed.contains(&'Y').then(|| phonetic_name::merge_phonetic_name(&mut merged, fresh.clone()));
+    let respelled = changed
+        .contains(&FieldGroup::Phonetic)
+        .then(|| phonetic_name::merge_phonetic_name(&mut merged, fresh.clone()));
     let fresh = respelled.as_ref().unwrap_or(fresh);
-    for (letter, properties) in groups {
-        if !changed.contains(letter) {
+    for (which, properties) in groups {
+        if !changed.contains(which) {
             continue;
         }
         let is_meant =
             |line: &Line| properties.contains(&line.name.as_str()) && !phonetic_name::is_spoken(line);
-        let places = held(*letter, fresh);
+        let places = held(*which, fresh);
         let mut wanted: Vec<(&Line, Option<&str>)> =
             fresh.lines.iter().zip(places).filter(|(line, _)| is_meant(line)).collect();
         let mut gone: Vec<(usize, &'static str)> = Vec::new();
-        let held = held(*letter, &merged);
+        let held = held(*which, &merged);
         for (at, (line, place)) in merged.lines.iter().zip(held).enumerate() {
             if !is_meant(line) {
                 continue;
@@ -304,8 +306,8 @@ const OF_ONE_VERSION: [&str; 8] =
 fn carry_over(text: &Component, (groups, held): (Groups, Held), other: &mut Component) {
     let mut is_held: Vec<bool> =
         text.lines.iter().map(|line| OF_ONE_VERSION.contains(&line.name.as_str())).collect();
-    for (letter, properties) in groups {
-        for ((line, flag), place) in text.lines.iter().zip(&mut is_held).zip(held(*letter, text)) {
+    for (which, properties) in groups {
+        for ((line, flag), place) in text.lines.iter().zip(&mut is_held).zip(held(*which, text)) {
             *flag |= place.is_some() && properties.contains(&line.name.as_str());
         }
     }

@@ -6,6 +6,7 @@
 
 use super::body;
 use super::write::fields;
+use crate::model::field_group::FieldGroup;
 use crate::model::zone::Zone;
 use crate::text::moment::Zones;
 use crate::text::{Component, Line};
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 /// One thing that is said in several lines.
 struct Fact {
     /// The group that it belongs to.
-    letter: char,
+    which: FieldGroup,
     /// Lines that every program knows, each with what its absence means.
     plain: &'static [(&'static str, &'static str)],
     /// Lines that some programs add.
@@ -25,19 +26,28 @@ struct Fact {
 /// HTML in a parameter of DESCRIPTION, as Thunderbird writes it; told like a line of that name.
 const ALTREP: &str = "ALTREP";
 
-const CLASS: Fact =
-    Fact { letter: 'C', plain: &[("CLASS", "PUBLIC")], companions: &["X-CALENDARSERVER-ACCESS"] };
-const IMPORTANCE: Fact =
-    Fact { letter: 'I', plain: &[("PRIORITY", "0")], companions: &["X-MICROSOFT-CDO-IMPORTANCE"] };
+const CLASS: Fact = Fact {
+    which: FieldGroup::Class,
+    plain: &[("CLASS", "PUBLIC")],
+    companions: &["X-CALENDARSERVER-ACCESS"],
+};
+const IMPORTANCE: Fact = Fact {
+    which: FieldGroup::Importance,
+    plain: &[("PRIORITY", "0")],
+    companions: &["X-MICROSOFT-CDO-IMPORTANCE"],
+};
 const BODY: Fact = Fact {
-    letter: 'B',
+    which: FieldGroup::Body,
     plain: &[("DESCRIPTION", "")],
     companions: &["X-ALT-DESC", "STYLED-DESCRIPTION", ALTREP],
 };
-const PLACE: Fact =
-    Fact { letter: 'L', plain: &[("LOCATION", "")], companions: &["GEO", "X-APPLE-STRUCTURED-LOCATION"] };
+const PLACE: Fact = Fact {
+    which: FieldGroup::Place,
+    plain: &[("LOCATION", "")],
+    companions: &["GEO", "X-APPLE-STRUCTURED-LOCATION"],
+};
 const BUSY: Fact = Fact {
-    letter: 'F',
+    which: FieldGroup::Busy,
     plain: &[("TRANSP", "OPAQUE"), ("STATUS", "CONFIRMED")],
     companions: &["X-MICROSOFT-CDO-BUSYSTATUS"],
 };
@@ -52,10 +62,10 @@ fn facts(component: &Component) -> &'static [Fact] {
 }
 
 /// Whether a client changed a group against what it was served; `None` for groups without companions.
-pub(super) fn is_changed(letter: char, client: &Component, served: &Component) -> Option<bool> {
-    let fact = facts(client).iter().find(|fact| fact.letter == letter)?;
+pub(super) fn is_changed(which: FieldGroup, client: &Component, served: &Component) -> Option<bool> {
+    let fact = facts(client).iter().find(|fact| fact.which == which)?;
     // Coordinates alone are known to every program.
-    let lost_place = letter == 'L'
+    let lost_place = which == FieldGroup::Place
         && said(client, "LOCATION", "").is_empty()
         && served.line("GEO").is_some()
         && fact.companions.iter().all(|name| companion(client, name).is_none());
@@ -211,22 +221,22 @@ impl Fact {
         };
         let plain: Vec<&str> = self.plain.iter().map(|(name, _)| *name).collect();
         let (plain, alone) = (without(self.companions), without(&plain));
-        match self.letter {
-            'C' => fields::sensitivity(&plain) == fields::sensitivity(&alone),
-            'I' => fields::importance(&plain) == fields::importance(&alone),
-            'F' => {
+        match self.which {
+            FieldGroup::Class => fields::sensitivity(&plain) == fields::sensitivity(&alone),
+            FieldGroup::Importance => fields::importance(&plain) == fields::importance(&alone),
+            FieldGroup::Busy => {
                 client.value(name).is_some_and(|word| fields::busy_word(word) == Some(fields::busy(&plain)))
             }
             // A place that is given a name stays where it is.
-            'L' => said(served, "LOCATION", "").is_empty(),
+            FieldGroup::Place => said(served, "LOCATION", "").is_empty(),
             _ => false,
         }
     }
 
     /// Makes the plain lines, which the client left as they were, say what it wrote into a companion.
     fn follow(&self, client: &mut Component, served: &Component) {
-        match self.letter {
-            'C' => {
+        match self.which {
+            FieldGroup::Class => {
                 let word = match fields::sensitivity(client) {
                     "Normal" => "PUBLIC",
                     "Confidential" => "CONFIDENTIAL",
@@ -238,7 +248,7 @@ impl Fact {
                     correct(client, "CLASS", word.to_owned());
                 }
             }
-            'I' => {
+            FieldGroup::Importance => {
                 let mut companion = client.clone();
                 companion.lines.retain(|line| line.name != "PRIORITY");
                 let wanted = fields::importance(&companion);
@@ -251,13 +261,13 @@ impl Fact {
                     correct(client, "PRIORITY", number.to_owned());
                 }
             }
-            'B' => {
+            FieldGroup::Body => {
                 let text = fields::html(client).map(|html| body::text_of_html(&html)).unwrap_or_default();
                 if fields::plain(&text) != said(client, "DESCRIPTION", "") {
                     correct(client, "DESCRIPTION", Line::text("DESCRIPTION", &text).value);
                 }
             }
-            'L' => {
+            FieldGroup::Place => {
                 let title = |component: &Component| {
                     component.line("X-APPLE-STRUCTURED-LOCATION")?.param("X-TITLE").map(str::to_owned)
                 };

@@ -5,6 +5,7 @@ use super::event::group::{categories, categories_text, class_text, sensitivity};
 use super::kept::fingerprint;
 use super::write::places;
 use super::{Context, Rendered, body};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Address, Field, Item, POSTAL};
 use crate::model::zone::Zone;
 use crate::text::{Component, Line, escape};
@@ -16,17 +17,17 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Lines that Exchange changes together:
 pub(super) const GROUPS: Groups = &[
-    ('N', &["FN", "N", "NICKNAME"]),
-    ('Y', &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"]),
-    ('X', &CUSTOM_NAMES),
-    ('O', &["ORG", "TITLE", "ROLE"]),
-    ('E', &["EMAIL"]),
-    ('T', &["TEL", "X-MS-TEL"]),
-    ('A', &["ADR"]),
-    ('U', &["URL"]),
-    ('G', &["GENDER", "X-GENDER", "SEX"]),
+    (FieldGroup::Names, &["FN", "N", "NICKNAME"]),
+    (FieldGroup::Phonetic, &["X-PHONETIC-FIRST-NAME", "X-PHONETIC-LAST-NAME", "X-PHONETIC-ORG"]),
+    (FieldGroup::Custom, &CUSTOM_NAMES),
+    (FieldGroup::Company, &["ORG", "TITLE", "ROLE"]),
+    (FieldGroup::Emails, &["EMAIL"]),
+    (FieldGroup::Phones, &["TEL", "X-MS-TEL"]),
+    (FieldGroup::Addresses, &["ADR"]),
+    (FieldGroup::Pages, &["URL"]),
+    (FieldGroup::Gender, &["GENDER", "X-GENDER", "SEX"]),
     (
-        'R',
+        FieldGroup::Relations,
         &[
             "RELATED",
             "X-ABRELATEDNAMES",
@@ -41,14 +42,14 @@ pub(super) const GROUPS: Groups = &[
             "X-EVOLUTION-CHILD",
         ],
     ),
-    ('I', &["IMPP", "X-AIM", "X-JABBER", "X-SKYPE", "X-ICQ", "X-MSN"]),
-    ('D', &["BDAY", "ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY", "X-ABDATE"]),
-    ('H', &["HOBBY", "X-MS-INTERESTS"]),
-    ('F', &["FBURL"]),
-    ('B', &["NOTE"]),
-    ('K', &["CATEGORIES"]),
-    ('C', &["CLASS"]),
-    ('P', &["PHOTO"]),
+    (FieldGroup::Messengers, &["IMPP", "X-AIM", "X-JABBER", "X-SKYPE", "X-ICQ", "X-MSN"]),
+    (FieldGroup::Dates, &["BDAY", "ANNIVERSARY", "X-ANNIVERSARY", "X-EVOLUTION-ANNIVERSARY", "X-ABDATE"]),
+    (FieldGroup::Hobbies, &["HOBBY", "X-MS-INTERESTS"]),
+    (FieldGroup::FreeBusyUrl, &["FBURL"]),
+    (FieldGroup::Body, &["NOTE"]),
+    (FieldGroup::Categories, &["CATEGORIES"]),
+    (FieldGroup::Class, &["CLASS"]),
+    (FieldGroup::Picture, &["PHOTO"]),
 ];
 
 /// Custom fields as clients name them, then as DavMail does.
@@ -56,8 +57,8 @@ pub(super) const CUSTOM_NAMES: [&str; 8] =
     ["X-CUSTOM1", "X-CUSTOM2", "X-CUSTOM3", "X-CUSTOM4", "CUSTOM1", "CUSTOM2", "CUSTOM3", "CUSTOM4"];
 
 /// For each line its place in Exchange.
-fn held(letter: char, card: &Component) -> Vec<Option<&'static str>> {
-    match places::held(letter, card) {
+fn held(which: FieldGroup, card: &Component) -> Vec<Option<&'static str>> {
+    match places::held(which, card) {
         Some(held) => {
             let held: HashMap<*const Line, &'static str> =
                 held.into_iter().map(|(place, line)| (std::ptr::from_ref(line), place)).collect();
@@ -497,7 +498,7 @@ fn photo_line(version: Version, octets: &[u8]) -> Option<Line> {
     })
 }
 
-pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
+pub(super) fn sums(item: &Item) -> BTreeMap<FieldGroup, String> {
     let filled = |field| item.filled(field).unwrap_or_default();
     let raw = |field| item.text(field).unwrap_or_default();
     let entries = |entries: Vec<(&str, String)>| {
@@ -543,24 +544,30 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
     ];
     let names: Vec<String> = names.map(filled).into_iter().chain([raw(Field::Title)]).collect();
     let texts = [
-        ('N', names),
-        ('X', (0..4).map(|number| raw(Field::Custom(number))).collect()),
-        ('Y', [Field::PhoneticGiven, Field::PhoneticSurname, Field::PhoneticCompany].map(raw).to_vec()),
-        ('O', [Field::Company, Field::Department, Field::JobTitle, Field::Profession].map(filled).to_vec()),
-        ('E', emails),
-        ('T', entries(item.phones())),
-        ('A', addresses),
-        ('U', vec![filled(Field::WorkPage), raw(Field::HomePage), String::new()]),
-        ('G', vec![raw(Field::Gender)]),
-        ('R', relations),
-        ('I', entries(item.messengers())),
-        ('H', vec![raw(Field::Hobbies)]),
-        ('F', vec![raw(Field::FreeBusyUrl)]),
-        ('D', days),
-        ('B', vec![body::text(item).unwrap_or_default()]),
-        ('K', vec![categories_text(item)]),
-        ('C', vec![class_text(item)]),
-        ('P', vec![photo.map(|photo| photo.size.to_string()).unwrap_or_default()]),
+        (FieldGroup::Names, names),
+        (FieldGroup::Custom, (0..4).map(|number| raw(Field::Custom(number))).collect()),
+        (
+            FieldGroup::Phonetic,
+            [Field::PhoneticGiven, Field::PhoneticSurname, Field::PhoneticCompany].map(raw).to_vec(),
+        ),
+        (
+            FieldGroup::Company,
+            [Field::Company, Field::Department, Field::JobTitle, Field::Profession].map(filled).to_vec(),
+        ),
+        (FieldGroup::Emails, emails),
+        (FieldGroup::Phones, entries(item.phones())),
+        (FieldGroup::Addresses, addresses),
+        (FieldGroup::Pages, vec![filled(Field::WorkPage), raw(Field::HomePage), String::new()]),
+        (FieldGroup::Gender, vec![raw(Field::Gender)]),
+        (FieldGroup::Relations, relations),
+        (FieldGroup::Messengers, entries(item.messengers())),
+        (FieldGroup::Hobbies, vec![raw(Field::Hobbies)]),
+        (FieldGroup::FreeBusyUrl, vec![raw(Field::FreeBusyUrl)]),
+        (FieldGroup::Dates, days),
+        (FieldGroup::Body, vec![body::text(item).unwrap_or_default()]),
+        (FieldGroup::Categories, vec![categories_text(item)]),
+        (FieldGroup::Class, vec![class_text(item)]),
+        (FieldGroup::Picture, vec![photo.map(|photo| photo.size.to_string()).unwrap_or_default()]),
     ];
-    texts.into_iter().map(|(letter, parts)| (letter, fingerprint(&parts.join(UNIT)))).collect()
+    texts.into_iter().map(|(which, parts)| (which, fingerprint(&parts.join(UNIT)))).collect()
 }

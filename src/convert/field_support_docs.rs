@@ -1,75 +1,88 @@
 //! What becomes of each property, told from the tables that decide it: the tables of docs/FIDELITY.md.
 
 use super::event::group;
+use crate::model::field_group::FieldGroup;
 use std::fmt::Write as _;
 
 /// What each group of an event's properties becomes in Exchange.
-const EVENT: [(char, &str); 13] = [
-    ('T', "Start, End, IsAllDayEvent, StartTimeZone, EndTimeZone"),
-    ('R', "Recurrence, with deleted and modified occurrences"),
-    ('S', "Subject"),
-    ('L', "Location, EnhancedLocation"),
-    ('B', "Body, as text or HTML"),
-    ('P', "RequiredAttendees, OptionalAttendees, Resources; Exchange itself is the organiser"),
-    ('C', "Sensitivity"),
-    ('I', "Importance"),
-    ('K', "Categories"),
-    ('F', "LegacyFreeBusyStatus"),
-    ('J', "read only: Exchange makes online meetings; what a client writes is kept on the item"),
-    ('H', "Attachments, where it has octets; links are kept on the item"),
-    ('A', "ReminderIsSet, ReminderMinutesBeforeStart: the first that fits; the others are kept on the item"),
+const EVENT: [(FieldGroup, &str); 13] = [
+    (FieldGroup::Times, "Start, End, IsAllDayEvent, StartTimeZone, EndTimeZone"),
+    (FieldGroup::Rule, "Recurrence, with deleted and modified occurrences"),
+    (FieldGroup::Subject, "Subject"),
+    (FieldGroup::Place, "Location, EnhancedLocation"),
+    (FieldGroup::Body, "Body, as text or HTML"),
+    (FieldGroup::People, "RequiredAttendees, OptionalAttendees, Resources; Exchange itself is the organiser"),
+    (FieldGroup::Class, "Sensitivity"),
+    (FieldGroup::Importance, "Importance"),
+    (FieldGroup::Categories, "Categories"),
+    (FieldGroup::Busy, "LegacyFreeBusyStatus"),
+    (
+        FieldGroup::Meeting,
+        "read only: Exchange makes online meetings; what a client writes is kept on the item",
+    ),
+    (FieldGroup::Files, "Attachments, where it has octets; links are kept on the item"),
+    (
+        FieldGroup::Alarms,
+        "ReminderIsSet, ReminderMinutesBeforeStart: the first that fits; the others are kept on the item",
+    ),
 ];
 
 /// The same for tasks.
-const TASK: [(char, &str); 10] = [
-    ('S', "Subject"),
-    ('B', "Body, as text or HTML"),
-    ('T', "StartDate, DueDate: days, of the first turn that is not excluded; times are kept on the item"),
-    ('R', "Recurrence"),
-    ('V', "Status, PercentComplete, CompleteDate"),
-    ('I', "Importance"),
-    ('C', "Sensitivity"),
-    ('K', "Categories"),
-    ('H', "Attachments, where it has octets; links are kept on the item"),
-    ('A', "ReminderIsSet, ReminderDueBy: the first that fits; the others are kept on the item"),
+const TASK: [(FieldGroup, &str); 10] = [
+    (FieldGroup::Subject, "Subject"),
+    (FieldGroup::Body, "Body, as text or HTML"),
+    (
+        FieldGroup::Times,
+        "StartDate, DueDate: days, of the first turn that is not excluded; times are kept on the item",
+    ),
+    (FieldGroup::Rule, "Recurrence"),
+    (FieldGroup::State, "Status, PercentComplete, CompleteDate"),
+    (FieldGroup::Importance, "Importance"),
+    (FieldGroup::Class, "Sensitivity"),
+    (FieldGroup::Categories, "Categories"),
+    (FieldGroup::Files, "Attachments, where it has octets; links are kept on the item"),
+    (
+        FieldGroup::Alarms,
+        "ReminderIsSet, ReminderDueBy: the first that fits; the others are kept on the item",
+    ),
 ];
 
 /// The same for contacts.
-const CONTACT: [(char, &str); 18] = [
-    ('N', "DisplayName, CompleteName, Nickname, FileAs"),
-    ('Y', "YomiFirstName, YomiLastName, YomiCompanyName"),
-    ('X', "custom fields 1 to 4"),
-    ('O', "CompanyName, Department, JobTitle, Profession"),
-    ('E', "EmailAddresses, three; more are kept on the item"),
-    ('T', "PhoneNumbers, one for each kind; more are kept on the item"),
-    ('A', "PhysicalAddresses, three; more are kept on the item"),
-    ('U', "BusinessHomePage, PersonalHomePage; more are kept on the item"),
-    ('G', "PidTagGender"),
-    ('R', "SpouseName, Manager, AssistantName, Children; others are kept on the item"),
-    ('I', "ImAddresses, three; more are kept on the item"),
-    ('D', "Birthday, WeddingAnniversary; other dates are kept on the item"),
-    ('H', "PidTagHobbies"),
-    ('F', "PidLidFreeBusyLocation"),
-    ('B', "Body, as text"),
-    ('K', "Categories"),
-    ('C', "Sensitivity"),
-    ('P', "the contact's picture, where it has octets; links are kept on the item"),
+const CONTACT: [(FieldGroup, &str); 18] = [
+    (FieldGroup::Names, "DisplayName, CompleteName, Nickname, FileAs"),
+    (FieldGroup::Phonetic, "YomiFirstName, YomiLastName, YomiCompanyName"),
+    (FieldGroup::Custom, "custom fields 1 to 4"),
+    (FieldGroup::Company, "CompanyName, Department, JobTitle, Profession"),
+    (FieldGroup::Emails, "EmailAddresses, three; more are kept on the item"),
+    (FieldGroup::Phones, "PhoneNumbers, one for each kind; more are kept on the item"),
+    (FieldGroup::Addresses, "PhysicalAddresses, three; more are kept on the item"),
+    (FieldGroup::Pages, "BusinessHomePage, PersonalHomePage; more are kept on the item"),
+    (FieldGroup::Gender, "PidTagGender"),
+    (FieldGroup::Relations, "SpouseName, Manager, AssistantName, Children; others are kept on the item"),
+    (FieldGroup::Messengers, "ImAddresses, three; more are kept on the item"),
+    (FieldGroup::Dates, "Birthday, WeddingAnniversary; other dates are kept on the item"),
+    (FieldGroup::Hobbies, "PidTagHobbies"),
+    (FieldGroup::FreeBusyUrl, "PidLidFreeBusyLocation"),
+    (FieldGroup::Body, "Body, as text"),
+    (FieldGroup::Categories, "Categories"),
+    (FieldGroup::Class, "Sensitivity"),
+    (FieldGroup::Picture, "the contact's picture, where it has octets; links are kept on the item"),
 ];
 
 /// The same for groups.
-const LIST: [(char, &str); 5] = [
-    ('N', "DisplayName"),
-    ('M', "Members with an address; others are kept on the item"),
-    ('B', "Body, as text"),
-    ('K', "Categories"),
-    ('C', "Sensitivity"),
+const LIST: [(FieldGroup, &str); 5] = [
+    (FieldGroup::Names, "DisplayName"),
+    (FieldGroup::Members, "Members with an address; others are kept on the item"),
+    (FieldGroup::Body, "Body, as text"),
+    (FieldGroup::Categories, "Categories"),
+    (FieldGroup::Class, "Sensitivity"),
 ];
 
 /// Tables in Markdown, one for each kind: property, and what it becomes.
 pub fn tables() -> String {
-    let events = group::ALL.iter().map(|group| (group.letter, group.names()));
-    let plain = |groups: &[(char, &[&'static str])]| -> Vec<(char, Vec<&'static str>)> {
-        groups.iter().map(|(letter, names)| (*letter, names.to_vec())).collect()
+    let events = group::ALL.iter().map(|group| (group.which, group.names()));
+    let plain = |groups: &[(FieldGroup, &[&'static str])]| -> Vec<(FieldGroup, Vec<&'static str>)> {
+        groups.iter().map(|(which, names)| (*which, names.to_vec())).collect()
     };
     let mut tasks = plain(super::task::GROUPS);
     tasks.iter_mut().filter(|(_, names)| names.is_empty()).for_each(|(_, names)| names.push("VALARM"));
@@ -81,11 +94,11 @@ pub fn tables() -> String {
     text
 }
 
-fn table(text: &mut String, kind: &str, groups: &[(char, Vec<&str>)], fields: &[(char, &str)]) {
+fn table(text: &mut String, kind: &str, groups: &[(FieldGroup, Vec<&str>)], fields: &[(FieldGroup, &str)]) {
     let _ = writeln!(text, "| {kind}: property | Exchange's field |\n| --- | --- |");
-    for (letter, names) in groups {
+    for (which, names) in groups {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let field = fields.iter().find(|(known, _)| known == letter).map_or("kept on the item", |(_, f)| f);
+        let field = fields.iter().find(|(known, _)| known == which).map_or("kept on the item", |(_, f)| f);
         let _ = writeln!(text, "| {} | {field} |", names.join(", "));
     }
     let _ = writeln!(text, "| every other property, parameter and component | kept on the item |\n");
@@ -98,10 +111,12 @@ mod tests {
 
     #[test]
     fn each_group_that_is_written_says_what_it_becomes() {
-        let has = |fields: &[(char, &str)], letter: char| fields.iter().any(|(known, _)| *known == letter);
-        assert!(group::ALL.iter().all(|group| has(&EVENT, group.letter)));
-        assert!(super::super::task::GROUPS.iter().all(|(letter, _)| has(&TASK, *letter)));
-        assert!(super::super::contact::GROUPS.iter().all(|(letter, _)| has(&CONTACT, *letter)));
-        assert!(super::super::group::GROUPS.iter().all(|(letter, _)| has(&LIST, *letter)));
+        let has = |fields: &[(FieldGroup, &str)], which: FieldGroup| {
+            fields.iter().any(|(known, _)| *known == which)
+        };
+        assert!(group::ALL.iter().all(|group| has(&EVENT, group.which)));
+        assert!(super::super::task::GROUPS.iter().all(|(which, _)| has(&TASK, *which)));
+        assert!(super::super::contact::GROUPS.iter().all(|(which, _)| has(&CONTACT, *which)));
+        assert!(super::super::group::GROUPS.iter().all(|(which, _)| has(&LIST, *which)));
     }
 }

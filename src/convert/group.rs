@@ -5,26 +5,27 @@ use super::event::group::{categories, categories_text, class_text, sensitivity};
 use super::kept::fingerprint;
 use super::write::line::uid;
 use super::{Context, Rendered, body};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Field, Item, Mailbox};
 use crate::text::{Component, Line, address, escape};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Lines that Exchange changes together:
 pub(super) const GROUPS: Groups = &[
-    ('N', &["FN", "N"]),
-    ('M', &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"]),
-    ('B', &["NOTE"]),
-    ('K', &["CATEGORIES"]),
-    ('C', &["CLASS"]),
+    (FieldGroup::Names, &["FN", "N"]),
+    (FieldGroup::Members, &["MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"]),
+    (FieldGroup::Body, &["NOTE"]),
+    (FieldGroup::Categories, &["CATEGORIES"]),
+    (FieldGroup::Class, &["CLASS"]),
 ];
 
 pub(super) fn render(context: &Context, item: &Item, uids: &HashMap<String, String>) -> Rendered {
     let known: HashSet<String> = uids.values().map(|known| uid(known)).collect();
     // A UID that nobody has here is the client's alone.
-    let held = |letter: char, card: &Component| {
+    let held = |which: FieldGroup, card: &Component| {
         let is_held = |line: &Line| {
             let member = uid(&line.value);
-            letter != 'M' || member.starts_with("mailto:") || known.contains(&member)
+            which != FieldGroup::Members || member.starts_with("mailto:") || known.contains(&member)
         };
         card.lines.iter().map(|line| is_held(line).then_some("")).collect()
     };
@@ -107,16 +108,16 @@ fn is_uuid(text: &str) -> bool {
             .all(|(at, c)| if matches!(at, 8 | 13 | 18 | 23) { c == '-' } else { c.is_ascii_hexdigit() })
 }
 
-pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
+pub(super) fn sums(item: &Item) -> BTreeMap<FieldGroup, String> {
     let mut members: Vec<String> =
         item.members().into_iter().map(|m| format!("{}<{}>", m.name, m.address.to_lowercase())).collect();
     members.sort_unstable();
     let texts = [
-        ('N', name(item)),
-        ('M', members.join(UNIT)),
-        ('B', body::text(item).unwrap_or_default()),
-        ('K', categories_text(item)),
-        ('C', class_text(item)),
+        (FieldGroup::Names, name(item)),
+        (FieldGroup::Members, members.join(UNIT)),
+        (FieldGroup::Body, body::text(item).unwrap_or_default()),
+        (FieldGroup::Categories, categories_text(item)),
+        (FieldGroup::Class, class_text(item)),
     ];
-    texts.into_iter().map(|(letter, text)| (letter, fingerprint(&text))).collect()
+    texts.into_iter().map(|(which, text)| (which, fingerprint(&text))).collect()
 }

@@ -5,6 +5,7 @@
 
 use super::event::time::{EventTimes, Moment};
 use super::identity;
+use crate::model::field_group::{FieldGroup, Format};
 use crate::model::item::{Change, Field, Item, Value};
 use crate::model::windows_zones;
 use crate::model::zone::Zone;
@@ -27,15 +28,15 @@ const MAX_PIECES: usize = 8;
 /// The longest text that is unpacked.
 const MAX_OCTETS: u64 = 8 << 20;
 
-/// The fingerprint of a body's mark-up: Outlook may change that and leave the words.
-pub(super) const MARK_UP: char = 'W';
-/// The fingerprint of the name beside a place's coordinates, where it is another than the place's own.
-pub(super) const PLACE_NAME: char = 'Q';
-/// The fingerprint of what the two above are for single occurrences.
-pub(super) const OCCURRENCES: char = 'Z';
-
-/// Fingerprints that came after the first, by letters that no kind of items has for a group, and the groups that they belong to: texts of versions before know nothing of them.
-const LATER: [(char, char); 3] = [(MARK_UP, 'B'), (PLACE_NAME, 'L'), (OCCURRENCES, 'R')];
+/// Fingerprints that came after the first, and the groups that they belong to: texts of versions before know
+/// nothing of them.
+const LATER: [(FieldGroup, FieldGroup); 3] = [
+    (FieldGroup::MarkUp, FieldGroup::Body),
+    (FieldGroup::PlaceName, FieldGroup::Place),
+    (FieldGroup::Occurrences, FieldGroup::Rule),
+];
+/// The order of the first ones in what is written; the others follow.
+const FIRST: &str = "SBLTRFCIKAPHJ";
 
 /// A client's text as it was PUT.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,7 @@ pub(super) struct Kept {
     /// Fingerprint of Exchange's UID when it was written: a copied item has another one.
     owner: String,
     /// Fingerprints of Exchange's fields right after the write, by group.
-    sums: BTreeMap<char, String>,
+    sums: BTreeMap<FieldGroup, String>,
 }
 
 impl Kept {
@@ -74,9 +75,10 @@ impl Kept {
             None if packing == "-" => None,
             None => return None,
         };
+        let format = if kind == "ics" { Format::Calendar } else { Format::Card };
         let sums = sums.split(',').filter_map(|sum| {
             let (letter, hash) = sum.split_once(':')?;
-            Some((letter.chars().next()?, hash.to_owned()))
+            Some((FieldGroup::of_letter(format, letter.chars().next()?)?, hash.to_owned()))
         });
         Some(Self { octets, owner: owner.to_owned(), sums: sums.collect() })
     }
@@ -87,18 +89,18 @@ impl Kept {
     }
 
     /// The fingerprint of a group right after the write.
-    pub fn sum(&self, letter: char) -> Option<&str> {
-        self.sums.get(&letter).map(String::as_str)
+    pub fn sum(&self, group: FieldGroup) -> Option<&str> {
+        self.sums.get(&group).map(String::as_str)
     }
 
     /// The groups that are no longer what they were.
-    pub fn changed(&self, now: &BTreeMap<char, String>) -> BTreeSet<char> {
-        let letters = self.sums.keys().chain(now.keys());
-        let changed = letters.filter(|letter| self.sums.get(letter) != now.get(letter)).copied();
+    pub fn changed(&self, now: &BTreeMap<FieldGroup, String>) -> BTreeSet<FieldGroup> {
+        let groups = self.sums.keys().chain(now.keys());
+        let changed = groups.filter(|group| self.sums.get(group) != now.get(group)).copied();
         changed
-            .filter_map(|letter| match LATER.iter().find(|(later, _)| *later == letter) {
-                Some((_, group)) => self.sums.contains_key(&letter).then_some(*group),
-                None => Some(letter),
+            .filter_map(|group| match LATER.iter().find(|(later, _)| *later == group) {
+                Some((_, whole)) => self.sums.contains_key(&group).then_some(*whole),
+                None => Some(group),
             })
             .collect()
     }
@@ -112,7 +114,7 @@ pub(super) fn write(
     octets: &[u8],
     kind: &str,
     exchange_uid: &str,
-    sums: &BTreeMap<char, String>,
+    sums: &BTreeMap<FieldGroup, String>,
     item: &Item,
 ) -> Vec<Change> {
     let data = pack(octets);
@@ -124,11 +126,11 @@ pub(super) fn write(
     };
     let mut pieces = pieces.into_iter();
     let data = pieces.next().unwrap_or_default();
-    let letters = "SBLTRFCIKAPHJ".chars().filter(|letter| sums.contains_key(letter));
-    let others = sums.keys().copied().filter(|letter| !"SBLTRFCIKAPHJ".contains(*letter));
-    let sums: Vec<String> = letters
-        .chain(others)
-        .filter_map(|letter| sums.get(&letter).map(|sum| format!("{letter}:{sum}")))
+    let mut groups: Vec<&FieldGroup> = sums.keys().collect();
+    groups.sort_by_key(|group| FIRST.find(group.letter()).unwrap_or(FIRST.len()));
+    let sums: Vec<String> = groups
+        .into_iter()
+        .filter_map(|group| sums.get(group).map(|sum| format!("{}:{sum}", group.letter())))
         .collect();
     let (length, digest, owner) = (octets.len(), identity::hash(octets, 16), fingerprint(exchange_uid));
     let head = format!("1;{kind};{packing};{length};{digest};{owner};{};{data}", sums.join(","));

@@ -6,6 +6,7 @@ use super::event::time::Moment;
 use super::kept::{self, Kept};
 use super::recurrence::{self, Bound};
 use super::{Context, Error, PRODID, Rendered, alarm, attachment, body, identity};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Field, Item, Pattern};
 use crate::model::object::Span;
 use crate::model::zone::Zone;
@@ -59,7 +60,9 @@ pub(super) fn render(context: &Context, item: &Item) -> Result<Rendered, Error> 
 /// Whether this is what Exchange made of a turn that was completed: what is kept on it speaks of a task that recurs.
 fn is_finished_turn(item: &Item, kept: &Kept) -> bool {
     let is_done = item.filled(Field::Status).as_deref() == Some("Completed");
-    is_done && item.recurrence().is_none() && kept.sum('R').is_some_and(|sum| sum != kept::fingerprint(""))
+    is_done
+        && item.recurrence().is_none()
+        && kept.sum(FieldGroup::Rule).is_some_and(|sum| sum != kept::fingerprint(""))
 }
 
 fn projection(context: &Context, item: &Item, uid: &str, links: &[Option<Line>]) -> Component {
@@ -156,31 +159,31 @@ fn delegation(context: &Context, item: &Item) -> Vec<Line> {
 }
 
 /// Groups of lines that Exchange changes together, and that are written together:
-pub(super) const GROUPS: &[(char, &[&str])] = &[
-    ('S', &["SUMMARY"]),
-    ('B', &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
-    ('T', &["DTSTART", "DUE", "DURATION"]),
-    ('R', &["RRULE", REGENERATION, "RDATE", "EXDATE", "EXRULE"]),
-    ('V', &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
-    ('I', &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
-    ('C', &["CLASS", "X-CALENDARSERVER-ACCESS"]),
-    ('K', &["CATEGORIES"]),
-    ('H', &["ATTACH"]),
-    ('A', &[]),
+pub(super) const GROUPS: &[(FieldGroup, &[&str])] = &[
+    (FieldGroup::Subject, &["SUMMARY"]),
+    (FieldGroup::Body, &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"]),
+    (FieldGroup::Times, &["DTSTART", "DUE", "DURATION"]),
+    (FieldGroup::Rule, &["RRULE", REGENERATION, "RDATE", "EXDATE", "EXRULE"]),
+    (FieldGroup::State, &["STATUS", "PERCENT-COMPLETE", "COMPLETED"]),
+    (FieldGroup::Importance, &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"]),
+    (FieldGroup::Class, &["CLASS", "X-CALENDARSERVER-ACCESS"]),
+    (FieldGroup::Categories, &["CATEGORIES"]),
+    (FieldGroup::Files, &["ATTACH"]),
+    (FieldGroup::Alarms, &[]),
 ];
 
-pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
+pub(super) fn sums(item: &Item) -> BTreeMap<FieldGroup, String> {
     let date = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
     let reminder = item.flag(Field::ReminderSet);
     let moment = item.time(Field::ReminderTime).filter(|_| reminder).map(kept::utc).unwrap_or_default();
     let texts = [
-        ('S', item.text(Field::Subject).unwrap_or_default()),
-        ('B', body::told_text(item).unwrap_or_default()),
-        (kept::MARK_UP, body::mark_up(item)),
-        ('T', [date(start(item)), date(due(item))].join(UNIT)),
-        ('R', item.recurrence().map(|r| recurrence::text(&r)).unwrap_or_default()),
+        (FieldGroup::Subject, item.text(Field::Subject).unwrap_or_default()),
+        (FieldGroup::Body, body::told_text(item).unwrap_or_default()),
+        (FieldGroup::MarkUp, body::mark_up(item)),
+        (FieldGroup::Times, [date(start(item)), date(due(item))].join(UNIT)),
+        (FieldGroup::Rule, item.recurrence().map(|r| recurrence::text(&r)).unwrap_or_default()),
         (
-            'V',
+            FieldGroup::State,
             [
                 // What Exchange says of a task of which nothing was said.
                 item.filled(Field::Status).unwrap_or_else(|| "NotStarted".to_owned()),
@@ -189,13 +192,13 @@ pub(super) fn sums(item: &Item) -> BTreeMap<char, String> {
             ]
             .join(UNIT),
         ),
-        ('I', item.filled(Field::Importance).unwrap_or_else(|| "Normal".to_owned())),
-        ('C', class_text(item)),
-        ('K', categories_text(item)),
-        ('H', attachment::text(item)),
-        ('A', format!("{reminder}{UNIT}{moment}")),
+        (FieldGroup::Importance, item.filled(Field::Importance).unwrap_or_else(|| "Normal".to_owned())),
+        (FieldGroup::Class, class_text(item)),
+        (FieldGroup::Categories, categories_text(item)),
+        (FieldGroup::Files, attachment::text(item)),
+        (FieldGroup::Alarms, format!("{reminder}{UNIT}{moment}")),
     ];
-    texts.into_iter().map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
+    texts.into_iter().map(|(which, text)| (which, kept::fingerprint(&text))).collect()
 }
 
 /// Takes over the days of start and due and leaves the client's times of day; whether that can be done.
@@ -251,7 +254,7 @@ fn kept_body(
     let attached = attachment::put_back(&mut calendar, links);
     let (text, floating) = (calendar.clone(), Zone::iana(&context.zone).unwrap_or(Zone::Utc));
     let zones = Zones::new(&text, &floating);
-    let changed: BTreeSet<char> = kept.changed(&sums(item));
+    let changed: BTreeSet<FieldGroup> = kept.changed(&sums(item));
     let Some(old) = calendar.children.iter_mut().find(|child| child.name == "VTODO") else {
         return changed.is_empty().then(|| (octets.clone(), false));
     };
@@ -262,15 +265,15 @@ fn kept_body(
     }
     let fresh = projected.children_named("VTODO").next()?;
     // Alarms first: the kept times say which of them Exchange held.
-    for (letter, properties) in GROUPS.iter().rev().filter(|(letter, _)| changed.contains(letter)) {
-        if *letter == 'A' {
-            alarm::replace(old, fresh, &zones, kept.sum('A'));
+    for (which, properties) in GROUPS.iter().rev().filter(|(which, _)| changed.contains(which)) {
+        if *which == FieldGroup::Alarms {
+            alarm::replace(old, fresh, &zones, kept.sum(FieldGroup::Alarms));
             continue;
         }
-        if *letter == 'T' && move_days(old, fresh) {
+        if *which == FieldGroup::Times && move_days(old, fresh) {
             continue;
         }
-        if *letter == 'H' {
+        if *which == FieldGroup::Files {
             attachment::replace(old, fresh);
             continue;
         }

@@ -4,6 +4,7 @@
 
 pub mod capabilities;
 pub mod collection;
+pub mod field_group;
 pub mod id;
 pub mod item;
 pub mod object;

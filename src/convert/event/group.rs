@@ -7,6 +7,7 @@ use super::super::write::fields::coordinates_as_name;
 use super::super::{alarm, attachment, body, companions, identity, kept, recurrence};
 use super::time::EventTimes;
 use super::{RenderContext, people};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Field, Item};
 use crate::text::moment::Zones;
 use crate::text::{Component, Line, escape};
@@ -21,7 +22,7 @@ const RECORD: &str = "\u{1e}";
 /// Lines that Exchange changes together.
 pub struct Group {
     /// Its name in a kept body.
-    pub letter: char,
+    pub which: FieldGroup,
     properties: &'static [&'static str],
     child: Option<&'static str>,
     /// Adds the lines that Exchange's fields make.
@@ -32,77 +33,77 @@ pub struct Group {
 /// All groups, in the order of their lines.
 pub const ALL: &[Group] = &[
     Group {
-        letter: 'T',
+        which: FieldGroup::Times,
         properties: &["DTSTART", "DTEND", "DURATION"],
         child: None,
         project: times,
         text: times_text,
     },
     Group {
-        letter: 'R',
+        which: FieldGroup::Rule,
         properties: &["RRULE", "RDATE", "EXDATE", "EXRULE"],
         child: None,
         project: rule,
         text: rule_text,
     },
     Group {
-        letter: 'S',
+        which: FieldGroup::Subject,
         properties: &["SUMMARY"],
         child: None,
         project: subject,
         text: |i| i.text(Field::Subject).unwrap_or_default(),
     },
     Group {
-        letter: 'L',
+        which: FieldGroup::Place,
         properties: &["LOCATION", "GEO", "X-APPLE-STRUCTURED-LOCATION"],
         child: None,
         project: place,
         text: place_text,
     },
     Group {
-        letter: 'B',
+        which: FieldGroup::Body,
         properties: &["DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"],
         child: None,
         project: |scene, event| event.lines.extend(body::lines(scene.item, scene.context.settings.html)),
         text: |item| body::told_text(item).unwrap_or_default(),
     },
     Group {
-        letter: 'P',
+        which: FieldGroup::People,
         properties: &["ORGANIZER", "ATTENDEE"],
         child: None,
         project: |scene, event| event.lines.extend(people::lines(scene.context, scene.item)),
         text: people_text,
     },
     Group {
-        letter: 'C',
+        which: FieldGroup::Class,
         properties: &["CLASS", "X-CALENDARSERVER-ACCESS"],
         child: None,
         project: class,
         text: class_text,
     },
     Group {
-        letter: 'I',
+        which: FieldGroup::Importance,
         properties: &["PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"],
         child: None,
         project: |scene, event| event.lines.extend(priority(scene.item)),
         text: |item| item.filled(Field::Importance).unwrap_or_else(|| "Normal".to_owned()),
     },
     Group {
-        letter: 'K',
+        which: FieldGroup::Categories,
         properties: &["CATEGORIES"],
         child: None,
         project: |scene, event| event.lines.extend(categories(scene.item)),
         text: categories_text,
     },
     Group {
-        letter: 'F',
+        which: FieldGroup::Busy,
         properties: &["TRANSP", "STATUS", "X-MICROSOFT-CDO-BUSYSTATUS"],
         child: None,
         project: busy,
         text: busy_text,
     },
     Group {
-        letter: 'J',
+        which: FieldGroup::Meeting,
         properties: &[
             "CONFERENCE",
             "X-MICROSOFT-SKYPETEAMSMEETINGURL",
@@ -115,20 +116,46 @@ pub const ALL: &[Group] = &[
         text: online_text,
     },
     Group {
-        letter: 'H',
+        which: FieldGroup::Files,
         properties: &["ATTACH"],
         child: None,
         project: |scene, event| event.lines.extend(scene.attachments.iter().flatten().cloned()),
         text: attachment::text,
     },
-    Group { letter: 'A', properties: &[], child: Some("VALARM"), project: alarm, text: alarm_text },
+    Group {
+        which: FieldGroup::Alarms,
+        properties: &[],
+        child: Some("VALARM"),
+        project: alarm,
+        text: alarm_text,
+    },
 ];
 
-/// The text of [`Group`] J when a meeting is as most are.
+/// The groups of which the mark of an occurrence is made, in this order.
+const OF_OCCURRENCES: [FieldGroup; 12] = [
+    FieldGroup::Subject,
+    FieldGroup::Body,
+    FieldGroup::Place,
+    FieldGroup::Times,
+    FieldGroup::Rule,
+    FieldGroup::Busy,
+    FieldGroup::Class,
+    FieldGroup::Importance,
+    FieldGroup::Categories,
+    FieldGroup::Alarms,
+    FieldGroup::People,
+    FieldGroup::Files,
+];
+
+/// The groups that concern the other participants, in the order of the schedule tag.
+const TOLD: [FieldGroup; 5] =
+    [FieldGroup::Subject, FieldGroup::Times, FieldGroup::Place, FieldGroup::Rule, FieldGroup::People];
+
+/// The text of [`FieldGroup::Meeting`] when a meeting is as most are.
 const USUAL_MEETING: &str = "\u{1f}true\u{1f}true\u{1f}false";
 
 /// Fingerprints of a series or single event, one for each group.
-pub fn sums(item: &Item, exceptions: &[&Item]) -> BTreeMap<char, String> {
+pub fn sums(item: &Item, exceptions: &[&Item]) -> BTreeMap<FieldGroup, String> {
     let mut sums = own_sums(item);
     if !exceptions.is_empty() || !item.deleted_occurrences().is_empty() {
         let mut marks: Vec<String> =
@@ -136,16 +163,16 @@ pub fn sums(item: &Item, exceptions: &[&Item]) -> BTreeMap<char, String> {
         for exception in exceptions {
             let original = super::original_start(item, exception).unwrap_or(Timestamp::UNIX_EPOCH);
             let own = own_sums(exception);
-            let own: Vec<String> = "SBLTRFCIKAPH"
-                .chars()
-                .filter_map(|letter| own.get(&letter).map(|sum| format!("{letter}:{sum}")))
+            let own: Vec<String> = OF_OCCURRENCES
+                .iter()
+                .filter_map(|group| own.get(group).map(|sum| format!("{}:{sum}", group.letter())))
                 .collect();
             marks.push(format!("M{}>{}", kept::utc(original), kept::fingerprint(&own.join(","))));
         }
         marks.sort_unstable();
         let text = format!("{}{}", rule_text(item), marks.join(UNIT));
-        sums.insert('R', kept::fingerprint(&text));
-        sums.insert(kept::OCCURRENCES, kept::fingerprint(&later_marks(item, exceptions).join(UNIT)));
+        sums.insert(FieldGroup::Rule, kept::fingerprint(&text));
+        sums.insert(FieldGroup::Occurrences, kept::fingerprint(&later_marks(item, exceptions).join(UNIT)));
     }
     sums
 }
@@ -168,7 +195,7 @@ fn later_marks(item: &Item, exceptions: &[&Item]) -> Vec<String> {
 pub fn same_but_attachments(one: (&Item, &[Item]), other: (&Item, &[Item])) -> bool {
     let rest = |item: &Item| {
         let mut sums = own_sums(item);
-        sums.remove(&'H');
+        sums.remove(&FieldGroup::Files);
         sums
     };
     rest(one.0) == rest(other.0)
@@ -176,26 +203,28 @@ pub fn same_but_attachments(one: (&Item, &[Item]), other: (&Item, &[Item])) -> b
         && one.1.iter().map(rest).eq(other.1.iter().map(rest))
 }
 
-fn own_sums(item: &Item) -> BTreeMap<char, String> {
-    let texts = ALL.iter().map(|group| (group.letter, (group.text)(item)));
-    let told = texts.filter(|(letter, text)| *letter != 'J' || text != USUAL_MEETING);
-    let later =
-        [(kept::MARK_UP, body::mark_up(item)), (kept::PLACE_NAME, other_name(item).unwrap_or_default())];
+fn own_sums(item: &Item) -> BTreeMap<FieldGroup, String> {
+    let texts = ALL.iter().map(|group| (group.which, (group.text)(item)));
+    let told = texts.filter(|(which, text)| *which != FieldGroup::Meeting || text != USUAL_MEETING);
+    let later = [
+        (FieldGroup::MarkUp, body::mark_up(item)),
+        (FieldGroup::PlaceName, other_name(item).unwrap_or_default()),
+    ];
     let told = told.chain(later);
-    told.map(|(letter, text)| (letter, kept::fingerprint(&text))).collect()
+    told.map(|(which, text)| (which, kept::fingerprint(&text))).collect()
 }
 
 /// Changes with what concerns the other participants, and with the owner's own answer. RFC 6638 3.2.10
 pub fn schedule_tag(item: &Item, exceptions: &[Item]) -> crate::model::id::ScheduleTag {
     let sums = sums(item, &exceptions.iter().collect::<Vec<_>>());
-    let mut parts: Vec<String> = "STLRP".chars().filter_map(|letter| sums.get(&letter).cloned()).collect();
+    let mut parts: Vec<String> = TOLD.iter().filter_map(|group| sums.get(group).cloned()).collect();
     parts.extend(item.filled(Field::OwnResponse));
     crate::model::id::ScheduleTag(identity::hash(parts.join(UNIT), 32))
 }
 
-/// The group of a letter of the table.
-pub fn of(letter: char) -> impl Iterator<Item = &'static Group> {
-    ALL.iter().filter(move |group| group.letter == letter)
+/// The lines of a group.
+pub fn of(which: FieldGroup) -> impl Iterator<Item = &'static Group> {
+    ALL.iter().filter(move |group| group.which == which)
 }
 
 impl Group {
@@ -215,7 +244,7 @@ impl Group {
 
     /// Puts the lines of `fresh` in the place of the kept ones.
     pub fn replace(&self, kept: &mut Component, fresh: &Component) {
-        if self.letter == 'H' {
+        if self.which == FieldGroup::Files {
             return attachment::replace(kept, fresh);
         }
         if fresh.lines.iter().any(|line| line.name == "STATUS" && self.owns(line)) {
@@ -231,7 +260,11 @@ impl Group {
     /// Takes over what Exchange has changed into a kept text: what Exchange never held of the group stays. `was` is the
     /// group's fingerprint from when the text was kept, where it is known.
     pub fn take_over(&self, kept: &mut Component, fresh: &Component, zones: &Zones, was: Option<&str>) {
-        if self.letter == 'A' { alarm::replace(kept, fresh, zones, was) } else { self.replace(kept, fresh) }
+        if self.which == FieldGroup::Alarms {
+            alarm::replace(kept, fresh, zones, was);
+        } else {
+            self.replace(kept, fresh);
+        }
     }
 
     /// Whether a client changed it against what it was served.
@@ -241,10 +274,10 @@ impl Group {
         (served, served_zones): (&Component, &Zones),
         series: Option<&EventTimes>,
     ) -> bool {
-        if self.letter == 'A' {
+        if self.which == FieldGroup::Alarms {
             return alarm::is_changed((client, zones), (served, served_zones));
         }
-        companions::is_changed(self.letter, client, served).unwrap_or_else(|| match series {
+        companions::is_changed(self.which, client, served).unwrap_or_else(|| match series {
             Some(series) => !self.says_the_same(client, served, series),
             None => !self.has_the_same_lines(client, served),
         })
@@ -252,7 +285,7 @@ impl Group {
 
     /// Whether a kept override says what Exchange says, perhaps in other words.
     pub fn says_the_same(&self, kept: &Component, fresh: &Component, series: &EventTimes) -> bool {
-        if self.letter == 'T' {
+        if self.which == FieldGroup::Times {
             return kept::extent(kept, series) == kept::extent(fresh, series);
         }
         self.has_the_same_lines(kept, fresh)
@@ -392,10 +425,10 @@ fn people_text(item: &Item) -> String {
     let lists = [(Field::Required, 'R'), (Field::Optional, 'O'), (Field::Resources, 'X')];
     let mut people: Vec<String> = lists
         .iter()
-        .flat_map(|(list, letter)| {
+        .flat_map(|(list, which)| {
             item.attendees(*list)
                 .into_iter()
-                .map(move |a| format!("{letter}:{}", a.mailbox.address.to_lowercase()))
+                .map(move |a| format!("{which}:{}", a.mailbox.address.to_lowercase()))
         })
         .collect();
     let others = item.filled(Field::OwnResponse).is_some_and(|own| own != "Organizer" && own != "Unknown");

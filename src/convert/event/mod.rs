@@ -9,6 +9,7 @@ pub(super) use people::{is_invitation, is_meeting};
 
 use super::kept::{self, Kept};
 use super::{Context, Error, Rendered, attachment, body, identity, vtimezone};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Field, Item, ItemRef};
 use crate::model::object::Span;
 use crate::model::recurrence::Rule;
@@ -245,7 +246,7 @@ fn kept_body(
     let octets = kept.octets.as_ref()?;
     let mut calendar = Component::parse(octets).ok()?;
     let others: Vec<&Item> = overrides.iter().map(|exception| exception.item).collect();
-    let changed: BTreeSet<char> = kept.changed(&sums(scene.item, &others));
+    let changed: BTreeSet<FieldGroup> = kept.changed(&sums(scene.item, &others));
     let attached = attachment::put_back(&mut calendar, scene.attachments);
     let answers = overlay_answers(scene, overrides, &mut calendar) || attached;
     if !changed.is_empty() {
@@ -294,10 +295,10 @@ fn merge(
     scene: &RenderContext,
     overrides: &[Override],
     projected: &Component,
-    (sums, changed): (&Kept, &BTreeSet<char>),
+    (sums, changed): (&Kept, &BTreeSet<FieldGroup>),
     calendar: &mut Component,
 ) {
-    let series_changed = changed.contains(&'R') || changed.contains(&'T');
+    let series_changed = changed.contains(&FieldGroup::Rule) || changed.contains(&FieldGroup::Times);
     let (text, floating) = (calendar.clone(), Zone::iana(&scene.context.zone).unwrap_or(Zone::Utc));
     let zones = Zones::new(&text, &floating);
     let (mut events, rest): (Vec<Component>, Vec<Component>) =
@@ -312,15 +313,15 @@ fn merge(
         let rule = kept.line("RRULE").cloned();
         // Alarms first: the kept times say which of them Exchange held.
         let groups = group::ALL.iter().rev();
-        for group in groups.filter(|group| changed.contains(&group.letter) || at.is_none()) {
-            group.take_over(&mut kept, master, &zones, sums.sum(group.letter));
+        for group in groups.filter(|group| changed.contains(&group.which) || at.is_none()) {
+            group.take_over(&mut kept, master, &zones, sums.sum(group.which));
         }
-        if changed.contains(&'J') {
+        if changed.contains(&FieldGroup::Meeting) {
             people::overlay_request(scene.context, scene.item, &mut kept.lines);
         }
-        if changed.contains(&'T') {
+        if changed.contains(&FieldGroup::Times) {
             // Names of occurrences follow the start's form.
-            group::of('R').for_each(|group| group.replace(&mut kept, master));
+            group::of(FieldGroup::Rule).for_each(|group| group.replace(&mut kept, master));
         }
         // Occurrences alone have changed: the rule stays in the client's words.
         let rule_of = |line: &Line| line.value.parse::<Rule>().ok();
@@ -339,12 +340,12 @@ fn merge(
         let is_known = old.is_some();
         let mut event = old.unwrap_or_else(|| fresh.clone());
         if series_changed && is_known {
-            for group in group::ALL.iter().rev().filter(|group| group.letter != 'R') {
-                if group.letter == 'A' || !group.says_the_same(&event, fresh, scene.series) {
+            for group in group::ALL.iter().rev().filter(|group| group.which != FieldGroup::Rule) {
+                if group.which == FieldGroup::Alarms || !group.says_the_same(&event, fresh, scene.series) {
                     group.take_over(&mut event, fresh, &zones, None);
                 }
             }
-            if changed.contains(&'T') {
+            if changed.contains(&FieldGroup::Times) {
                 kept::set_line(&mut event, "RECURRENCE-ID", fresh.line("RECURRENCE-ID"));
             }
             kept::restamp(&mut event, fresh);

@@ -13,6 +13,7 @@ use super::fields;
 use super::rule::{self, Translated};
 use super::series;
 use super::{Current, NotifyPolicy, NotifyStep, Plan};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Change, Field, ItemClass, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
@@ -86,7 +87,9 @@ impl Draft<'_> {
         let mut changed = self.changed_groups(master);
         self.check_owner(&changed, invited)?;
         if invited
-            && ['T', 'R', 'P'].iter().any(|letter| changed.contains(letter))
+            && [FieldGroup::Times, FieldGroup::Rule, FieldGroup::People]
+                .iter()
+                .any(|which| changed.contains(which))
             && !self.is_only_own_answer(master)
         {
             return Err(Refusal::new(
@@ -105,9 +108,9 @@ impl Draft<'_> {
         let mut text = self.calendar.clone();
         let Attachments { attach, detach } = attachments::attachments(self.context, &mut text, self.current)?;
         // A link and its octets say the same: what counts is what hangs on the item.
-        changed.remove(&'H');
+        changed.remove(&FieldGroup::Files);
         if !(attach.is_empty() && detach.is_empty()) {
-            changed.insert('H');
+            changed.insert(FieldGroup::Files);
         }
         let is_as_sent = self.is_as_sent && text == *self.calendar;
         let text = if is_as_sent { octets.clone() } else { Bytes::from(text.write()) };
@@ -120,13 +123,17 @@ impl Draft<'_> {
 
         let mut changes = self.identity(name, &uid);
         let mut outcome = Vec::new();
-        let own = |letter: char| changed.contains(&letter) && !(invited && matches!(letter, 'T' | 'R' | 'P'));
+        let own = |which: FieldGroup| {
+            changed.contains(&which)
+                && !(invited && matches!(which, FieldGroup::Times | FieldGroup::Rule | FieldGroup::People))
+        };
         // Converting to a series needs the zone in the same UpdateItem. docs/EXCHANGE.md, Times
         let becomes_series = self.current.is_some_and(|current| current.item.recurrence().is_none())
             && translated.is_some()
             && !invited;
-        let rule_changed = changed.contains(&'T')
-            || (changed.contains(&'R') && !self.has_the_rule_of_before(master, translated.as_ref()));
+        let rule_changed = changed.contains(&FieldGroup::Times)
+            || (changed.contains(&FieldGroup::Rule)
+                && !self.has_the_rule_of_before(master, translated.as_ref()));
         let mut series = self.occurrences(master, &times, translated.as_ref(), rule_changed, invited)?;
         if audience == NotifyPolicy::Nobody {
             series.replies.iter_mut().for_each(|(_, reply)| reply.tell = false);
@@ -135,7 +142,7 @@ impl Draft<'_> {
         // A server that bends times with a new rule is told them again.
         let bends_times =
             rewrites_rule && translated.is_some() && !self.context.capabilities.stores_what_it_takes;
-        if own('T') || becomes_series || bends_times {
+        if own(FieldGroup::Times) || becomes_series || bends_times {
             changes.extend(times.changes());
             outcome.extend(times.outcome());
         }
@@ -145,17 +152,19 @@ impl Draft<'_> {
                 changes
                     .push(Change::set(Field::Recurrence, Value::Recurrence(translated.recurrence.clone())));
             }
-            (None, Some(current)) if own('R') && current.item.recurrence().is_some() => {
+            (None, Some(current)) if own(FieldGroup::Rule) && current.item.recurrence().is_some() => {
                 changes.push(Change::remove(Field::Recurrence));
             }
             _ => {}
         }
-        for letter in changed.iter().filter(|letter| own(**letter)) {
+        for which in changed.iter().filter(|which| own(**which)) {
             let has_coordinates =
                 self.current.is_some_and(|c| projected::group::coordinates(c.item).is_some());
-            let told = self.group(*letter, master, has_coordinates, people.as_ref());
+            let told = self.group(*which, master, has_coordinates, people.as_ref());
             // Whether and when to remind go together.
-            changes.extend(told.into_iter().filter(|change| *letter == 'A' || !self.is_there(change)));
+            changes.extend(
+                told.into_iter().filter(|change| *which == FieldGroup::Alarms || !self.is_there(change)),
+            );
         }
         if self.current.is_none() {
             // Nothing is there that could be removed.
@@ -167,7 +176,7 @@ impl Draft<'_> {
         let mut news = changed.clone();
         if !rewrites_rule {
             // Single dates that are excluded are changes of occurrences.
-            news.remove(&'R');
+            news.remove(&FieldGroup::Rule);
         }
         let told = self.told(&news, people.as_ref(), invited, master);
         let is_staged = !(attach.is_empty() && detach.is_empty());
@@ -256,19 +265,19 @@ impl Draft<'_> {
         (of(self.calendar), of(self.served.as_ref().unwrap_or(self.calendar)))
     }
 
-    /// Letters of the groups in which the client's master differs from what it saw last.
-    fn changed_groups(&self, master: &Component) -> BTreeSet<char> {
-        let letters = projected::group::ALL.iter();
+    /// The groups in which the client's master differs from what it saw last.
+    fn changed_groups(&self, master: &Component) -> BTreeSet<FieldGroup> {
+        let groups = projected::group::ALL.iter();
         let Some((served, current)) = self.served.as_ref().and_then(master_of).zip(self.current) else {
-            return letters.map(|group| group.letter).collect();
+            return groups.map(|group| group.which).collect();
         };
         let Ok(frame) = EventTimes::of(self.context, current.item, None) else {
-            return letters.map(|group| group.letter).collect();
+            return groups.map(|group| group.which).collect();
         };
         let zones = self.zones();
-        letters
+        groups
             .filter(|group| group.is_changed((master, &zones.0), (served, &zones.1), Some(&frame)))
-            .map(|group| group.letter)
+            .map(|group| group.which)
             .collect()
     }
 
@@ -287,9 +296,10 @@ impl Draft<'_> {
 
     /// Exchange's own rule, where the client left the rule and its times as it was served them: what is not written needs no
     /// words of Exchange's.
-    fn rule_as_it_is(&self, master: &Component, changed: &BTreeSet<char>) -> Option<Translated> {
+    fn rule_as_it_is(&self, master: &Component, changed: &BTreeSet<FieldGroup>) -> Option<Translated> {
         let served = self.served.as_ref().and_then(master_of)?;
-        let is_as_served = !changed.contains(&'T') && values(master, "RRULE") == values(served, "RRULE");
+        let is_as_served =
+            !changed.contains(&FieldGroup::Times) && values(master, "RRULE") == values(served, "RRULE");
         let recurrence = self.current.filter(|_| is_as_served)?.item.recurrence()?;
         rule::as_it_is(&recurrence)
     }
@@ -298,24 +308,24 @@ impl Draft<'_> {
     /// Exchange has now has some.
     fn group(
         &self,
-        letter: char,
+        which: FieldGroup,
         event: &Component,
         has_coordinates: bool,
         people: Option<&People>,
     ) -> Vec<Change> {
-        match letter {
-            'S' => vec![fields::subject(event)],
-            'L' => fields::place(event, has_coordinates),
-            'B' => vec![fields::body(event)],
-            'C' => vec![fields::sensitivity_change(event)],
-            'I' => vec![fields::importance_change(event)],
-            'K' => vec![fields::categories(event)],
-            'F' => vec![Change::text(Field::BusyStatus, fields::busy(event))],
-            'A' => {
+        match which {
+            FieldGroup::Subject => vec![fields::subject(event)],
+            FieldGroup::Place => fields::place(event, has_coordinates),
+            FieldGroup::Body => vec![fields::body(event)],
+            FieldGroup::Class => vec![fields::sensitivity_change(event)],
+            FieldGroup::Importance => vec![fields::importance_change(event)],
+            FieldGroup::Categories => vec![fields::categories(event)],
+            FieldGroup::Busy => vec![Change::text(Field::BusyStatus, fields::busy(event))],
+            FieldGroup::Alarms => {
                 let held = alarm::held(event, &self.zones().0);
                 alarm::Reminder::changes(held.first().map(|(_, reminder)| *reminder))
             }
-            'P' => people.map_or_else(|| self.nobody(), People::changes),
+            FieldGroup::People => people.map_or_else(|| self.nobody(), People::changes),
             _ => Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use super::{Plan, keep_of, sums};
 use crate::convert::event::group;
 use crate::convert::kept;
+use crate::model::field_group::{FieldGroup, Format};
 use crate::model::item::{Field, Item, ItemClass};
 use crate::text::Component;
 use bytes::Bytes;
@@ -10,16 +11,35 @@ use std::collections::BTreeMap;
 
 /// Groups that a write changes piece by piece, that others may change at any time, or that Exchange spells anew: half of
 /// them says nothing.
-const PIECEWISE: &str = "RHPJWQZ";
+const PIECEWISE: [FieldGroup; 10] = [
+    FieldGroup::Relations,
+    FieldGroup::Hobbies,
+    FieldGroup::Picture,
+    FieldGroup::Rule,
+    FieldGroup::Files,
+    FieldGroup::People,
+    FieldGroup::Meeting,
+    FieldGroup::MarkUp,
+    FieldGroup::PlaceName,
+    FieldGroup::Occurrences,
+];
 
 /// Groups that Exchange never changes by itself.
-const PLAIN: &str = "SLBCIK";
+const PLAIN: [FieldGroup; 7] = [
+    FieldGroup::Messengers,
+    FieldGroup::Subject,
+    FieldGroup::Place,
+    FieldGroup::Body,
+    FieldGroup::Class,
+    FieldGroup::Importance,
+    FieldGroup::Categories,
+];
 
 /// What an item was like, in short: the text that it keeps, and its fields by group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ItemSnapshot {
     kept: String,
-    sums: BTreeMap<char, String>,
+    sums: BTreeMap<FieldGroup, String>,
     /// What the write marks the item with that it creates.
     pub mark: Option<String>,
 }
@@ -37,18 +57,23 @@ impl ItemSnapshot {
 
     /// In one line.
     pub fn write(&self) -> String {
-        let sums: Vec<String> = self.sums.iter().map(|(letter, sum)| format!("{letter}:{sum}")).collect();
+        let sums: Vec<String> =
+            self.sums.iter().map(|(group, sum)| format!("{}:{sum}", group.letter())).collect();
         let mark = self.mark.as_deref().map(|mark| format!(";{mark}")).unwrap_or_default();
         format!("{};{}{mark}", self.kept, sums.join(","))
     }
 
     /// Reads such a line.
-    pub fn read(line: &str) -> Option<Self> {
+    pub fn read(class: ItemClass, line: &str) -> Option<Self> {
+        let format = match class {
+            ItemClass::CalendarItem | ItemClass::Task => Format::Calendar,
+            ItemClass::Contact | ItemClass::DistributionList => Format::Card,
+        };
         let (kept, rest) = line.split_once(';')?;
         let (sums, mark) = rest.split_once(';').map_or((rest, None), |(sums, mark)| (sums, Some(mark)));
         let sums = sums.split(',').filter_map(|sum| {
             let (letter, sum) = sum.split_once(':')?;
-            Some((letter.chars().next()?, sum.to_owned()))
+            Some((FieldGroup::of_letter(format, letter.chars().next()?)?, sum.to_owned()))
         });
         Some(Self { kept: kept.to_owned(), sums: sums.collect(), mark: mark.map(str::to_owned) })
     }
@@ -71,10 +96,10 @@ impl ItemSnapshot {
     /// changes, or may have changed piece by piece. What else is other than it was is somebody else's work.
     pub fn has_begun(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> bool {
         let (now, wanted) = Self::now_and_wanted(plan, item, exceptions);
-        let letters = now.keys().chain(self.sums.keys());
-        letters.into_iter().any(|letter| {
-            let was = self.sums.get(letter);
-            now.get(letter) != was && (wanted.get(letter) != was || PIECEWISE.contains(*letter))
+        let groups = now.keys().chain(self.sums.keys());
+        groups.into_iter().any(|which| {
+            let was = self.sums.get(which);
+            now.get(which) != was && (wanted.get(which) != was || PIECEWISE.contains(which))
         })
     }
 
@@ -82,17 +107,17 @@ impl ItemSnapshot {
         plan: &Plan,
         item: &Item,
         exceptions: &[Item],
-    ) -> (BTreeMap<char, String>, BTreeMap<char, String>) {
+    ) -> (BTreeMap<FieldGroup, String>, BTreeMap<FieldGroup, String>) {
         let wanted = Item::predicted(plan.class, Some(item), item.id.clone(), &plan.outcome);
         (sums(plan.class, item, exceptions), sums(plan.class, &wanted, exceptions))
     }
 
     /// The groups of an item that are neither as they were nor as the plan, made for the item as it is, wants them.
-    pub fn foreign(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> Vec<char> {
+    pub fn foreign(&self, plan: &Plan, item: &Item, exceptions: &[Item]) -> Vec<FieldGroup> {
         let (now, wanted) = Self::now_and_wanted(plan, item, exceptions);
-        let is_foreign = |letter: &char| {
-            let sum = now.get(letter);
-            !PIECEWISE.contains(*letter) && sum != self.sums.get(letter) && sum != wanted.get(letter)
+        let is_foreign = |which: &FieldGroup| {
+            let sum = now.get(which);
+            !PIECEWISE.contains(which) && sum != self.sums.get(which) && sum != wanted.get(which)
         };
         now.keys().copied().filter(is_foreign).collect()
     }
@@ -101,15 +126,15 @@ impl ItemSnapshot {
 /// Of what a write wants, what is known beforehand: all that it changes at once, or, where Exchange has its own mind, what it
 /// leaves as it was.
 pub(super) fn predicted_fingerprints(
-    wanted: BTreeMap<char, String>,
-    was: &BTreeMap<char, String>,
+    wanted: BTreeMap<FieldGroup, String>,
+    was: &BTreeMap<FieldGroup, String>,
     is_certain: bool,
-) -> impl Iterator<Item = (char, String)> {
-    wanted.into_iter().filter(move |(letter, sum)| {
+) -> impl Iterator<Item = (FieldGroup, String)> {
+    wanted.into_iter().filter(move |(which, sum)| {
         if is_certain {
-            !PIECEWISE.contains(*letter)
+            !PIECEWISE.contains(which)
         } else {
-            PLAIN.contains(*letter) && was.get(letter) == Some(sum)
+            PLAIN.contains(which) && was.get(which) == Some(sum)
         }
     })
 }
@@ -119,7 +144,7 @@ fn fingerprint(kept: Option<String>) -> String {
 }
 
 /// A client's text with these groups as another text of the same event has them; `None` where that cannot be said.
-pub fn with_foreign(class: ItemClass, ours: &Bytes, theirs: &Bytes, groups: &[char]) -> Option<Bytes> {
+pub fn with_foreign(class: ItemClass, ours: &Bytes, theirs: &Bytes, groups: &[FieldGroup]) -> Option<Bytes> {
     if groups.is_empty() {
         return Some(ours.clone());
     }
@@ -130,7 +155,7 @@ pub fn with_foreign(class: ItemClass, ours: &Bytes, theirs: &Bytes, groups: &[ch
     let (mut text, theirs) = (Component::parse(ours).ok()?, Component::parse(theirs).ok()?);
     let fresh = theirs.children.iter().find(|child| is_master(child))?;
     let event = text.children.iter_mut().find(|child| is_master(child))?;
-    for group in groups.iter().flat_map(|letter| group::of(*letter)) {
+    for group in groups.iter().flat_map(|which| group::of(*which)) {
         group.replace(event, fresh);
     }
     Some(Bytes::from(text.write()))

@@ -37,6 +37,7 @@ use super::kept;
 use super::{Context, Related};
 use crate::model::capabilities::Capabilities;
 use crate::model::collection::CollectionKind;
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Change, Field, Item, ItemClass, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
@@ -159,7 +160,17 @@ pub struct Plan {
 }
 
 /// Groups that servers spell anew: people, attachments, meetings.
-const SPELLED_ANEW: [char; 3] = ['P', 'H', 'J'];
+const SPELLED_ANEW: [FieldGroup; 5] =
+    [FieldGroup::People, FieldGroup::Files, FieldGroup::Meeting, FieldGroup::Picture, FieldGroup::Hobbies];
+
+/// Groups that cannot be written once more, or are no fields.
+const NOT_AGAIN: [FieldGroup; 5] = [
+    FieldGroup::Rule,
+    FieldGroup::Occurrences,
+    FieldGroup::Files,
+    FieldGroup::Relations,
+    FieldGroup::Hobbies,
+];
 
 /// What no group of fields reads like: the client's text does not speak for it.
 const LOST: &str = "\u{0}lost";
@@ -293,26 +304,24 @@ impl Plan {
             && after.filled(Field::Status).is_some_and(|status| status != "Completed")
     }
 
-    /// Groups of fields of an item that are not what they should be after a write to `before`, by their letters. What
+    /// Groups of fields of an item that are not what they should be after a write to `before`. What
     /// repeats is left out: it cannot be written once more. So are attachments, which are no fields.
-    pub fn lost(&self, before: Option<&Item>, after: &Item) -> BTreeSet<char> {
+    pub fn lost(&self, before: Option<&Item>, after: &Item) -> BTreeSet<FieldGroup> {
         let wanted = Item::predicted(self.class, before, after.id.clone(), &self.outcome);
         let (wanted, there) = (sums(self.class, &wanted, &[]), sums(self.class, after, &[]));
-        let letters = wanted.keys().copied().filter(|letter| there.get(letter) != wanted.get(letter));
+        let groups = wanted.keys().copied().filter(|which| there.get(which) != wanted.get(which));
         // Of a task's state the server says more than was written.
-        let is_derived = |letter: char| {
-            self.class == ItemClass::Task && letter == task::STATE && self.is_stored(after, &self.outcome)
+        let is_derived = |which: FieldGroup| {
+            self.class == ItemClass::Task && which == task::STATE && self.is_stored(after, &self.outcome)
         };
-        letters
-            .filter(|letter| !['R', 'H', kept::OCCURRENCES].contains(letter) && !is_derived(*letter))
-            .collect()
+        groups.filter(|which| !NOT_AGAIN.contains(which) && !is_derived(*which)).collect()
     }
 
     /// Whether an item, or an occurrence, has all of these changes: making them once more would change nothing.
     pub fn is_stored(&self, item: &Item, changes: &[Change]) -> bool {
         let again = Item::predicted(self.class, Some(item), item.id.clone(), changes);
         let (again, there) = (sums(self.class, &again, &[]), sums(self.class, item, &[]));
-        again.iter().all(|(letter, sum)| SPELLED_ANEW.contains(letter) || there.get(letter) == Some(sum))
+        again.iter().all(|(which, sum)| SPELLED_ANEW.contains(which) || there.get(which) == Some(sum))
     }
 
     /// The changes that can be written a second time: a rule takes with it what is known of single occurrences.
@@ -334,7 +343,7 @@ impl Plan {
         before: Option<&Item>,
         item: &Item,
         exceptions: &[Item],
-        lost: &BTreeSet<char>,
+        lost: &BTreeSet<FieldGroup>,
     ) -> Vec<Change> {
         let Some(text) = &self.text else { return Vec::new() };
         let mut sums = sums(self.class, item, exceptions);
@@ -342,15 +351,15 @@ impl Plan {
         let wanted = self::sums(self.class, &wanted, &[]);
         let was = before.map(|before| self::sums(self.class, before, &[])).unwrap_or_default();
         sums.extend(interrupted_write::predicted_fingerprints(wanted, &was, self.is_certain));
-        for letter in lost.iter().filter(|letter| !SPELLED_ANEW.contains(letter)) {
-            sums.insert(*letter, kept::fingerprint(LOST));
+        for which in lost.iter().filter(|which| !SPELLED_ANEW.contains(which)) {
+            sums.insert(*which, kept::fingerprint(LOST));
         }
         keep(self.class, text, item, &sums)
     }
 }
 
 /// The changes that keep a text on an item that has these fingerprints.
-fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<char, String>) -> Vec<Change> {
+fn keep(class: ItemClass, text: &[u8], item: &Item, sums: &BTreeMap<FieldGroup, String>) -> Vec<Change> {
     let owner = match class {
         ItemClass::CalendarItem => item.filled(Field::Uid).unwrap_or_default(),
         _ => String::new(),
@@ -364,7 +373,7 @@ fn keep_of(item: &Item) -> Option<String> {
 }
 
 /// Fingerprints of an item, by group.
-fn sums(class: ItemClass, item: &Item, exceptions: &[Item]) -> BTreeMap<char, String> {
+fn sums(class: ItemClass, item: &Item, exceptions: &[Item]) -> BTreeMap<FieldGroup, String> {
     match class {
         ItemClass::CalendarItem => super::event::group::sums(item, &exceptions.iter().collect::<Vec<_>>()),
         ItemClass::Task => super::task::sums(item),
@@ -430,7 +439,7 @@ pub fn keep_attachments(
         _ => {
             let rest = |item: &Item| {
                 let mut sums = super::task::sums(item);
-                sums.remove(&'H');
+                sums.remove(&FieldGroup::Files);
                 sums
             };
             rest(one.0) == rest(other.0)

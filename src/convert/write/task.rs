@@ -6,6 +6,7 @@ use super::attachments::{self, Attachments};
 use super::fields;
 use super::rule;
 use super::{Current, NotifyStep, Plan};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Change, Field, ItemClass, Pattern, RangeEnd, Recurrence, Value};
 use crate::model::recurrence::Rule;
 use crate::model::refusal::{Reason, Refusal};
@@ -57,24 +58,24 @@ pub fn plan(
         changes.retain(|change| current.item.value(change.field) != change.value.as_ref());
     }
     let days = Days::of(task, &zones);
-    for (letter, properties) in GROUPS {
+    for (which, properties) in GROUPS {
         let is_changed = served.is_none_or(|served| {
             let own = |name: &str| {
                 // A turn that is excluded moves the task on to the next one.
-                properties.contains(&name) || *letter == 'T' && name == "EXDATE"
+                properties.contains(&name) || *which == FieldGroup::Times && name == "EXDATE"
             };
             let lines = |task: &Component| -> Vec<Line> {
                 task.lines.iter().filter(|line| own(&line.name)).cloned().collect()
             };
-            match letter {
-                'A' => alarm::is_changed((task, &zones), (served, &served_zones)),
-                'R' => lines(served) != lines(task) && !is_same_rule(served, task),
-                _ => companions::is_changed(*letter, task, served)
+            match which {
+                FieldGroup::Alarms => alarm::is_changed((task, &zones), (served, &served_zones)),
+                FieldGroup::Rule => lines(served) != lines(task) && !is_same_rule(served, task),
+                _ => companions::is_changed(*which, task, served)
                     .unwrap_or_else(|| lines(served) != lines(task)),
             }
         });
         if is_changed {
-            changes.extend(group(*letter, task, &zones, &days, context)?);
+            changes.extend(group(*which, task, &zones, &days, context)?);
         }
     }
     if current.is_none() {
@@ -162,22 +163,26 @@ fn day_change(field: Field, day: Option<Date>) -> Change {
 }
 
 fn group(
-    letter: char,
+    which: FieldGroup,
     task: &Component,
     zones: &Zones,
     days: &Days,
     context: &Context,
 ) -> Result<Vec<Change>, Refusal> {
-    Ok(match letter {
-        'S' => vec![fields::subject(task)],
-        'B' => vec![fields::body(task)],
-        'T' => vec![day_change(Field::StartDay, days.start), day_change(Field::DueDay, days.due)],
-        'R' => vec![rule_change(task, days, context)?],
+    Ok(match which {
+        FieldGroup::Subject => vec![fields::subject(task)],
+        FieldGroup::Body => vec![fields::body(task)],
+        FieldGroup::Times => {
+            vec![day_change(Field::StartDay, days.start), day_change(Field::DueDay, days.due)]
+        }
+        FieldGroup::Rule => vec![rule_change(task, days, context)?],
         STATE => vec![state(task, zones)],
-        'I' => vec![fields::importance_change(task)],
-        'C' => vec![fields::sensitivity_change(task)],
-        'K' => vec![fields::categories(task)],
-        'A' => alarm::Reminder::changes(alarm::held(task, zones).first().map(|(_, reminder)| *reminder)),
+        FieldGroup::Importance => vec![fields::importance_change(task)],
+        FieldGroup::Class => vec![fields::sensitivity_change(task)],
+        FieldGroup::Categories => vec![fields::categories(task)],
+        FieldGroup::Alarms => {
+            alarm::Reminder::changes(alarm::held(task, zones).first().map(|(_, reminder)| *reminder))
+        }
         _ => Vec::new(),
     })
 }
@@ -243,7 +248,7 @@ fn rule_change(task: &Component, days: &Days, context: &Context) -> Result<Chang
 }
 
 /// The group of Status, PercentComplete and CompleteDate.
-pub(super) const STATE: char = 'V';
+pub(super) const STATE: FieldGroup = FieldGroup::State;
 
 /// One of Status, PercentComplete and CompleteDate, since each sets the others:
 fn state(task: &Component, zones: &Zones) -> Change {

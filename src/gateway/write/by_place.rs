@@ -6,6 +6,7 @@ use super::refused::refused;
 use crate::convert::Related;
 use crate::convert::write::{Plan, differing};
 use crate::gateway::{Error, Mailbox};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Change, Item, ItemClass, ItemRef, Notify};
 use crate::upstream::{Disposal, Session, Target};
 use jiff::{SignedDuration, Timestamp};
@@ -13,9 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Starts beyond a change of clocks may be wrong by this much. Seen: gromox 3.10
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
-
-/// The group of a rule and what differs from it.
-const OCCURRENCES: char = 'R';
 
 /// How often occurrences are deleted again that came back with another change of the series.
 const ROUNDS: usize = 3;
@@ -78,7 +76,7 @@ impl Mailbox {
         before: Option<&Item>,
         item: &Item,
         related: &Related,
-    ) -> BTreeSet<char> {
+    ) -> BTreeSet<FieldGroup> {
         if session.capabilities().stores_what_it_takes {
             return BTreeSet::new();
         }
@@ -97,7 +95,7 @@ impl Mailbox {
         let is_known = modified.keys().all(|at| plan.places.values().any(|known| known == at));
         if !(is_gone && is_changed && is_known) {
             tracing::warn!("the server does not store all of a series: its occurrences are shown as stored");
-            lost.insert(OCCURRENCES);
+            lost.insert(FieldGroup::Rule);
         }
         lost
     }

@@ -5,6 +5,7 @@ use super::relocate::is_same_uid;
 use crate::convert::Related;
 use crate::convert::write::{self, Plan};
 use crate::gateway::{Error, Mailbox};
+use crate::mirror::Entry;
 use crate::model::collection::CollectionKind;
 use crate::model::id::{CollectionId, ResourceName};
 use crate::model::item::{Item, ItemClass};
@@ -31,9 +32,7 @@ impl Mailbox {
         kind: CollectionKind,
         conditions: &Conditions,
     ) -> Result<Option<Found>, Error> {
-        let object = self.get_known(id, name).await?;
-        conditions.judge(object.as_ref().map(|object| &object.head))?;
-        let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
+        let Some(entry) = self.judged_entry(id, name, conditions).await? else { return Ok(None) };
         // Where versions are not judged nobody else says that the mirror is behind.
         let session = self.follower().session();
         if !session.capabilities().judges_versions {
@@ -45,6 +44,18 @@ impl Mailbox {
         self.find_upstream(id, name, kind, conditions).await
     }
 
+    /// The entry of a name, judged by the conditions: one look, since others may change the mirror between two.
+    async fn judged_entry(
+        &self,
+        id: &CollectionId,
+        name: &ResourceName,
+        conditions: &Conditions,
+    ) -> Result<Option<Entry>, Error> {
+        let entry = self.entry(id, name).await?;
+        conditions.judge(entry.as_ref().map(|entry| entry.head(name.clone())).as_ref())?;
+        Ok(entry)
+    }
+
     /// What is there now, judged by the conditions: Exchange's word counts, not the mirror's.
     pub(super) async fn find_upstream(
         &self,
@@ -53,7 +64,11 @@ impl Mailbox {
         kind: CollectionKind,
         conditions: &Conditions,
     ) -> Result<Option<Found>, Error> {
-        let Some(entry) = self.entry(id, name).await? else { return Ok(None) };
+        let Some(entry) = self.entry(id, name).await? else {
+            // A reader may have seen meanwhile that it is gone.
+            conditions.judge(None)?;
+            return Ok(None);
+        };
         let class = write::class_of(kind, &entry.body);
         let Some((item, mut related)) = self.follower().fetch_one(class, &entry.upstream.0).await? else {
             self.follower().invalidate(id);

@@ -105,7 +105,7 @@ impl Mailbox {
             return self.end_intent(id, name).await;
         };
         let class = write::class_of(folder.collection.kind, &entry.body);
-        let trace = ItemSnapshot::read(trace).unwrap_or_default();
+        let trace = ItemSnapshot::read(class, trace).unwrap_or_default();
         // The last call is done, by us or by another gateway.
         if entry.body == *body || !trace.keeps_its_text(&found.item) {
             if before.is_none() && entry.body == *body {

@@ -54,7 +54,8 @@ impl Mailbox {
         let is_same = |earlier: &Intent| found.is_some() || earlier.before.is_none();
         if let Some(earlier) = self.intent(id, name).await?.filter(is_same) {
             if found.is_none()
-                && let Some(mark) = ItemSnapshot::read(&earlier.trace).and_then(|trace| trace.mark)
+                && let Some(mark) =
+                    ItemSnapshot::read(plan.class, &earlier.trace).and_then(|trace| trace.mark)
             {
                 plan.mark(&mark);
             }

@@ -5,6 +5,7 @@ use super::line::{text_of, uid};
 use super::set_or_remove;
 use crate::convert::card::Version;
 use crate::convert::group as lists;
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Change, Field, Mailbox, Member, Value};
 use crate::text::{Component, Line, address};
 use std::collections::{HashMap, HashSet};
@@ -54,10 +55,10 @@ pub fn people_named(octets: &[u8]) -> Vec<String> {
     named.collect()
 }
 
-pub(super) fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
+pub(super) fn group(which: FieldGroup, scene: &RenderContext) -> Vec<Change> {
     let RenderContext { card, .. } = *scene;
-    match letter {
-        'N' => {
+    match which {
+        FieldGroup::Names => {
             let name = text_of(card, "FN").or_else(|| text_of(card, "N"));
             let mut changes = vec![set_or_remove(Field::DisplayName, name.clone())];
             if scene.current.is_none() {
@@ -66,8 +67,8 @@ pub(super) fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
             }
             changes
         }
-        'M' => vec![members(scene)],
-        'B' | 'K' | 'C' => super::group(letter, scene),
+        FieldGroup::Members => vec![members(scene)],
+        FieldGroup::Body | FieldGroup::Categories | FieldGroup::Class => super::group(which, scene),
         _ => Vec::new(),
     }
 }

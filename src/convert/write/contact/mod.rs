@@ -13,6 +13,7 @@ use super::super::card::Version;
 use super::super::phonetic_name::is_spoken;
 use super::super::{Context, contact as projected, group as lists, identity, kept};
 use super::{Current, NotifyStep, Plan, fields};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{AddressPart, Change, EMAILS, Field, ItemClass, MESSENGERS, POSTAL, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::model::zone::Zone;
@@ -73,18 +74,21 @@ pub fn plan(
     }
     let mut changes = own(name, &uid, current);
     let groups = if is_group { lists::GROUPS } else { projected::GROUPS };
-    for (letter, properties) in groups {
+    for (which, properties) in groups {
         let lines = |card: &Component| -> BTreeSet<String> {
             card.lines
                 .iter()
-                .filter(|line| properties.contains(&line.name.as_str()) || *letter == 'Y' && is_spoken(line))
+                .filter(|line| {
+                    properties.contains(&line.name.as_str())
+                        || *which == FieldGroup::Phonetic && is_spoken(line)
+                })
                 .map(|l| told(card, l))
                 .collect()
         };
         let scene = RenderContext { context, card: &card, served: served.as_ref(), current };
-        let has_come = || is_group && *letter == 'M' && list::has_newcomers(&scene);
+        let has_come = || is_group && *which == FieldGroup::Members && list::has_newcomers(&scene);
         if served.as_ref().is_none_or(|served| lines(served) != lines(&card)) || has_come() {
-            changes.extend(if is_group { list::group(*letter, &scene) } else { group(*letter, &scene) });
+            changes.extend(if is_group { list::group(*which, &scene) } else { group(*which, &scene) });
         }
     }
     // What is not there, or was never shown, is not removed.
@@ -171,11 +175,11 @@ struct RenderContext<'a> {
     current: Option<Current<'a>>,
 }
 
-fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
+fn group(which: FieldGroup, scene: &RenderContext) -> Vec<Change> {
     let RenderContext { context, card, current, .. } = *scene;
-    match letter {
-        'N' => names(scene),
-        'Y' => {
+    match which {
+        FieldGroup::Names => names(scene),
+        FieldGroup::Phonetic => {
             let spoken = parts(card.lines_named("N").find(|line| is_spoken(line)), " ");
             let phonetic =
                 |field, name, at| Change::optional(field, text_of(card, name).or_else(|| part(&spoken, at)));
@@ -185,7 +189,7 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
                 Change::optional(Field::PhoneticCompany, text_of(card, "X-PHONETIC-ORG")),
             ]
         }
-        'X' => (1..=4)
+        FieldGroup::Custom => (1..=4)
             .map(|number| {
                 let text = text_of(card, &format!("X-CUSTOM{number}"));
                 Change::optional(
@@ -194,7 +198,7 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
                 )
             })
             .collect(),
-        'O' => {
+        FieldGroup::Company => {
             let org = parts(card.line("ORG"), ", ");
             vec![
                 set_or_remove(Field::Company, part(&org, 0)),
@@ -203,7 +207,7 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
                 set_or_remove(Field::Profession, text_of(card, "ROLE")),
             ]
         }
-        'E' => {
+        FieldGroup::Emails => {
             // What Exchange cannot tell by an address is left to it.
             let known = current.map(|current| projected::hidden_addresses(context, current.item));
             let reserved = known.unwrap_or_default();
@@ -211,10 +215,10 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
                 EMAILS.into_iter().filter(|key| !reserved.iter().any(|other| other == key)).collect();
             slots(Field::Email, &free, &places::emails(card, &reserved))
         }
-        'T' => phones(card, current),
-        'A' => addresses(card),
-        'U' => urls(card),
-        'G' => {
+        FieldGroup::Phones => phones(card, current),
+        FieldGroup::Addresses => addresses(card),
+        FieldGroup::Pages => urls(card),
+        FieldGroup::Gender => {
             let word = ["GENDER", "X-GENDER", "SEX"].iter().find_map(|name| text_of(card, name));
             let number = match word
                 .as_deref()
@@ -227,15 +231,15 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
             };
             vec![Change::optional(Field::Gender, number.map(str::to_owned))]
         }
-        'R' => relations(card),
-        'I' => slots(Field::Messenger, &MESSENGERS, &places::messengers(card)),
-        'D' => dates(card, context.capabilities.first_year),
-        'H' => {
+        FieldGroup::Relations => relations(card),
+        FieldGroup::Messengers => slots(Field::Messenger, &MESSENGERS, &places::messengers(card)),
+        FieldGroup::Dates => dates(card, context.capabilities.first_year),
+        FieldGroup::Hobbies => {
             let text = ["HOBBY", "X-MS-INTERESTS"].iter().find_map(|name| text_of(card, name));
             vec![Change::optional(Field::Hobbies, text)]
         }
-        'F' => vec![Change::optional(Field::FreeBusyUrl, text_of(card, "FBURL"))],
-        'B' => {
+        FieldGroup::FreeBusyUrl => vec![Change::optional(Field::FreeBusyUrl, text_of(card, "FBURL"))],
+        FieldGroup::Body => {
             let notes: Vec<String> = card.lines_named("NOTE").map(Line::unescaped).collect();
             let text = notes.join("\n\n").replace("\r\n", "\n").replace('\n', "\r\n");
             vec![if text.trim().is_empty() {
@@ -244,8 +248,8 @@ fn group(letter: char, scene: &RenderContext) -> Vec<Change> {
                 Change::set(Field::Body, Value::text_body(text))
             }]
         }
-        'K' => vec![fields::categories(card)],
-        'C' => vec![fields::sensitivity_change(card)],
+        FieldGroup::Categories => vec![fields::categories(card)],
+        FieldGroup::Class => vec![fields::sensitivity_change(card)],
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Which line of a vCard has which place in Exchange: what finds none is kept in the client's text alone.
 
 use super::line::{HANDLES, by_preference, label, preference, types, value};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{EMAILS, MESSENGERS, POSTAL};
 use crate::text::{Component, Line};
 use jiff::civil::Date;
@@ -62,16 +63,16 @@ const RELATIONS: [(&str, &str); 9] = [
 
 /// The lines of a group that have a place, which is empty for days and for other dialects of what has one; `None` where all
 /// of them have.
-pub fn held<'a>(letter: char, card: &'a Component) -> Option<Vec<Place<'a>>> {
-    let mut held: Vec<Place<'a>> = match letter {
-        'E' => emails(card, &[]),
-        'T' => phones(card),
-        'A' => addresses(card),
-        'U' => urls(card),
-        'I' => messengers(card),
-        'R' => relations(card),
+pub fn held<'a>(which: FieldGroup, card: &'a Component) -> Option<Vec<Place<'a>>> {
+    let mut held: Vec<Place<'a>> = match which {
+        FieldGroup::Emails => emails(card, &[]),
+        FieldGroup::Phones => phones(card),
+        FieldGroup::Addresses => addresses(card),
+        FieldGroup::Pages => urls(card),
+        FieldGroup::Messengers => messengers(card),
+        FieldGroup::Relations => relations(card),
         // Their forms differ too much for a value to be replaced alone.
-        'D' => days(card).into_iter().map(|(_, line, _)| ("", line)).collect(),
+        FieldGroup::Dates => days(card).into_iter().map(|(_, line, _)| ("", line)).collect(),
         _ => return None,
     };
     // The same in another dialect is held with it.

@@ -9,6 +9,7 @@ use crate::convert::write::rule::Translated;
 use crate::convert::write::series::{self, Moved, Numbered};
 use crate::convert::write::zone::ZonedMoment;
 use crate::convert::write::{NotifyPolicy, NotifyStep, OccurrenceChange, Reply};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Change, Field, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::Component;
@@ -312,13 +313,21 @@ impl Draft<'_> {
         let (zones, served_zones) = self.zones();
         let base_zones = if is_new { &zones } else { &served_zones };
         let differs = |group: &&Group| group.is_changed((event, &zones), (base, base_zones), None);
-        let told = ['S', 'L', 'B', 'C', 'K', 'F', 'A'];
-        for group in projected::group::ALL.iter().filter(|group| told.contains(&group.letter)).filter(differs)
+        let told = [
+            FieldGroup::Subject,
+            FieldGroup::Place,
+            FieldGroup::Body,
+            FieldGroup::Class,
+            FieldGroup::Categories,
+            FieldGroup::Busy,
+            FieldGroup::Alarms,
+        ];
+        for group in projected::group::ALL.iter().filter(|group| told.contains(&group.which)).filter(differs)
         {
             // Coordinates of the series are not those of another place.
             let has_coordinates = base.line("GEO").or(base.line("X-APPLE-STRUCTURED-LOCATION")).is_some()
                 || self.current.is_some_and(|c| projected::group::coordinates(c.item).is_some());
-            changes.extend(self.group(group.letter, event, has_coordinates, None));
+            changes.extend(self.group(group.which, event, has_coordinates, None));
         }
         changes
     }

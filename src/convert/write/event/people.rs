@@ -3,6 +3,7 @@
 use super::{Draft, master_of, values};
 use crate::convert::event as projected;
 use crate::convert::write::{NotifyStep, Reply, series};
+use crate::model::field_group::FieldGroup;
 use crate::model::item::{Attendee, Change, Field, Mailbox, Notify, Value};
 use crate::model::refusal::{Reason, Refusal};
 use crate::text::{Component, Line, address};
@@ -83,10 +84,10 @@ impl Draft<'_> {
     }
 
     /// Refuses invitations and answers of an owner whose addresses are unknown: nobody would be sent them.
-    pub(super) fn check_owner(&self, changed: &BTreeSet<char>, invited: bool) -> Result<(), Refusal> {
+    pub(super) fn check_owner(&self, changed: &BTreeSet<FieldGroup>, invited: bool) -> Result<(), Refusal> {
         let names_people = |event: &Component| event.line("ORGANIZER").and(event.line("ATTENDEE")).is_some();
         let is_about_people = self.calendar.children_named("VEVENT").any(names_people)
-            && (changed.contains(&'P') || self.served.as_ref() != Some(self.calendar));
+            && (changed.contains(&FieldGroup::People) || self.served.as_ref() != Some(self.calendar));
         if !self.context.addresses.is_empty() || !is_about_people {
             return Ok(());
         }
@@ -156,7 +157,7 @@ impl Draft<'_> {
     /// Who is told of the item itself: `None` where nobody may be.
     pub(super) fn told(
         &self,
-        changed: &BTreeSet<char>,
+        changed: &BTreeSet<FieldGroup>,
         people: Option<&People>,
         invited: bool,
         master: &Component,
@@ -175,11 +176,20 @@ impl Draft<'_> {
         }
         if self.current.is_none()
             || was_cancelled
-            || ['T', 'R', 'L', 'S', 'B', 'H'].iter().any(|letter| changed.contains(letter))
+            || [
+                FieldGroup::Times,
+                FieldGroup::Rule,
+                FieldGroup::Place,
+                FieldGroup::Subject,
+                FieldGroup::Body,
+                FieldGroup::Files,
+            ]
+            .iter()
+            .any(|which| changed.contains(which))
         {
             return Some(Notify::All);
         }
-        Some(if changed.contains(&'P') { Notify::Changed } else { Notify::Nobody })
+        Some(if changed.contains(&FieldGroup::People) { Notify::Changed } else { Notify::Nobody })
     }
 }
 
