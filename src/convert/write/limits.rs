@@ -65,7 +65,7 @@ mod tests {
     use crate::model::collection::CollectionKind;
     use crate::model::item::ItemRef;
 
-    const LOUD: Capabilities = Capabilities { writes_silently: false, ..Capabilities::ALL };
+    const MAILS_ALWAYS: Capabilities = Capabilities { writes_silently: false, ..Capabilities::ALL };
 
     fn event(more: &str) -> bytes::Bytes {
         format!(
@@ -99,19 +99,23 @@ mod tests {
 
     #[test]
     fn guests_of_a_new_meeting_come_with_its_last_call() {
-        let plan = plan(LOUD, GUEST, None, NotifyPolicy::Concerned).unwrap();
+        let plan = plan(MAILS_ALWAYS, GUEST, None, NotifyPolicy::Concerned).unwrap();
         assert_eq!(plan.telling, NotifyStep::Last(Notify::All));
         assert!(!plan.is_plain());
     }
 
     #[test]
     fn what_cannot_be_done_in_silence_is_refused_and_nothing_else() {
-        assert!(plan(LOUD, GUEST, None, NotifyPolicy::Nobody).is_err());
-        assert!(plan(LOUD, "SUMMARY:mine\r\n", None, NotifyPolicy::Nobody).unwrap().is_plain());
+        assert!(plan(MAILS_ALWAYS, GUEST, None, NotifyPolicy::Nobody).is_err());
+        assert!(plan(MAILS_ALWAYS, "SUMMARY:mine\r\n", None, NotifyPolicy::Nobody).unwrap().is_plain());
         let meeting = stored(&format!("SUMMARY:a\r\n{GUEST}"));
-        assert!(plan(LOUD, &format!("SUMMARY:b\r\n{GUEST}"), Some(&meeting), NotifyPolicy::Nobody).is_err());
+        assert!(
+            plan(MAILS_ALWAYS, &format!("SUMMARY:b\r\n{GUEST}"), Some(&meeting), NotifyPolicy::Nobody)
+                .is_err()
+        );
         let told =
-            plan(LOUD, &format!("SUMMARY:b\r\n{GUEST}"), Some(&meeting), NotifyPolicy::Concerned).unwrap();
+            plan(MAILS_ALWAYS, &format!("SUMMARY:b\r\n{GUEST}"), Some(&meeting), NotifyPolicy::Concerned)
+                .unwrap();
         assert!(told.is_plain() && told.telling.first() != Notify::Nobody);
         assert!(
             plan(Capabilities::ALL, &format!("SUMMARY:b\r\n{GUEST}"), Some(&meeting), NotifyPolicy::Nobody)

@@ -87,7 +87,7 @@ impl Mailbox {
         }
         let found = self.find_upstream(id, name, folder.collection.kind, conditions).await?;
         let found = found.ok_or(Error::NotFound)?;
-        self.refuse_loud(&found.item)?;
+        self.refuse_mailing(&found.item)?;
         let items = [(found.item.clone(), found.related.clone())];
         let context = self.follower().translation(id, &items).await?;
         if context.attachment_url.is_none() {

@@ -140,7 +140,7 @@ impl Mailbox {
             }
         }
         if notify == Notify::Nobody {
-            item.map_or(Ok(()), |item| self.refuse_loud(item))?;
+            item.map_or(Ok(()), |item| self.refuse_mailing(item))?;
         }
         let judged = Some(judged).filter(|_| is_seen);
         self.remove((id, name), entry.upstream.clone(), notify, judged).await

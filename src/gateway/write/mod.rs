@@ -57,12 +57,12 @@ pub struct Written {
 
 impl Mailbox {
     /// Refuses what an upstream would mail guests about who are not to hear of it.
-    fn refuse_loud(&self, item: &Item) -> Result<(), Error> {
+    fn refuse_mailing(&self, item: &Item) -> Result<(), Error> {
         self.refuse_mails_if(has_guests(item))
     }
 
     /// The same of an entry whose item is not at hand: only meetings have a schedule tag. RFC 6638 3.2.10
-    fn refuse_loud_entry(&self, entry: &Entry) -> Result<(), Error> {
+    fn refuse_mailing_entry(&self, entry: &Entry) -> Result<(), Error> {
         self.refuse_mails_if(entry.schedule_tag.is_some())
     }
 

@@ -61,7 +61,7 @@ impl Mailbox {
         self.refuse_hidden(from.0, from.1).await?;
         let entry = self.known(from, conditions).await?;
         Self::refuse_several(&entry)?;
-        self.refuse_loud_entry(&entry)?;
+        self.refuse_mailing_entry(&entry)?;
         let is_rename = how == Relocation::Move && from.0 == to.0;
         if !is_rename && !self.follower().session().capabilities().moves_items {
             let text = "this server moves and copies nothing: store the object there, and delete it here";
@@ -92,7 +92,7 @@ impl Mailbox {
         }
         if let Some(there) = &there {
             Self::refuse_several(there)?;
-            self.refuse_loud_entry(there)?;
+            self.refuse_mailing_entry(there)?;
             self.refuse_private_now(class_of(target.kind, &there.body), &there.upstream).await?;
             if !is_same_uid(&there.uid, &entry.uid) {
                 let text = "an object is not replaced by one with another UID";
