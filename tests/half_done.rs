@@ -352,3 +352,43 @@ async fn assert_finished(stage: &Stage) {
     assert_eq!(files(stage).await, serde_json::json!(["second.txt"]));
     assert!(shown(stage, "half.ics").await.unwrap().contains("X-OWN:second\r\n"));
 }
+
+/// How many items the calendar has.
+async fn count(stage: &Stage) -> usize {
+    let dump = stage.dump(USER).await;
+    let folders = dump["folders"].as_array().unwrap();
+    let calendar = folders.iter().find(|folder| folder["name"] == "Calendar").unwrap();
+    calendar["items"].as_array().unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_new_object_goes_where_another_gateway_has_stored_the_whole_one() {
+    for ends_later in [false, true] {
+        let stage = Stage::empty(1).await;
+        let (first, _store) = another(&stage).await;
+        first.list(&calendar()).await.unwrap();
+        let (second, _other_store) = another(&stage).await;
+        put(&second, "half.ics", &event("half")).await.unwrap();
+        // The first gateway has not heard of it. The file cannot be attached, nor can what was made be removed at once.
+        let removals = if ends_later { 100_000 } else { 1 };
+        stage
+            .faults(&format!(
+                r#"[{{"kind": "unavailable", "operation": "CreateAttachment", "times": 100000}},
+                    {{"kind": "drop-before", "operation": "DeleteItem", "times": {removals}}}]"#
+            ))
+            .await;
+        let new = Conditions { if_none_match: Some(Tags::Any), ..Conditions::default() };
+        let refused = put_if(&first, "half.ics", &new, &event("half")).await;
+        if ends_later {
+            assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+            assert_eq!(count(&stage).await, 2);
+            stage.faults("[]").await;
+            put(&first, "another.ics", &other()).await.unwrap();
+            assert_eq!(count(&stage).await, 2, "the whole object and the other one");
+        } else {
+            assert!(matches!(refused, Err(Error::Changed)), "{refused:?}");
+            assert_eq!(count(&stage).await, 1);
+        }
+        assert!(shown(&stage, "half.ics").await.unwrap().contains("X-OWN:half"));
+    }
+}

@@ -4,9 +4,9 @@ use super::Conditions;
 use super::journal::audience_of;
 use crate::convert::write::{self, ItemSnapshot};
 use crate::gateway::{Error, Mailbox};
-use crate::mirror::{Intent, Mirror, PendingMove};
+use crate::mirror::{Folder, Intent, Mirror, PendingMove};
 use crate::model::id::{CollectionId, ResourceName};
-use crate::model::item::{ItemRef, Notify};
+use crate::model::item::{Field, ItemClass, ItemRef, Notify};
 use crate::upstream::{Disposal, ErrorKind, Target};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -108,6 +108,9 @@ impl Mailbox {
         let trace = ItemSnapshot::read(class, trace).unwrap_or_default();
         // The last call is done, by us or by another gateway.
         if entry.body == *body || !trace.keeps_its_text(&found.item) {
+            if !trace.has_created(&found.item, name.as_str()) {
+                self.remove_half_beside(&folder, intent, &trace, class).await?;
+            }
             if before.is_none() && entry.body == *body {
                 self.note_unanswered(id, name, body);
             }
@@ -119,6 +122,7 @@ impl Mailbox {
             None => trace.has_created(&found.item, name.as_str()),
         };
         if !may_be_ours {
+            self.remove_half_beside(&folder, intent, &trace, class).await?;
             return self.end_intent(id, name).await;
         }
         let plan = match self.plan(&folder, name, body, Some(&found), audience_of(*owed)).await {
@@ -158,6 +162,60 @@ impl Mailbox {
                 self.end_intent(id, name).await
             }
         }
+    }
+
+    /// Whether the object at the name of a write that creates is another gateway's: then what the write has made goes, and it is
+    /// over.
+    pub(super) async fn give_way(&self, folder: &Folder, intent: &Intent) -> Result<bool, Error> {
+        let Intent { collection: id, name, body, trace, .. } = intent;
+        let class = write::class_of(folder.collection.kind, body);
+        let trace = ItemSnapshot::read(class, trace).unwrap_or_default();
+        let found = self.find_upstream(id, name, folder.collection.kind, &Conditions::default()).await?;
+        if found.is_none_or(|found| trace.has_created(&found.item, name.as_str())) {
+            return Ok(false);
+        }
+        self.remove_half_beside(folder, intent, &trace, class).await?;
+        self.end_intent(id, name).await?;
+        Ok(true)
+    }
+
+    /// Removes what a write has created and not ended, where another gateway has meanwhile stored the whole object beside it:
+    /// by its mark it is this write's own, and without a text nobody was told that it is there.
+    async fn remove_half_beside(
+        &self,
+        folder: &Folder,
+        intent: &Intent,
+        trace: &ItemSnapshot,
+        class: ItemClass,
+    ) -> Result<(), Error> {
+        let Some(mark) = trace.mark.clone().filter(|_| intent.before.is_none() && intent.can_be_undone)
+        else {
+            return Ok(());
+        };
+        let session = self.follower().session();
+        let upstream = &folder.collection.upstream.0;
+        let marked = match session.find_items(upstream, &[(Field::CreationMark, mark)]).await {
+            // There are servers that cannot be asked for it.
+            Err(error) if error.is_refusal() || error.is(&ErrorKind::Unsupported) => {
+                tracing::warn!(%error, name = %intent.name, "whether half of a write stays cannot be looked up");
+                return Ok(());
+            }
+            marked => marked?,
+        };
+        for (item, _) in marked {
+            let Some((half, _)) = self.follower().fetch_one(class, &item.id).await? else { continue };
+            if !trace.has_created(&half, intent.name.as_str()) || !trace.keeps_its_text(&half) {
+                continue;
+            }
+            tracing::info!(name = %intent.name, "half of a write is removed: the object is there as a whole");
+            let target = Target::Item(ItemRef { id: half.id.id, version: String::new() });
+            for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
+                answer
+                    .or_else(|error| if error.is(&ErrorKind::ItemNotFound) { Ok(()) } else { Err(error) })?;
+            }
+            self.follower().invalidate(&intent.collection);
+        }
+        Ok(())
     }
 
     /// What passes, such as a refused password, is waited for; what Exchange will never take is not tried again.

@@ -131,13 +131,17 @@ impl Mailbox {
         match self.get_known(id, name).await? {
             Some(object) if object.body == body && (is_repeated || is_ours) => Ok(done(object.head)),
             // Made by this very request, and not yet complete.
-            Some(_) if is_ours => {
+            Some(object) if is_ours => {
                 let begun = self.intent(id, name).await?.filter(|intent| intent.body == body);
                 let Some(begun) = begun else {
                     // A write of one call leaves no half: somebody else was faster, whose object stays.
                     self.note_lost_answer();
                     return Err(error);
                 };
+                if self.give_way(&folder, &begun).await? {
+                    conditions.judge(Some(&object.head))?;
+                    return self.put_here(&folder, name, conditions, &body, audience).await;
+                }
                 let audience = audience_of(begun.owed);
                 let written = self.put_here(&folder, name, &Conditions::default(), &body, audience).await?;
                 Ok(Written { created: true, ..written })
