@@ -72,7 +72,7 @@ fn held(which: FieldGroup, card: &Component) -> Vec<Option<&'static str>> {
 pub(super) type Phone =
     (&'static str, &'static [&'static str], &'static [&'static str], Option<&'static str>);
 
-/// How a phone is told.
+/// The types of TEL for each kind of phone.
 pub(super) const PHONES: [Phone; 21] = [
     ("BusinessPhone", &["WORK", "VOICE"], &["work", "voice"], None),
     ("BusinessPhone2", &["WORK", "VOICE"], &["work", "voice"], None),

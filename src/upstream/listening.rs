@@ -33,15 +33,15 @@ pub struct Notification {
 
 /// Why a stream gives nothing more.
 #[derive(Debug)]
-pub struct Ended {
+pub struct Ended<E = Error> {
     /// What went wrong.
-    pub error: Error,
+    pub error: E,
     /// The subscriptions that are to blame, if the upstream says so.
     pub subscriptions: Vec<String>,
 }
 
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
+impl<E> From<E> for Ended<E> {
+    fn from(error: E) -> Self {
         Self { error, subscriptions: Vec::new() }
     }
 }

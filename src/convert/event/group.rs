@@ -148,7 +148,7 @@ const OF_OCCURRENCES: [FieldGroup; 12] = [
 ];
 
 /// The groups that concern the other participants, in the order of the schedule tag.
-const TOLD: [FieldGroup; 5] =
+const OF_SCHEDULING: [FieldGroup; 5] =
     [FieldGroup::Subject, FieldGroup::Times, FieldGroup::Place, FieldGroup::Rule, FieldGroup::People];
 
 /// The text of [`FieldGroup::Meeting`] when a meeting is as most are.
@@ -205,19 +205,18 @@ pub fn same_but_attachments(one: (&Item, &[Item]), other: (&Item, &[Item])) -> b
 
 fn own_sums(item: &Item) -> BTreeMap<FieldGroup, String> {
     let texts = ALL.iter().map(|group| (group.which, (group.text)(item)));
-    let told = texts.filter(|(which, text)| *which != FieldGroup::Meeting || text != USUAL_MEETING);
+    let texts = texts.filter(|(which, text)| *which != FieldGroup::Meeting || text != USUAL_MEETING);
     let later = [
         (FieldGroup::MarkUp, body::mark_up(item)),
         (FieldGroup::PlaceName, other_name(item).unwrap_or_default()),
     ];
-    let told = told.chain(later);
-    told.map(|(which, text)| (which, kept::fingerprint(&text))).collect()
+    texts.chain(later).map(|(which, text)| (which, kept::fingerprint(&text))).collect()
 }
 
 /// Changes with what concerns the other participants, and with the owner's own answer. RFC 6638 3.2.10
 pub fn schedule_tag(item: &Item, exceptions: &[Item]) -> crate::model::id::ScheduleTag {
     let sums = sums(item, &exceptions.iter().collect::<Vec<_>>());
-    let mut parts: Vec<String> = TOLD.iter().filter_map(|group| sums.get(group).cloned()).collect();
+    let mut parts: Vec<String> = OF_SCHEDULING.iter().filter_map(|group| sums.get(group).cloned()).collect();
     parts.extend(item.filled(Field::OwnResponse));
     crate::model::id::ScheduleTag(identity::hash(parts.join(UNIT), 32))
 }

@@ -46,7 +46,7 @@ pub(super) fn render(context: &Context, item: &Item, exceptions: &[Item]) -> Res
     let frame = EventTimes::of(context, item, None)?;
     let exchange_uid = item.filled(Field::Uid);
     let kept = Kept::of(item, "ics");
-    // Where the upstream makes its own UIDs, what was created and has no text yet is not told from a copy by its UID.
+    // Where the upstream makes its own UIDs, an item that was created and has no text yet cannot be distinguished from a copy by its UID.
     let is_begun = !context.capabilities.keeps_uids && kept.is_none();
     let kept = kept.filter(|kept| kept.is_of(exchange_uid.as_deref().unwrap_or_default()));
     let own_uid = item.text(Field::ClientUid).filter(|uid| {

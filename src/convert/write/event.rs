@@ -160,10 +160,10 @@ impl Draft<'_> {
         for which in changed.iter().filter(|which| own(**which)) {
             let has_coordinates =
                 self.current.is_some_and(|c| projected::group::coordinates(c.item).is_some());
-            let told = self.group(*which, master, has_coordinates, people.as_ref());
+            let wanted = self.group(*which, master, has_coordinates, people.as_ref());
             // Whether and when to remind go together.
             changes.extend(
-                told.into_iter().filter(|change| *which == FieldGroup::Alarms || !self.is_there(change)),
+                wanted.into_iter().filter(|change| *which == FieldGroup::Alarms || !self.is_there(change)),
             );
         }
         if self.current.is_none() {

@@ -164,9 +164,13 @@ impl Mailbox {
         }
     }
 
-    /// Whether the object at the name of a write that creates is another gateway's: then what the write has made goes, and it is
-    /// over.
-    pub(super) async fn give_way(&self, folder: &Folder, intent: &Intent) -> Result<bool, Error> {
+    /// Whether the object at the name of a write that creates was created by another gateway. Then what the write has created is
+    /// removed, and the write is no longer noted.
+    pub(super) async fn is_of_another_gateway(
+        &self,
+        folder: &Folder,
+        intent: &Intent,
+    ) -> Result<bool, Error> {
         let Intent { collection: id, name, body, trace, .. } = intent;
         let class = write::class_of(folder.collection.kind, body);
         let trace = ItemSnapshot::read(class, trace).unwrap_or_default();
@@ -208,11 +212,8 @@ impl Mailbox {
                 continue;
             }
             tracing::info!(name = %intent.name, "half of a write is removed: the object is there as a whole");
-            let target = Target::Item(ItemRef { id: half.id.id, version: String::new() });
-            for answer in session.delete_items(&[target], Disposal::Gone, Notify::Nobody).await? {
-                answer
-                    .or_else(|error| if error.is(&ErrorKind::ItemNotFound) { Ok(()) } else { Err(error) })?;
-            }
+            // To Deleted Items: somebody with Outlook may have changed it meanwhile.
+            self.throw_away(half.id).await?;
             self.follower().invalidate(&intent.collection);
         }
         Ok(())

@@ -138,7 +138,7 @@ impl Mailbox {
                     self.note_lost_answer();
                     return Err(error);
                 };
-                if self.give_way(&folder, &begun).await? {
+                if self.is_of_another_gateway(&folder, &begun).await? {
                     conditions.judge(Some(&object.head))?;
                     return self.put_here(&folder, name, conditions, &body, audience).await;
                 }

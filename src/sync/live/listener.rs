@@ -32,7 +32,7 @@ pub(super) struct Listener {
     members: Vec<Member>,
     /// Subscriptions of those who fell asleep.
     leaving: Vec<(Session, String)>,
-    affinity: Option<Arc<SubscriptionGroup>>,
+    subscription_group: Option<Arc<SubscriptionGroup>>,
     failures: u32,
 }
 
@@ -61,7 +61,17 @@ impl Listener {
         complained: Arc<AtomicBool>,
     ) -> Self {
         let (members, leaving) = (Vec::new(), Vec::new());
-        Self { settings, group, shared, closing, complained, members, leaving, affinity: None, failures: 0 }
+        Self {
+            settings,
+            group,
+            shared,
+            closing,
+            complained,
+            members,
+            leaving,
+            subscription_group: None,
+            failures: 0,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -130,12 +140,12 @@ impl Listener {
 
     /// Exchange may forget those who left.
     async fn take_leave(&mut self) {
-        let affinity = Arc::clone(self.affinity());
+        let subscription_group = Arc::clone(self.subscription_group());
         let leaving = std::mem::take(&mut self.leaving);
         let unsubscribe = leaving.into_iter().map(|(session, id)| {
-            let affinity = Arc::clone(&affinity);
+            let subscription_group = Arc::clone(&subscription_group);
             async move {
-                if let Err(error) = session.unsubscribe(&affinity, &id).await {
+                if let Err(error) = session.unsubscribe(&subscription_group, &id).await {
                     tracing::debug!(%error, "a subscription is left to expire");
                 }
             }
@@ -160,14 +170,14 @@ impl Listener {
         is_over
     }
 
-    fn affinity(&mut self) -> &Arc<SubscriptionGroup> {
+    fn subscription_group(&mut self) -> &Arc<SubscriptionGroup> {
         let anchor = self.members.first().and_then(|member| member.session.mailbox());
-        self.affinity.get_or_insert_with(|| Arc::new(SubscriptionGroup::new(anchor)))
+        self.subscription_group.get_or_insert_with(|| Arc::new(SubscriptionGroup::new(anchor)))
     }
 
     /// Subscribes for those who have not yet, and opens the connection.
     async fn connect(&mut self) -> Result<Box<dyn EventStream>, upstream::Error> {
-        let affinity = Arc::clone(self.affinity());
+        let subscription_group = Arc::clone(self.subscription_group());
         let (mut ready, mut waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.members).into_iter().partition(|member| member.subscription.is_some());
         // A mailbox that has moved to another endpoint belongs to another group.
@@ -181,9 +191,9 @@ impl Listener {
         };
         // The first answer says where all the others go.
         if !waiting.is_empty() {
-            sort(waiting.swap_remove(0).subscribe(&affinity).await);
+            sort(waiting.swap_remove(0).subscribe(&subscription_group).await);
         }
-        let others = waiting.into_iter().map(|member| member.subscribe(&affinity));
+        let others = waiting.into_iter().map(|member| member.subscribe(&subscription_group));
         let mut others = futures_util::stream::iter(others).buffer_unordered(AT_ONCE);
         while let Some(done) = others.next().await {
             sort(done);
@@ -198,7 +208,7 @@ impl Listener {
             return Err(upstream::Error::new(ErrorKind::Lost, "nobody could subscribe"));
         };
         let ids: Vec<String> = self.members.iter().filter_map(|member| member.subscription.clone()).collect();
-        first.session.listen(&affinity, &ids).await
+        first.session.listen(&subscription_group, &ids).await
     }
 
     /// What becomes of a mailbox that could not be subscribed to.
@@ -286,7 +296,7 @@ impl Listener {
                     member.subscription.take_if(|id| is_lost(id));
                 }
                 if self.members.iter().all(|member| member.subscription.is_none()) {
-                    self.affinity = None;
+                    self.subscription_group = None;
                 }
             }
             Remedy::None | Remedy::SignIn => {
@@ -313,7 +323,10 @@ impl Listener {
 }
 
 impl Member {
-    async fn subscribe(mut self, affinity: &Arc<SubscriptionGroup>) -> (Self, Result<(), upstream::Error>) {
+    async fn subscribe(
+        mut self,
+        subscription_group: &Arc<SubscriptionGroup>,
+    ) -> (Self, Result<(), upstream::Error>) {
         let outcome = async {
             let Some(follower) = self.follower.hold() else { return Ok(()) };
             if let Err(error) = follower.know_folders().await {
@@ -321,7 +334,7 @@ impl Member {
                 tracing::debug!(%error, "the folders are not known");
             }
             drop(follower);
-            self.subscription = Some(self.session.subscribe(affinity).await?);
+            self.subscription = Some(self.session.subscribe(subscription_group).await?);
             Ok(())
         };
         let outcome = outcome.await;

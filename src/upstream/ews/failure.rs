@@ -36,8 +36,8 @@ impl From<Error> for upstream::Error {
     }
 }
 
-impl From<super::Ended> for upstream::Ended {
-    fn from(ended: super::Ended) -> Self {
+impl From<upstream::Ended<Error>> for upstream::Ended {
+    fn from(ended: upstream::Ended<Error>) -> Self {
         Self { error: ended.error.into(), subscriptions: ended.subscriptions }
     }
 }

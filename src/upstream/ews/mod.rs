@@ -34,4 +34,4 @@ pub use error::{Error, ResponseCode};
 pub use operations::{ConcurrencyProbe, Fetched};
 pub use product::{Abilities, Product, consequences};
 pub use soap::ServerVersion;
-pub use streaming::{Documents, Ended, EventStream};
+pub use streaming::{Documents, EventStream};

@@ -13,20 +13,8 @@ const MAX_DOCUMENT: usize = 8 << 20;
 /// Octets of `</` and the prefix of a name.
 const MAX_PREFIX: usize = 100;
 
-/// Why a stream gives nothing more.
-#[derive(Debug)]
-pub struct Ended {
-    /// What went wrong.
-    pub error: Error,
-    /// The subscriptions that are to blame, if the server says so.
-    pub subscriptions: Vec<String>,
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        Self { error, subscriptions: Vec::new() }
-    }
-}
+/// Why a stream gives nothing more, in the words of Exchange.
+type Ended = crate::upstream::Ended<Error>;
 
 /// A connection over which events come. Dropping it closes it.
 pub struct EventStream {
